@@ -1,0 +1,56 @@
+"""Dropout and batch normalization done right: reproducible layers, and studies that prove what helps.
+
+`nn` has layers for PyTorch, `ops` the operations under them, `random` the keys; `run_study` answers on your own data.
+Everything is imported at first use, so that `import dropnorm` is quick and pulls in nothing that you do not need.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dropnorm import errors, nn, ops, random
+    from dropnorm.report import write_report
+    from dropnorm.study.execution import Progress
+    from dropnorm.study.run import Study, run_study
+    from dropnorm.study.saved_model import SavedModel, load_model
+    from dropnorm.study.store import load_run
+
+__all__ = [
+    "Progress",
+    "SavedModel",
+    "Study",
+    "errors",
+    "load_model",
+    "load_run",
+    "nn",
+    "ops",
+    "random",
+    "run_study",
+    "write_report",
+]
+
+_HOMES = {
+    "Progress": "dropnorm.study.execution",
+    "SavedModel": "dropnorm.study.saved_model",
+    "Study": "dropnorm.study.run",
+    "load_model": "dropnorm.study.saved_model",
+    "load_run": "dropnorm.study.store",
+    "run_study": "dropnorm.study.run",
+    "write_report": "dropnorm.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("dropnorm")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"dropnorm.{name}")
+    raise AttributeError(f"module 'dropnorm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

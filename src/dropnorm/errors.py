@@ -1,0 +1,36 @@
+"""Every public error type. Each is a `DropnormError` and one of Python's own ValueError, TypeError, RuntimeError.
+
+A message has three parts: what was given (`name=value`), what is allowed, what to do next.
+"""
+
+
+class DropnormError(Exception):
+    """Base class of every error that dropnorm raises on purpose."""
+
+
+class ArgumentError(DropnormError, ValueError):
+    """An argument has the right type and a value that is not allowed."""
+
+
+class ArgumentTypeError(DropnormError, TypeError):
+    """An argument has a type that is not allowed."""
+
+
+class ShapeError(DropnormError, ValueError):
+    """A tensor has a shape, or a dtype, that the layer or operation does not take."""
+
+
+class NonFiniteError(DropnormError, ValueError):
+    """A training batch holds NaN or infinity, and the layer's policy is `nonfinite="raise"`."""
+
+
+class SingletonError(DropnormError, ValueError):
+    """A training batch has fewer than two values per channel, so that it has no variance."""
+
+
+class DataError(DropnormError, ValueError):
+    """A data file, table or column cannot be studied as it is."""
+
+
+class RunError(DropnormError, RuntimeError):
+    """A run's folder is missing, incomplete, from a newer version, or holds another study."""

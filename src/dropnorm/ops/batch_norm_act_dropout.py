@@ -1,0 +1,192 @@
+"""Batch normalization, an activation and dropout as one differentiable operation that keeps its input alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dropnorm._validate import choice
+from dropnorm.kernels import reference
+from dropnorm.ops import _checks
+from dropnorm.ops._double_backward import gradient_of_gradient
+from dropnorm.ops.batch_norm import empty_statistic, parameter_gradient
+
+
+@torch.library.custom_op("dropnorm::batch_norm_act_dropout", mutates_args=())
+def _batch_norm_act_dropout(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    eps: float,
+    activation: str,
+    negative_slope: float,
+    p: Sequence[float],
+    key: Tensor,
+    site: int,
+    rows: Tensor | None,
+    channelwise: bool,
+    grouped: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return reference.batch_norm_act_dropout(
+        x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped
+    )
+
+
+@torch.library.custom_op("dropnorm::batch_norm_act_dropout_backward", mutates_args=())
+def _batch_norm_act_dropout_backward(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    mask: Tensor | None,
+    eps: float,
+    activation: str,
+    negative_slope: float,
+    p: Sequence[float],
+    key: Tensor,
+    site: int,
+    rows: Tensor | None,
+    channelwise: bool,
+    grouped: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return reference.batch_norm_act_dropout_backward(
+        grad,
+        x,
+        weight,
+        bias,
+        mean,
+        var,
+        mask,
+        eps,
+        activation,
+        negative_slope,
+        p,
+        key,
+        site,
+        rows,
+        channelwise,
+        grouped,
+    )
+
+
+def _fake(x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
+    grouped = args[-1]
+    return torch.empty_like(x), empty_statistic(x, grouped), empty_statistic(x, grouped)
+
+
+def _fake_backward(_: Tensor, x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return _fake(x, *args)
+
+
+_batch_norm_act_dropout.register_fake(_fake)
+_batch_norm_act_dropout_backward.register_fake(_fake_backward)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped = inputs
+    _, mean, var = output
+    ctx.mark_non_differentiable(mean, var)
+    ctx.save_for_backward(x, weight, bias, mean, var, mask, key, rows)
+    ctx.numbers = (eps, activation, negative_slope, p)
+    ctx.layout = (site, channelwise, grouped)
+
+
+def _backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight, bias, mean, var, mask, key, rows = ctx.saved_tensors
+    site, channelwise, grouped = ctx.layout
+    grad_x, grad_weight, grad_bias = _batch_norm_act_dropout_backward(
+        grad, x, weight, bias, mean, var, mask, *ctx.numbers, key, site, rows, channelwise, grouped
+    )
+    return grad_x, parameter_gradient(grad_weight, weight), parameter_gradient(grad_bias, bias), *(None,) * 10
+
+
+_batch_norm_act_dropout.register_autograd(_backward, setup_context=_setup_context)
+
+
+def _setup_double(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ARG001
+    grad, x, weight, bias, _, _, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped = (
+        inputs
+    )
+    ctx.save_for_backward(grad, x, weight, bias, mask, key, rows)
+    ctx.numbers = (eps, activation, negative_slope, p)
+    ctx.layout = (site, channelwise, grouped)
+
+
+def _double_backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
+    grad, x, weight, bias, mask, key, rows = ctx.saved_tensors
+    eps, activation, negative_slope, p = ctx.numbers
+    site, channelwise, grouped = ctx.layout
+
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        y, _, _ = reference.batch_norm_act_dropout(
+            x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped
+        )
+        return y
+
+    shape = empty_statistic(x, grouped).shape
+    grads = gradient_of_gradient(forward, grad, x, weight, bias, cotangents, shape)
+    return *grads, *(None,) * 12
+
+
+_batch_norm_act_dropout_backward.register_autograd(_double_backward, setup_context=_setup_double)
+
+
+def batch_norm_act_dropout(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    p: float | Sequence[float],
+    key: Tensor,
+    *,
+    activation: str = "relu",
+    negative_slope: float = 0.01,
+    mask: Tensor | None = None,
+    eps: float = 1e-5,
+    site: int = 0,
+    rows: Tensor | None = None,
+    channelwise: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Batch normalization, then an activation, then dropout, in one operation.
+
+    Equation:    y = dropout(activation(batch_norm(x, weight, bias)), p); see the two operations of these names
+    Shape:       x (N, C, *), weight and bias (C,), key () -> y like x, mean (C,), var (C,). Grouped, if key is (groups,):
+                 x (groups, N, C, *), weight and bias (groups, C) -> y like x, mean and var (groups, C).
+    Args:        weight, bias, mask, eps: as in `batch_norm`; p, key, site, rows, channelwise: as in `dropout`;
+                 activation: "identity", "relu", "leaky_relu", "gelu" (exact) or "silu"; negative_slope: leaky_relu's.
+    Numerics:    everything between input and output in float32 (float64 for float64), rounded once at the end. Saved for
+                 backward: x and the statistics; the normalized values and the mask are made again.
+    Randomness:  none; the mask contract is in `dropnorm.random`.
+    Raises:      ArgumentError for p, site or activation out of range; ShapeError for what does not fit x; ArgumentTypeError
+                 if x is not floating point, or key or rows not int64.
+    Example:
+        >>> import torch
+        >>> from dropnorm import ops
+        >>> y, mean, var = ops.batch_norm_act_dropout(torch.randn(8, 3), None, None, 0.5, torch.tensor(1))
+        >>> y.shape, mean.shape
+        (torch.Size([8, 3]), torch.Size([3]))
+    Source:      Ioffe & Szegedy 2015, arXiv:1502.03167; Srivastava et al. 2014. The order, dropout last, is that of Li et
+                 al. 2019, arXiv:1801.05134: dropout before a batch norm shifts its variance between training and inference.
+    """
+    grouped = key.ndim == 1
+    _checks.channels(x, weight, bias, mask, grouped)
+    checked = _checks.rates(x, p, key, site, rows)
+    y, mean, var = _batch_norm_act_dropout(
+        x,
+        weight,
+        bias,
+        None if mask is None else mask.bool(),
+        eps,
+        choice(activation, "activation", reference.ACTIVATIONS),
+        negative_slope,
+        checked,
+        key,
+        site,
+        rows,
+        channelwise,
+        grouped,
+    )
+    return y, mean, var

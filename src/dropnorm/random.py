@@ -1,0 +1,207 @@
+"""What a mask is: the keys, the counters and the generator behind every dropout in this package.
+
+A mask is a pure function of (key, site, row, column, p). Nothing is stored; whoever needs the mask again, the backward
+pass for one, makes it again. Every backend follows this page to the bit.
+
+Generator:  Philox4x32 with 7 rounds (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+Key:        64 bits; the low 32 are Philox's first key word, the high 32 its second.
+Counter:    (block, row low 32 bits, row high 32 bits, site). `row` is the sample's index along dimension 0; `site`, of
+            31 bits, tells apart the dropouts that share a key.
+Columns:    one call gives four 32-bit words, hence eight 16-bit decisions. Sixteen blocks make a tile of 128 columns.
+            Word w, low half (h = 0) or high half (h = 1), of block 16 t + l decides column 128 t + 32 w + 2 l + h.
+            So with one block per 32-bit SIMD lane, word w is a register whose 16-bit lanes are 32 neighbouring
+            columns, in order: one 16-bit comparison gives their mask and nothing is shuffled.
+Decision:   with threshold = round(p * 2**32), a unit is dropped if its 16 bits are below the threshold's high half, or
+            tie with it and a second draw is below the low half. The second draw is the same half of the same word of
+            the call whose site has its top bit set. So p is exact to 2**-32.
+"""
+
+import itertools
+import weakref
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dropnorm._validate import probability
+from dropnorm.errors import ArgumentError
+
+MASK_ROUNDS = 7
+KEY_ROUNDS = 10
+TILE_COLUMNS = 128
+TILE_BLOCKS = 16
+TIE_SITE = 1 << 31
+
+_LOW_32 = 0xFFFFFFFF
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+
+
+def philox(
+    counter: Sequence[Tensor | int], key: Tensor, rounds: int = MASK_ROUNDS
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Philox4x32: four pseudo-random 32-bit words for each counter.
+
+    Shape:       four counter words and the key broadcast together; each output word has the broadcast shape.
+    Args:        counter: four words in [0, 2**32), int64 tensors or ints; key: int64, all 64 bits used;
+                 rounds: 7 for masks, 10 for deriving keys.
+    Numerics:    words live in the low half of int64, since torch computes little in uint32. The product of two 32-bit
+                 words overflows int64's sign and nothing else, so that masking after the shift gives its high half.
+    Source:      Salmon, Moraes, Dror & Shaw 2011, doi:10.1145/2063384.2063405, section 3.3.
+    """
+    x0, x1, x2, x3 = (torch.as_tensor(word, dtype=torch.int64, device=key.device) for word in counter)
+    k0, k1 = key & _LOW_32, (key >> 32) & _LOW_32
+    for _ in range(rounds):
+        product0, product1 = x0 * _MULTIPLIERS[0], x2 * _MULTIPLIERS[1]
+        x0 = ((product1 >> 32) ^ x1 ^ k0).bitwise_and_(_LOW_32)
+        x2 = ((product0 >> 32) ^ x3 ^ k1).bitwise_and_(_LOW_32)
+        x1, x3 = product1, product0
+        k0, k1 = k0 + _WEYL[0], k1 + _WEYL[1]
+    x0, x1, x2, x3 = torch.broadcast_tensors(x0, x1 & _LOW_32, x2, x3 & _LOW_32)
+    return x0, x1, x2, x3
+
+
+def threshold(p: float) -> int:
+    """The 32-bit threshold of a drop probability: round(p * 2**32), from 0 (never) to 2**32 (always)."""
+    return round(probability(p) * 2**32)
+
+
+def checked_site(site: int) -> int:
+    """Return `site` if a mask may have it: the top bit is kept for settling ties."""
+    if not 0 <= site < TIE_SITE:
+        raise ArgumentError(
+            f"site={site} is out of range: expected 0 <= site < 2**31. Number the dropouts that share a key from 0."
+        )
+    return site
+
+
+def keep_mask(key: Tensor, rows: Tensor, columns: int, p: Sequence[float], site: int = 0) -> Tensor:
+    """Which units stay, by the contract on this page.
+
+    Shape:       key () and one p -> (rows, columns); key (groups,) and one p per group -> (groups, rows, columns)
+    Args:        key: int64; rows: int64 (rows,), the samples' indices, each at least 0; columns: count of columns;
+                 p: drop probabilities in [0, 1]; site: in [0, 2**31).
+    Raises:      ArgumentError if the number of probabilities is not the number of keys, or site is out of range.
+    Example:
+        >>> import torch
+        >>> keep_mask(torch.tensor(7), torch.arange(2), 4, [0.5]).shape
+        torch.Size([2, 4])
+    """
+    if len(p) != key.numel() or key.ndim > 1:
+        raise ArgumentError(f"p has {len(p)} values for a key of shape {tuple(key.shape)}: expected one p per key.")
+    site, rows = checked_site(site), rows.to(key.device)
+    limits = torch.tensor([threshold(value) for value in p], dtype=torch.int64, device=key.device)
+    limits = limits.reshape(*key.shape, 1, 1)
+    high, low = (limits >> 16).int(), (limits & 0xFFFF).int()
+    # Groups often share a key, such as one net tried at several rates; they share its draws.
+    distinct, group = key.unique(return_inverse=True) if key.ndim else (key, ...)
+    draws = _draws(distinct, rows, columns, site)[group]
+    dropped = draws < high
+    tied = (draws == high) & (low > 0)
+    if tied.any():
+        at = tied.nonzero(as_tuple=True)
+        keys = key[at[0]] if key.ndim else key
+        second = _draw_at(keys, rows[at[-2]], at[-1], site | TIE_SITE)
+        dropped[at] = second < low.expand_as(draws)[at]
+    return ~dropped
+
+
+def _draws(key: Tensor, rows: Tensor, columns: int, site: int) -> Tensor:
+    """The 16-bit draws of every row and column, computed block by block."""
+    tiles = -(-columns // TILE_COLUMNS)
+    # A narrow row needs only the first lanes of its single tile's first word.
+    lanes = TILE_BLOCKS if columns > 2 * (TILE_BLOCKS - 1) else (columns + 1) // 2
+    tile = torch.arange(tiles, device=key.device)[:, None]
+    block = tile * TILE_BLOCKS + torch.arange(lanes, device=key.device)
+    row = rows[:, None, None]
+    words = philox((block, row & _LOW_32, (row >> 32) & _LOW_32, site), key[..., None, None, None])
+    word = torch.stack(words, dim=-2)  # (..., rows, tiles, 4, lanes)
+    halves = torch.stack(((word & 0xFFFF).int(), (word >> 16).int()), dim=-1)
+    return halves.flatten(-4)[..., :columns]
+
+
+def _draw_at(key: Tensor, row: Tensor, column: Tensor, site: int) -> Tensor:
+    """The 16-bit draw of single (key, row, column) triples, straight from the contract's formula."""
+    tile, inside = column // TILE_COLUMNS, column % TILE_COLUMNS
+    word, lane, half = inside // 32, inside % 32 // 2, inside % 2
+    words = philox((tile * TILE_BLOCKS + lane, row & _LOW_32, (row >> 32) & _LOW_32, site), key)
+    chosen = torch.stack(words).gather(0, word[None])[0]
+    return (chosen >> (16 * half)) & 0xFFFF
+
+
+def derive_key(key: Tensor, *counter: Tensor | int) -> Tensor:
+    """A new independent key from a key and up to four whole numbers, such as an epoch and a step.
+
+    Equation:    derived = low words of Philox4x32-10(counter, key); unlike a mask's calls it has 10 rounds.
+    Shape:       key and counters broadcast together
+    Args:        counter: one to four words in [0, 2**32).
+    Example:
+        >>> import torch
+        >>> int(derive_key(torch.tensor(1), 2)) == int(derive_key(torch.tensor(1), 3))
+        False
+    """
+    if not 1 <= len(counter) <= 4:
+        raise ArgumentError(f"derive_key got {len(counter)} counters: expected one to four.")
+    low, high, _, _ = philox((*counter, 0, 0, 0)[:4], key, rounds=KEY_ROUNDS)
+    return low | (high << 32)
+
+
+# A generator cannot be an argument of a registered operation in a traced graph; the number of its entry here can.
+_generators: "weakref.WeakValueDictionary[int, torch.Generator]" = weakref.WeakValueDictionary()
+_call_sites = itertools.count()
+
+
+def draw_key(generator: torch.Generator | None = None) -> Tensor:
+    """Draw a fresh 64-bit key, one draw of torch's generator whatever the mask's size will be.
+
+    Args:        generator: a CPU generator; None is torch's default one, which `torch.manual_seed` governs.
+    Randomness:  eager and compiled code draw the same keys in the same order from the same seed.
+    Example:
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
+        >>> first = draw_key()
+        >>> _ = torch.manual_seed(0)
+        >>> bool(first == draw_key())
+        True
+    """
+    return torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, generator=generator)
+
+
+def draw_key_in_graph(generator_id: int) -> Tensor:
+    """`draw_key` for code that is being compiled; `generator_id` is from `enter_generator`."""
+    drawn: Tensor = torch.ops.dropnorm.draw_key(generator_id)
+    return drawn
+
+
+def enter_generator(generator: torch.Generator | None) -> int:
+    """The number by which a compiled graph names this generator, 0 for the default one. It is not kept alive."""
+    if generator is None:
+        return 0
+    _generators[id(generator)] = generator
+    return id(generator)
+
+
+# A compiler merges calls that look alike. So the composite operation, which a trace replaces by what it does, puts a
+# number of its own into each call. The device argument is there for torch's replay of random state in a checkpoint.
+_library = torch.library.Library("dropnorm", "FRAGMENT")
+_library.define("draw_key(int generator_id) -> Tensor")
+_library.define(
+    "draw_key_at(int call_site, int generator_id, *, Device device) -> Tensor",
+    tags=(torch.Tag.nondeterministic_seeded,),
+)
+
+
+def _draw_key_at(call_site: int, generator_id: int, *, device: torch.device) -> Tensor:  # noqa: ARG001
+    return draw_key(_generators[generator_id] if generator_id else None)
+
+
+def _draw_key_composite(generator_id: int) -> Tensor:
+    drawn: Tensor = torch.ops.dropnorm.draw_key_at(next(_call_sites), generator_id, device=torch.device("cpu"))
+    return drawn
+
+
+_library.impl("draw_key_at", _draw_key_at, "CompositeExplicitAutograd")
+_library.impl("draw_key", _draw_key_composite, "CompositeImplicitAutograd")
+torch.library.register_fake(
+    "dropnorm::draw_key_at", lambda _site, _generator, *, device: torch.empty((), dtype=torch.int64, device=device)
+)

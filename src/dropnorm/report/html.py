@@ -1,0 +1,71 @@
+"""One self-contained page of a run: it works offline and asks the network for nothing."""
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from plotly.offline import get_plotlyjs
+
+from dropnorm.report import drawing, figures, style, tables
+from dropnorm.study.records import Run
+
+
+def write_report(run: Run, path: Path) -> None:
+    """Draw a finished run as one HTML page that works offline.
+
+    The page holds everything it shows, plotly's script included (about 5 MB), and its content security policy
+    forbids every request to the network. It appears at `path` whole or not at all.
+
+    Args:
+        run: a finished run.
+        path: the file to write, in a folder that exists; a file that is there already is replaced.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written to.
+    """
+    page = _render(run)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _render(run: Run) -> str:
+    """Make the page as text."""
+    source = resources.files("dropnorm.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    answer, numbers = tables.interaction_sentence(run.summary)
+    plots = _plots(run)
+    return environment.from_string(source).render(
+        data=run.summary.data,
+        verdict=run.summary.verdict,
+        facts=tables.key_facts(run),
+        table=tables.arm_table(run.summary),
+        colours=style.COLOURS,
+        plots=plots,
+        differences=figures.paired_differences(run.summary),
+        answer=answer,
+        numbers=numbers,
+        how=tables.how_it_was_made(run),
+        command=run.command,
+        config=style.CONFIG,
+        plotly_js=get_plotlyjs(),
+    )
+
+
+def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """Draw the plots of each section, in the order of the page, as plain data for the page's script."""
+    sections = {
+        "loss": drawing.draw_learning_curves(figures.learning_curves(run, "loss")).values(),
+        "accuracy": drawing.draw_learning_curves(figures.learning_curves(run, "accuracy")).values(),
+        "gap": [drawing.draw_generalization_gaps(figures.generalization_gaps(run.summary))],
+        "differences": [drawing.draw_paired_differences(figures.paired_differences(run.summary))],
+    }
+    return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

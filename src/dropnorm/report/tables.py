@@ -1,0 +1,187 @@
+"""The numbers of a run as rows of text, for the page and for the command line alike."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dropnorm.study.records import ArmResult, EpochsToReach, Interval, Run, Summary
+
+NONE = "–"
+SHOWN_CLASSES = 12
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its header, with the unit, and the side its cells are aligned to."""
+
+    header: str
+    align: Literal["left", "right"] = "right"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under columns; `marked` is the index of the row that is recommended."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    marked: int
+
+
+ARM_COLUMNS = (
+    Column("arm", "left"),
+    Column("dropout rate"),
+    Column("test accuracy, %"),
+    Column("difference to plain, pp"),
+    Column("p (Holm)"),
+    Column("generalization gap, pp"),
+    Column("epochs to plain's best"),
+)
+
+
+def arm_table(summary: Summary) -> Table:
+    """List the arms of a study with their 95 % intervals, one row each, the recommended one marked.
+
+    Args:
+        summary: a finished study. Accuracies come out in percent, differences and gaps in percentage
+            points (pp), each as `mean (low to high)`.
+    """
+    recommended = [result.arm for result in summary.arms].index(summary.recommendation.arm)
+    return Table(ARM_COLUMNS, tuple(_arm_row(result) for result in summary.arms), recommended)
+
+
+def key_facts(run: Run) -> tuple[tuple[str, str], ...]:
+    """Tell the size of a run as (value, what it counts): from its rows to its wall time."""
+    data = run.summary.data
+    facts = [
+        (f"{data.rows:,}", "rows"),
+        (f"{data.features:,}", "features"),
+        (f"{len(data.classes):,}", "classes"),
+        (f"{len(run.nets):,}", "nets trained"),
+        (f"{run.summary.config.seeds:,}", "seeds"),
+    ]
+    if run.timing is not None:
+        facts.append((duration(run.timing.seconds), "wall time"))
+    return tuple(facts)
+
+
+def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
+    """List all that decided a run's numbers, as (label, value): data, configuration, versions and machine."""
+    data, config, timing = run.summary.data, run.summary.config, run.timing
+    return (
+        ("Data", f"{data.name}, {data.rows:,} rows, {data.columns:,} columns"),
+        ("Fingerprint of the data", data.fingerprint),
+        ("Target", data.target),
+        ("Classes (rows)", _classes(data.classes, data.class_rows)),
+        (
+            "Split",
+            f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows",
+        ),
+        ("Arms", ", ".join(config.arms)),
+        ("Seeds", str(config.seeds)),
+        ("Dropout rates tried", ", ".join(f"{rate:g}" for rate in config.dropout) or NONE),
+        ("Hidden layers", " × ".join(str(width) for width in config.hidden) or "none"),
+        ("Parameters of a plain net", f"{run.summary.parameters:,}"),
+        ("Batch size", f"{config.batch_size:,} ({run.summary.steps_per_epoch:,} steps per epoch)"),
+        ("Learning rate", f"{config.learning_rate:g}"),
+        ("Epochs", f"at most {config.epochs:,}, stopped after {config.patience:,} without improvement"),
+        ("Device", config.device),
+        ("Processor", timing.processor if timing else "not recorded"),
+        ("Threads", str(timing.threads) if timing else "not recorded"),
+        ("Wall time", duration(timing.seconds) if timing else "not recorded"),
+        ("dropnorm", run.summary.dropnorm_version),
+        ("PyTorch", timing.torch_version if timing else "not recorded"),
+    )
+
+
+def interaction_sentence(summary: Summary) -> tuple[str, str]:
+    """Say whether dropout and batch norm work better together: the answer, and the numbers behind it."""
+    if summary.interaction is None:
+        return (
+            "This run cannot tell.",
+            "The question takes all four arms: plain, dropout, batch_norm and dropout+batch_norm.",
+        )
+    interval, p_value = summary.interaction.interval, summary.interaction.p_value
+    if p_value >= 0.05:
+        answer = "No evidence either way."
+    elif interval.mean > 0:
+        answer = "Yes: together they give more than their separate effects add up to."
+    else:
+        answer = "No: together they give less than their separate effects add up to."
+    low, high = points(interval.low, signed=True), points(interval.high, signed=True)
+    return answer, (
+        f"Test accuracy with both differs by {points(interval.mean, signed=True)} pp from what the effects "
+        f"of dropout alone and of batch norm alone add up to (95 % interval {low} to {high} pp, "
+        f"p {probability(p_value, relation=True)})."
+    )
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction in percent to one decimal, without the percent sign: 0.9731 is 97.3."""
+    return f"{100 * fraction:.1f}"
+
+
+def points(fraction: float, *, signed: bool = False) -> str:
+    """Write a difference of fractions in percentage points to one decimal; zero has no sign."""
+    text = f"{100 * fraction:+.1f}" if signed else f"{100 * fraction:.1f}"
+    if float(text) == 0:
+        return "0.0"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def probability(p_value: float, *, relation: bool = False) -> str:
+    """Write a p-value to three decimals below 0.1 and two above; `relation` puts `=` before it."""
+    if p_value < 0.001:
+        return "< 0.001"
+    text = f"{p_value:.3f}" if p_value < 0.1 else f"{p_value:.2f}"
+    return f"= {text}" if relation else text
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two units that matter: 8.4 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _arm_row(result: ArmResult) -> tuple[str, ...]:
+    """Write one arm's cells, in the order of `ARM_COLUMNS`."""
+    accuracy, gap, comparison = result.test_accuracy, result.generalization_gap, result.comparison
+    return (
+        result.arm,
+        _rates(result.rates),
+        f"{percent(accuracy.mean)} ({percent(accuracy.low)} to {percent(accuracy.high)})",
+        _points_interval(comparison.interval, signed=True) if comparison else NONE,
+        probability(comparison.p_holm) if comparison else NONE,
+        _points_interval(gap, signed=False),
+        _epochs_to_reach(result.epochs_to_plain_best),
+    )
+
+
+def _points_interval(interval: Interval, *, signed: bool) -> str:
+    """Write a mean and its interval in percentage points."""
+    mean, low, high = (points(v, signed=signed) for v in (interval.mean, interval.low, interval.high))
+    return f"{mean} ({low} to {high})"
+
+
+def _rates(rates: tuple[float, ...]) -> str:
+    """Write the dropout rates chosen over the seeds: one, or the lowest and the highest."""
+    low, high = min(rates), max(rates)
+    if high == 0:
+        return NONE
+    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+
+
+def _epochs_to_reach(reach: EpochsToReach) -> str:
+    """Write the median of epochs and how many nets got there."""
+    median = NONE if reach.median_epochs is None else f"{reach.median_epochs:g}"
+    return f"{median} (reached by {reach.reached} of {reach.of})"
+
+
+def _classes(names: tuple[str, ...], rows: tuple[int, ...]) -> str:
+    """Write the first classes with their rows, and how many more there are."""
+    shown = [f"{name} ({count:,})" for name, count in zip(names, rows, strict=True)][:SHOWN_CLASSES]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")

@@ -1,0 +1,180 @@
+"""Columns into numbers: what each column of a table becomes, kept as a record so that `predict` does the same."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from dropnorm._validate import closest
+from dropnorm.errors import DataError
+from dropnorm.study.records import Record
+
+MAX_CATEGORIES = 100
+
+
+class ColumnEncoding(Record):
+    """One column: a number (and whether it is missing), or one feature per category (and one for missing)."""
+
+    name: str
+    kind: Literal["number", "category"]
+    categories: tuple[str, ...] = ()
+    has_missing: bool
+
+    @property
+    def features(self) -> int:
+        """How many features the column becomes."""
+        return (len(self.categories) or 1) + self.has_missing
+
+
+class Encoding(Record):
+    """All columns of a table, in order, and the classes of its target."""
+
+    columns: tuple[ColumnEncoding, ...]
+    target: str
+    classes: tuple[str, ...]
+
+    @property
+    def features(self) -> int:
+        """The width of the encoded table."""
+        return sum(column.features for column in self.columns)
+
+    def encode(self, table: pl.DataFrame, source: str = "data") -> np.ndarray:
+        """The table as float64 (rows, features); a missing number is NaN, an unknown category all zeros.
+
+        Raises:      DataError for a column that is missing, infinite, or a text where the studied column held numbers.
+        """
+        names = [column.name for column in self.columns]
+        for name in names:
+            if name not in table.columns:
+                raise missing_column(source, name, table.columns)
+        parts = [_encode(column, table[column.name], source) for column in self.columns]
+        return np.concatenate(parts, axis=1) if parts else np.empty((table.height, 0))
+
+
+def missing_column(source: str, name: str, columns: Sequence[str]) -> DataError:
+    """The error for a column that is not there, with the closest one that is."""
+    meant = closest(name, columns)
+    hint = f" Did you mean {meant!r}?" if meant else ""
+    listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
+    return DataError(f"{source}: there is no column {name!r}.{hint} The columns are: {listed}.")
+
+
+def learn_encoding(table: pl.DataFrame, target: str, ignore: Sequence[str], source: str) -> Encoding:
+    """Decide for each column what it becomes. Only the set of categories is learned here, no statistic of the rows.
+
+    Raises:      DataError that names the column and the remedy, for one that cannot be encoded.
+    """
+    for name in (target, *ignore):
+        if name not in table.columns:
+            raise missing_column(source, name, table.columns)
+    names = [name for name in table.columns if name != target and name not in ignore]
+    if not names:
+        raise DataError(f"{source}: no column is left to learn from, besides the target {target!r}.")
+    columns = tuple(_learn_column(table[name], source) for name in names)
+    return Encoding(columns=columns, target=target, classes=_learn_classes(table[target], source))
+
+
+def encode_target(column: pl.Series, classes: Sequence[str]) -> np.ndarray:
+    """The index of each row's class, int64."""
+    index = {name: position for position, name in enumerate(classes)}
+    return np.array([index[text] for text in _as_text(column)], dtype=np.int64)
+
+
+def _is_number(column: pl.Series) -> bool:
+    return column.dtype.is_numeric() or column.dtype == pl.Boolean or column.dtype.is_temporal()
+
+
+def _is_text(column: pl.Series) -> bool:
+    return column.dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def _missing(column: pl.Series) -> np.ndarray:
+    missing = column.is_null()
+    return (missing | column.is_nan().fill_null(value=True) if column.dtype.is_float() else missing).to_numpy()
+
+
+def _learn_column(column: pl.Series, source: str) -> ColumnEncoding:
+    leave_out = f"Leave it out with --ignore {column.name!r} (ignore=[{column.name!r}] in Python)."
+    missing = _missing(column)
+    if missing.all():
+        raise DataError(f"{source}: the column {column.name!r} has no value in any row. {leave_out}")
+    if _is_number(column):
+        _numbers(column, source)
+        return ColumnEncoding(name=column.name, kind="number", has_missing=bool(missing.any()))
+    if not _is_text(column):
+        raise DataError(
+            f"{source}: the column {column.name!r} holds {column.dtype}, which cannot be encoded: expected numbers, true or "
+            f"false, dates, or texts. {leave_out}"
+        )
+    categories = tuple(sorted(set(_as_text(column.drop_nulls()))))
+    if len(categories) > MAX_CATEGORIES:
+        raise DataError(
+            f"{source}: the column {column.name!r} holds {len(categories)} different texts: expected numbers, or at most "
+            f"{MAX_CATEGORIES} categories.{_stray_text(column)} {leave_out}"
+        )
+    return ColumnEncoding(name=column.name, kind="category", categories=categories, has_missing=bool(missing.any()))
+
+
+def _stray_text(column: pl.Series) -> str:
+    """Of a column of numbers that some texts made a column of texts, the first such text."""
+    stray = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
+    if stray.sum() * 2 >= len(column):
+        return ""
+    row = int(stray.to_numpy().argmax())
+    return f" Most are numbers, but row {row + 1} (line {row + 2} of a file) holds {column[row]!r}."
+
+
+def _learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
+    if not (_is_number(column) or _is_text(column)):
+        raise DataError(
+            f"{source}: the target {column.name!r} holds {column.dtype}: expected texts, whole numbers, true or false."
+        )
+    present = column.drop_nulls()
+    values = present.unique().sort()
+    if len(values) > MAX_CATEGORIES or (
+        column.dtype.is_float() and (present != present.round(0)).any() and len(values) > 10
+    ):
+        raise DataError(
+            f"{source}: the target {column.name!r} has {len(values)} different values, so it looks like a quantity or an "
+            f"identifier: expected at most {MAX_CATEGORIES} classes. Bin it into classes, or name another --target."
+        )
+    if len(values) < 2:
+        only = f" ({_as_text(values)[0]!r})" if len(values) else ""
+        raise DataError(f"{source}: the target {column.name!r} has {len(values)} class{only}: expected at least two.")
+    return tuple(_as_text(values))
+
+
+def _as_text(column: pl.Series) -> list[str]:
+    """Values as class names: 1.0 in a column of floats is the class 1."""
+    return [f"{value:g}" if isinstance(value, float) else str(value) for value in column]
+
+
+def _numbers(column: pl.Series, source: str) -> np.ndarray:
+    """A column of numbers as float64 with NaN for missing; infinity is an error."""
+    physical = column.to_physical() if column.dtype.is_temporal() else column
+    values = physical.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    infinite = np.isinf(values)
+    if infinite.any():
+        row = int(infinite.argmax())
+        raise DataError(
+            f"{source}: the column {column.name!r} is infinite in {infinite.sum()} rows, "
+            f"first in row {row + 1} (line {row + 2} of a file): expected finite or missing values. "
+            f"Replace them, or leave the column out."
+        )
+    return values
+
+
+def _encode(encoding: ColumnEncoding, column: pl.Series, source: str) -> np.ndarray:
+    if encoding.kind == "number":
+        if not _is_number(column) and not column.is_null().all():
+            raise DataError(f"{source}: the column {column.name!r} holds {column.dtype}, where the study had numbers.")
+        values = _numbers(column, source) if _is_number(column) else np.full(len(column), np.nan)
+        return np.stack([values, np.isnan(values)], axis=1) if encoding.has_missing else values[:, None]
+    index = {name: position for position, name in enumerate(encoding.categories)}
+    features = np.zeros((len(column), encoding.features))
+    for row, value in enumerate(column):
+        position = len(index) if value is None and encoding.has_missing else index.get(str(value))
+        if position is not None:
+            features[row, position] = 1.0
+    return features

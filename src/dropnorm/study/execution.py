@@ -1,0 +1,159 @@
+"""Carrying out a planned study: train what is not yet finished, then draw the conclusions and keep them."""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from dropnorm.study.dataset import Dataset
+from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
+from dropnorm.study.files import write_atomically
+from dropnorm.study.parts import Parts, Standardization
+from dropnorm.study.records import ArmName, Run, StudyConfig, Summary, Timing
+from dropnorm.study.saved_model import ModelDescription, SavedModel, model_of
+from dropnorm.study.statistics import interaction, summarize_arms
+from dropnorm.study.store import SUMMARY_NAME, Store
+from dropnorm.study.training import BlockTrainer
+from dropnorm.study.verdict import overfits, recommend, write_verdict
+
+SAVE_EVERY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is, after an epoch of one block of nets."""
+
+    arms: tuple[ArmName, ...]
+    epoch: int
+    epochs: int
+    nets_in_training: int
+    nets: int
+    done: float
+    validation_accuracy: float
+
+
+def execute(
+    store: Store,
+    folder: Path | None,
+    dataset: Dataset,
+    config: StudyConfig,
+    command: str,
+    progress: Callable[[Progress], None] | None,
+) -> tuple[Run, SavedModel]:
+    """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
+    parts = Parts.prepare(dataset, config)
+    widths = (dataset.encoding.features, *config.hidden, len(dataset.encoding.classes))
+    plans = plan_nets(config)
+    blocks = plan_blocks(plans)
+    done = 0
+    for index, block in enumerate(blocks):
+        if not store.block(index)[1]:
+            _train_block(
+                store,
+                index,
+                BlockTrainer(block, parts, widths, config, store.block(index)[0]),
+                plans,
+                done,
+                progress,
+            )
+        done += len(block)
+    summary = _summarize(store, dataset, config, widths)
+    model = _recommended_model(store, summary, dataset, parts, widths)
+    timing = Timing(
+        seconds=store.seconds(),
+        processor=_processor(config.device),
+        threads=torch.get_num_threads(),
+        torch_version=torch.__version__,
+    )
+    store.put(command=command, timing=timing.model_dump())
+    if folder is not None:
+        model.save(folder)
+        write_atomically(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
+    run = Run(summary=summary, nets=store.nets(), epochs=store.epochs(), timing=timing, command=command)
+    return run, model
+
+
+def _train_block(
+    store: Store,
+    index: int,
+    trainer: BlockTrainer,
+    plans: Sequence[NetPlan],
+    done: int,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Train a block to its end; what is saved on the way is always a whole number of epochs."""
+    unsaved, saved_at = [], time.monotonic()
+    while not trainer.finished:
+        records = trainer.train_epoch()
+        unsaved += records
+        if progress is not None:
+            epochs_done = trainer.epoch * len(trainer.active) + trainer.config.epochs * (
+                len(trainer.plans) - len(trainer.active)
+            )
+            progress(
+                Progress(
+                    arms=tuple(dict.fromkeys(plan.arm for plan in trainer.plans)),
+                    epoch=trainer.epoch,
+                    epochs=trainer.config.epochs,
+                    nets_in_training=len(trainer.active),
+                    nets=len(plans),
+                    done=(done + epochs_done / trainer.config.epochs) / len(plans),
+                    validation_accuracy=sum(record.validation_accuracy for record in records) / len(records),
+                )
+            )
+        if (elapsed := time.monotonic() - saved_at) > SAVE_EVERY_SECONDS:
+            store.save_progress(index, trainer.state(), unsaved, elapsed)
+            unsaved, saved_at = [], time.monotonic()
+    store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at)
+
+
+def _summarize(store: Store, dataset: Dataset, config: StudyConfig, widths: Sequence[int]) -> Summary:
+    nets, epochs, data = store.nets(), store.epochs(), dataset.describe(config)
+    test_share = data.test_rows / (data.rows - data.test_rows)
+    steps = data.train_rows // config.batch_size
+    arms = summarize_arms(nets, epochs, config.arms, test_share, steps)
+    both = interaction(nets, config.arms, test_share)
+    recommendation = recommend(arms, nets, test_share)
+    return Summary(
+        dropnorm_version=version("dropnorm"),
+        data=data,
+        config=config,
+        steps_per_epoch=steps,
+        parameters=sum(inputs * outputs + outputs for inputs, outputs in pairwise(widths)),
+        arms=arms,
+        interaction=both,
+        overfitting=overfits(arms[0]),
+        recommendation=recommendation,
+        verdict=write_verdict(arms, both, recommendation),
+    )
+
+
+def _recommended_model(
+    store: Store, summary: Summary, dataset: Dataset, parts: Parts, widths: Sequence[int]
+) -> SavedModel:
+    chosen = summary.recommendation
+    standardization = Standardization.learn(dataset.features[parts.splits[chosen.seed].train])
+    description = ModelDescription(
+        arm=chosen.arm,
+        rate=chosen.rate,
+        widths=tuple(widths),
+        mean=tuple(standardization.mean.tolist()),
+        scale=tuple(standardization.scale.tolist()),
+        encoding=dataset.encoding,
+    )
+    return model_of(description, store.weights(chosen.net))
+
+
+def _processor(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,177 @@
+"""The frozen records of a study: what goes in (its configuration) and what comes out (its numbers).
+
+Nothing here imports torch, so that a saved run can be read and drawn without it.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+ArmName = Literal["plain", "dropout", "batch_norm", "dropout+batch_norm"]
+ARMS: tuple[ArmName, ...] = ("plain", "dropout", "batch_norm", "dropout+batch_norm")
+"""Every arm, the simplest first; `plain` is the one that the others are compared with."""
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StudyConfig(Record):
+    """Everything that decides a study's numbers, besides the data."""
+
+    arms: tuple[ArmName, ...] = ARMS
+    seeds: int = 10
+    epochs: int = 100
+    dropout: tuple[float, ...] = (0.1, 0.3, 0.5)
+    hidden: tuple[int, ...] = (128, 128)
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    patience: int = 10
+    validation_size: float = 0.2
+    test_size: float = 0.2
+    device: str = "cpu"
+
+
+class DataDescription(Record):
+    """What was studied, in counts."""
+
+    name: str
+    target: str
+    fingerprint: str
+    rows: int
+    columns: int
+    features: int
+    classes: tuple[str, ...]
+    class_rows: tuple[int, ...]
+    rows_without_target: int = 0
+    train_rows: int
+    validation_rows: int
+    test_rows: int
+
+
+class Interval(Record):
+    """A mean over the seeds and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class EpochRecord(Record):
+    """One net after one epoch, measured in inference mode."""
+
+    net: int
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+class NetRecord(Record):
+    """One finished net, with the weights of its best epoch restored."""
+
+    net: int
+    arm: ArmName
+    seed: int
+    rate: float
+    epochs: int
+    best_epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+
+class Comparison(Record):
+    """The paired differences of an arm's test accuracy to plain's, seed by seed, and their test."""
+
+    differences: tuple[float, ...]
+    interval: Interval
+    p_value: float
+    p_holm: float
+
+
+class EpochsToReach(Record):
+    """How long an arm's nets took to reach the best validation loss of plain's net of the same seed."""
+
+    reached: int
+    of: int
+    median_epochs: float | None
+    median_steps: float | None
+
+
+class ArmResult(Record):
+    """One arm over all seeds; for each seed, the net whose rate was best on validation."""
+
+    arm: ArmName
+    nets: tuple[int, ...]
+    rates: tuple[float, ...]
+    test_accuracy: Interval
+    test_loss: Interval
+    validation_accuracy: Interval
+    generalization_gap: Interval
+    loss_gap: Interval
+    median_best_epoch: float
+    epochs_to_plain_best: EpochsToReach
+    comparison: Comparison | None
+
+
+class Interaction(Record):
+    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in test accuracy."""
+
+    interval: Interval
+    p_value: float
+
+
+class Recommendation(Record):
+    """The simplest arm within one standard error of the best on validation, and the net of it that was saved."""
+
+    arm: ArmName
+    best_arm: ArmName
+    within_one_standard_error: tuple[ArmName, ...]
+    net: int
+    seed: int
+    rate: float
+    test_accuracy: float
+
+
+class Summary(Record):
+    """A finished study. The same study gives the same summary to the byte; timings are kept elsewhere."""
+
+    schema_version: int = SCHEMA_VERSION
+    dropnorm_version: str
+    data: DataDescription
+    config: StudyConfig
+    steps_per_epoch: int
+    parameters: int
+    arms: tuple[ArmResult, ...]
+    interaction: Interaction | None
+    overfitting: bool
+    recommendation: Recommendation
+    verdict: tuple[str, ...]
+
+
+class Timing(Record):
+    """How long a finished study took and on what: not part of its results."""
+
+    seconds: float
+    processor: str
+    threads: int
+    torch_version: str
+
+
+class Run(Record):
+    """A finished run as it lies in its folder."""
+
+    summary: Summary
+    nets: tuple[NetRecord, ...]
+    epochs: tuple[EpochRecord, ...]
+    timing: Timing | None
+    command: str

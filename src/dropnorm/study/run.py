@@ -1,0 +1,215 @@
+"""The study as users call it: check everything first, then carry it out."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.dataset import Dataset, check_splittable, load_dataset
+from dropnorm.study.design import checked_arms, configure, plan_nets
+from dropnorm.study.execution import Progress, execute
+from dropnorm.study.records import Run, StudyConfig, Summary
+from dropnorm.study.saved_model import SavedModel
+from dropnorm.study.store import STORE_NAME, Store
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished study: its records, and the recommended net ready to predict."""
+
+    run: Run
+    model: SavedModel
+    folder: Path | None
+
+    @property
+    def summary(self) -> Summary:
+        """All results."""
+        return self.run.summary
+
+    @property
+    def verdict(self) -> str:
+        """The results in words."""
+        return " ".join(self.summary.verdict)
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A study whose data and arguments are checked, and that has written nothing yet."""
+
+    dataset: Dataset
+    config: StudyConfig
+    command: str
+
+    @property
+    def nets(self) -> int:
+        """How many nets it will train."""
+        return len(plan_nets(self.config))
+
+    @property
+    def default_folder(self) -> Path:
+        """A folder of its own, the same for the same data and arguments, so that a study started again goes on."""
+        identity = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()[:8]
+        return Path("dropnorm-runs") / f"{Path(self.dataset.name).stem}-{identity}"
+
+    def carry_out(self, folder: Path | None, progress: Callable[[Progress], None] | None = None) -> Study:
+        """Run it, in a folder or in memory."""
+        store = self._open_store(folder)
+        try:
+            run, model = execute(store, folder, self.dataset, self.config, self.command, progress)
+        finally:
+            store.close()
+        return Study(run=run, model=model, folder=folder)
+
+    def _identity(self) -> dict[str, Any]:
+        """What a store must have been begun with to be gone on with: another version may come to other numbers."""
+        config = json.loads(self.config.model_dump_json())
+        return {"config": config | {"version": version("dropnorm")}, "data": self.dataset.fingerprint}
+
+    def _open_store(self, folder: Path | None) -> Store:
+        """The store of this study, new or gone on with; never that of another one."""
+        if folder is not None:
+            _make_writable(folder)
+        store = Store(None if folder is None else folder / STORE_NAME)
+        identity = self._identity()
+        known = store.get("study")
+        if known is None:
+            store.put(study=identity)
+        elif known != identity:
+            store.close()
+            changed = [name for name, value in identity["config"].items() if value != known["config"].get(name)]
+            raise RunError(
+                f"{folder}: holds another study, of other {', '.join(changed) or 'data'}. "
+                f"Name another folder with --out, or remove this one."
+            )
+        return store
+
+
+def _make_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / STORE_NAME).open("ab").close()
+    except OSError as error:
+        raise RunError(
+            f"out={str(folder)!r} cannot be written to ({error.strerror}): expected a folder of yours. "
+            f"Name another one with --out."
+        ) from error
+
+
+def run_study(
+    X: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    ignore: Sequence[str] = (),
+    arms: Sequence[str] | None = None,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    dropout: float | Sequence[float] | None = None,
+    hidden: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    patience: int | None = None,
+    device: str = "auto",
+    out: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Study:
+    """Find out on your data whether a dense network overfits, and whether dropout, batch norm or both help.
+
+    Args:        X: a bundled data set's name ("breast_cancer", "digits", "iris", "wine"), the path of a CSV or Parquet file,
+                 a pandas or polars frame, or an array or tensor (rows, *); y: labels, if X does not hold them; target: the
+                 name of the column to predict; ignore: columns to leave out.
+                 arms: of "plain", "dropout", "batch_norm", "dropout+batch_norm", default all; plain is always there.
+                 seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
+                 epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
+                 stops, default 10. dropout: one rate or a grid of rates in (0, 1), default (0.1, 0.3, 0.5); of a grid, each
+                 seed takes the best on validation. hidden: widths of the hidden layers, default (128, 128).
+                 batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
+                 device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
+                 the same folder, data and arguments, a study that was interrupted goes on where it stopped.
+                 progress: called after each epoch of each block of nets.
+    Numerics:    60 % of the rows train, 20 % validate, 20 % test, stratified. Epochs and rates are chosen on validation; the
+                 test part has no say in any choice. Intervals and tests: `dropnorm.study.statistics`.
+    Randomness:  none: the same data and arguments give the same study; on one machine, to the byte.
+    Raises:      DataError for data that cannot be studied, ArgumentError and ArgumentTypeError for arguments, RunError for
+                 a folder that cannot be used or holds another study.
+    Example:
+        >>> import dropnorm as dn
+        >>> study = dn.run_study("iris", seeds=2, epochs=3, hidden=(16,))
+        >>> [arm.arm for arm in study.summary.arms]
+        ['plain', 'dropout', 'batch_norm', 'dropout+batch_norm']
+    """
+    planned = plan_study(
+        X,
+        y,
+        target=target,
+        ignore=ignore,
+        device=device,
+        arms=checked_arms(arms),
+        seeds=seeds,
+        epochs=epochs,
+        dropout=(dropout,) if isinstance(dropout, int | float) else dropout,
+        hidden=hidden,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+    )
+    return planned.carry_out(None if out is None else Path(out), progress)
+
+
+def plan_study(
+    X: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    ignore: Sequence[str] = (),
+    device: str = "auto",
+    **given: Any,
+) -> PlannedStudy:
+    """Check data and arguments, which are those of `run_study`, without writing or training anything."""
+    config = configure(device=_device(device), **given)
+    dataset = load_dataset(X, y, target=target, ignore=ignore)
+    check_splittable(dataset, config)
+    source = str(X) if isinstance(X, str | Path) else None
+    return PlannedStudy(dataset, config, _command(source, target, ignore, config))
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.partition(":")[0] not in ("cpu", "cuda"):
+        raise ArgumentError(f"device={device!r} is unknown: expected 'cpu', 'cuda' or 'auto'.")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ArgumentError(f"device={device!r} is not there: torch sees no CUDA device. Use device='cpu'.")
+    return device
+
+
+def _command(source: str | None, target: str | None, ignore: Sequence[str], config: StudyConfig) -> str:
+    """What repeats the study: a command line, or a call in Python where the data came from memory."""
+    default = StudyConfig()
+    changed = {
+        name: getattr(config, name)
+        for name in StudyConfig.model_fields
+        if getattr(config, name) != getattr(default, name)
+    }
+    if source is None:
+        arguments = [
+            f"target={target!r}" if target else "y",
+            *(f"{name}={value!r}" for name, value in changed.items()),
+        ]
+        return f"dropnorm.run_study(X, {', '.join(arguments)})"
+    words = ["dropnorm", "study", source]
+    if target:
+        words += ["--target", target]
+    for column in ignore:
+        words += ["--ignore", column]
+    for name, value in changed.items():
+        text = ",".join(f"{item}" for item in value) if isinstance(value, tuple) else str(value)
+        words += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(words)

@@ -1,0 +1,137 @@
+"""The recommended net as it is kept: weights as safetensors, everything else as JSON, nothing as pickle."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from dropnorm import nn
+from dropnorm.errors import RunError
+from dropnorm.study.encoding import Encoding
+from dropnorm.study.files import write_atomically
+from dropnorm.study.parts import Standardization
+from dropnorm.study.records import SCHEMA_VERSION, ArmName, Record
+from dropnorm.study.table import from_memory, read_file
+
+WEIGHTS_NAME = "model.safetensors"
+DESCRIPTION_NAME = "model.json"
+_ROWS_AT_ONCE = 65536
+
+
+class ModelDescription(Record):
+    """Everything about a saved net but its weights."""
+
+    schema_version: int = SCHEMA_VERSION
+    arm: ArmName
+    rate: float
+    widths: tuple[int, ...]
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    encoding: Encoding
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained net together with what it needs to read a table.
+
+    Example:
+        >>> import dropnorm as dn
+        >>> study = dn.run_study("iris", seeds=2, epochs=2, arms=["dropout"], hidden=(8,))
+        >>> study.model.net.training
+        False
+    """
+
+    description: ModelDescription
+    net: torch.nn.Sequential
+
+    def predict(self, X: Any) -> pl.DataFrame:
+        """Class and probabilities of each row.
+
+        Shape:       a table of n rows -> n rows: `prediction`, then `probability_<class>` for each class
+        Args:        X: a CSV or Parquet file's path, a frame, or an array with the studied columns; others are ignored.
+        Numerics:    a missing value counts as the training part's mean, an unknown category as none of the known.
+        Raises:      DataError if a studied column is missing or is of another kind.
+        """
+        table = read_file(Path(X)) if isinstance(X, str | Path) else from_memory(X)
+        encoding = self.description.encoding
+        source = str(X) if isinstance(X, str | Path) else "X"
+        standardization = Standardization(np.array(self.description.mean), np.array(self.description.scale))
+        features = torch.from_numpy(standardization.apply(encoding.encode(table, source)))
+        with torch.no_grad():
+            logits = [self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)]
+        probabilities = torch.cat(logits).softmax(dim=1).numpy()
+        classes = np.array(encoding.classes)
+        columns = {"prediction": classes[probabilities.argmax(axis=1)]}
+        columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
+        return pl.DataFrame(columns)
+
+    def save(self, folder: Path) -> None:
+        """Write model.json and model.safetensors."""
+        weights = {name: tensor.contiguous() for name, tensor in self.net.state_dict().items()}
+        write_atomically(folder / WEIGHTS_NAME, save(weights))
+        write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
+
+
+def load_model(folder: str | Path) -> SavedModel:
+    """The recommended net of a finished run, ready to predict.
+
+    Raises:      RunError if the folder holds no model, or one of another version.
+    """
+    folder = Path(folder)
+    path = folder / DESCRIPTION_NAME
+    if not path.exists() or not (folder / WEIGHTS_NAME).exists():
+        raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
+    try:
+        description = ModelDescription.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise RunError(
+            f"{path}: is not a model that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote it."
+        ) from error
+    net = _build(description)
+    net.load_state_dict(load((folder / WEIGHTS_NAME).read_bytes()))
+    return SavedModel(description, net.eval())
+
+
+def model_of(description: ModelDescription, weights: bytes) -> SavedModel:
+    """The saved model of one finished net of a study, whose weights are named as in the batched nets."""
+    batched = load(weights)
+    net = _build(description)
+    state = dict(net.state_dict())
+    layers = [module for module in net.named_children() if isinstance(module[1], torch.nn.Linear | nn.BatchNorm1d)]
+    layer = -1
+    for name, module in layers:
+        layer += isinstance(module, torch.nn.Linear)
+        kind = "linear" if isinstance(module, torch.nn.Linear) else "norm"
+        for key, tensor in batched.items():
+            number, part, entry = key.split(".")
+            if (int(number), part) == (layer, kind):
+                state[f"{name}.{entry}"] = _transposed(tensor) if (part, entry) == ("linear", "weight") else tensor
+    net.load_state_dict(state)
+    return SavedModel(description, net.eval())
+
+
+def _transposed(weight: Tensor) -> Tensor:
+    """A batched net multiplies from the left, (in, out); torch's Linear keeps (out, in)."""
+    return weight.T.contiguous()
+
+
+def _build(description: ModelDescription) -> torch.nn.Sequential:
+    """The net as a user would write it."""
+    batch_norm = "batch_norm" in description.arm
+    modules: list[torch.nn.Module] = []
+    *hidden, output = pairwise(description.widths)
+    for inputs, outputs in hidden:
+        modules.append(torch.nn.Linear(inputs, outputs, bias=not batch_norm))
+        if batch_norm:
+            modules.append(nn.BatchNorm1d(outputs))
+        modules.append(torch.nn.ReLU())
+        if description.rate:
+            modules.append(nn.Dropout(description.rate))
+    return torch.nn.Sequential(*modules, torch.nn.Linear(*output))

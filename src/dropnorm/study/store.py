@@ -1,0 +1,187 @@
+"""The SQLite file of a run: what is finished, and the state from which an unfinished study goes on.
+
+Rows and the state that made them are written in one transaction, so that a study killed at any moment finds the two in
+step. Nothing here imports torch: a state and a net's weights are bytes.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from dropnorm.errors import RunError
+from dropnorm.study.records import SCHEMA_VERSION, EpochRecord, NetRecord, Record, Run, Summary, Timing
+
+STORE_NAME = "study.sqlite"
+SUMMARY_NAME = "summary.json"
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE blocks (block INTEGER PRIMARY KEY, state BLOB, finished INTEGER NOT NULL) STRICT;
+CREATE TABLE epochs (
+  net INTEGER, epoch INTEGER, train_loss REAL NOT NULL, train_accuracy REAL NOT NULL, validation_loss REAL NOT NULL,
+  validation_accuracy REAL NOT NULL, PRIMARY KEY (net, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE nets (
+  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL, epochs INTEGER NOT NULL,
+  best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL, train_accuracy REAL NOT NULL, validation_loss REAL NOT NULL,
+  validation_accuracy REAL NOT NULL, test_loss REAL NOT NULL, test_accuracy REAL NOT NULL, weights BLOB NOT NULL
+) STRICT;
+"""
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Store:
+    """An open store, which no other process can open meanwhile. A path of None keeps it in memory."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, timeout=1.0)
+        try:
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("BEGIN EXCLUSIVE")
+            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                # executescript would commit first
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._put("schema_version", SCHEMA_VERSION)
+            self._db.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise _unreadable(path, error) from error
+        if (version := self.get("schema_version")) != SCHEMA_VERSION:
+            self.close()
+            raise RunError(
+                f"{path}: was written by another version of dropnorm (schema {version}): expected schema {SCHEMA_VERSION}. "
+                f"Use that version, or another --out."
+            )
+
+    def close(self) -> None:
+        """Close the file; what was not committed is gone."""
+        self._db.close()
+
+    def get(self, name: str) -> Any:
+        """A value kept by name, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, **values: Any) -> None:
+        """Keep values by name, in one transaction."""
+        with self._transaction():
+            for name, value in values.items():
+                self._put(name, value)
+
+    def block(self, block: int) -> tuple[bytes | None, bool]:
+        """The saved state of a block of nets, and whether it is finished."""
+        row = self._db.execute("SELECT state, finished FROM blocks WHERE block = ?", (block,)).fetchone()
+        return (None, False) if row is None else (row[0], bool(row[1]))
+
+    def save_progress(self, block: int, state: bytes, epochs: Iterable[EpochRecord], seconds: float) -> None:
+        """Keep a block's state together with the epochs since the last one."""
+        with self._transaction():
+            self._save_epochs(epochs, seconds)
+            self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, 0)", (block, state))
+
+    def save_finished(
+        self,
+        block: int,
+        nets: Iterable[tuple[NetRecord, bytes]],
+        epochs: Iterable[EpochRecord],
+        seconds: float,
+    ) -> None:
+        """Keep a finished block's nets; its state is needed no more."""
+        with self._transaction():
+            self._save_epochs(epochs, seconds)
+            for record, weights in nets:
+                values = (*record.model_dump().values(), weights)
+                self._db.execute(f"INSERT INTO nets VALUES ({', '.join('?' * len(values))})", values)
+            self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
+
+    def weights(self, net: int) -> bytes:
+        """A finished net's weights as safetensors."""
+        weights: bytes = self._db.execute("SELECT weights FROM nets WHERE net = ?", (net,)).fetchone()[0]
+        return weights
+
+    def nets(self) -> tuple[NetRecord, ...]:
+        """All finished nets."""
+        return _records(self._db, NetRecord, "nets")
+
+    def epochs(self) -> tuple[EpochRecord, ...]:
+        """All epochs of all nets."""
+        return _records(self._db, EpochRecord, "epochs")
+
+    def seconds(self) -> float:
+        """How long training has taken so far, interruptions left out."""
+        return float(self.get("seconds") or 0.0)
+
+    def _put(self, name: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+
+    def _save_epochs(self, epochs: Iterable[EpochRecord], seconds: float) -> None:
+        rows = [tuple(record.model_dump().values()) for record in epochs]
+        self._db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._put("seconds", self.seconds() + seconds)
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """All or nothing; sqlite3's own context manager does not begin one."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read a finished run from its folder, without torch.
+
+    Raises:      RunError if there is no run, it is not finished, or another version wrote it.
+    """
+    folder = Path(folder)
+    path, summary_path = folder / STORE_NAME, folder / SUMMARY_NAME
+    if not path.exists():
+        raise RunError(f"{folder}: holds no study. Expected the folder that `dropnorm study` wrote (its --out).")
+    if not summary_path.exists():
+        raise RunError(f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on.")
+    try:
+        summary = Summary.model_validate_json(summary_path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise RunError(
+            f"{summary_path}: is not a summary that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote "
+            f"it, or remove the file and start the study again."
+        ) from error
+    store = Store(path)
+    try:
+        timing = store.get("timing")
+        return Run(
+            summary=summary,
+            nets=store.nets(),
+            epochs=store.epochs(),
+            timing=None if timing is None else Timing(**timing),
+            command=store.get("command"),
+        )
+    finally:
+        store.close()
+
+
+def _records(db: sqlite3.Connection, record: type[AnyRecord], table: str) -> tuple[AnyRecord, ...]:
+    fields = list(record.model_fields)
+    key = "net, epoch" if "epoch" in fields else "net"
+    rows = db.execute(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
+    return tuple(record(**dict(zip(fields, row, strict=True))) for row in rows)
+
+
+def _unreadable(path: Path | None, error: sqlite3.DatabaseError) -> RunError:
+    if "locked" in str(error):
+        return RunError(f"{path}: is in use by another dropnorm process. Wait for it to end, or use another --out.")
+    return RunError(f"{path}: cannot be opened as a store ({error}). Use another --out, or remove the file.")

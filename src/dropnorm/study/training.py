@@ -1,0 +1,216 @@
+"""Training of one block of nets: Adam, early stopping per net with its best weights kept, and a state that can be saved."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load, save
+from torch import Tensor
+
+from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
+from dropnorm.study.nets import BatchedNets
+from dropnorm.study.parts import Parts
+from dropnorm.study.records import EpochRecord, NetRecord, StudyConfig
+
+_EVALUATION_ROWS = 1024
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class BlockTrainer:
+    """Trains the nets of one block epoch by epoch.
+
+    Everything random is a function of seed, epoch and step, so that a trainer made from a saved state goes on to the same
+    numbers. A net that has not improved on validation for `patience` epochs leaves the batch of nets.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[NetPlan],
+        parts: Parts,
+        widths: Sequence[int],
+        config: StudyConfig,
+        state: bytes | None,
+    ) -> None:
+        self.plans, self.parts, self.config = plans, parts, config
+        self.device = parts.features.device
+        self.steps_per_epoch = len(parts.splits[0].train) // config.batch_size
+        nets = BatchedNets.initial(plans, widths, self.device)
+        if state is None:
+            self.epoch = 0
+            self.active = torch.arange(len(plans))
+            self.best = {name: tensor.clone() for name, tensor in nets.tensors().items()}
+            self.best_loss = torch.full((len(plans),), torch.inf)
+            self.best_epoch = torch.zeros(len(plans), dtype=torch.int64)
+            self.epochs = torch.zeros(len(plans), dtype=torch.int64)
+            self._continue_with(nets, moments=None, steps=0)
+        else:
+            self._restore(nets, load(state))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every net has stopped."""
+        return len(self.active) == 0 or self.epoch == self.config.epochs
+
+    def train_epoch(self) -> list[EpochRecord]:
+        """One pass over the training part for each net that is still in training, and its measurements."""
+        batch = self.config.batch_size
+        plans = [self.plans[position] for position in self.active.tolist()]
+        order = self._order(plans)
+        keys = seed_keys([plan.seed for plan in plans], Purpose.MASKS, self.epoch, torch.arange(self.steps_per_epoch))
+        for step in range(self.steps_per_epoch):
+            x, y = self.parts.take(self.seeds, order[:, step * batch : (step + 1) * batch])
+            logits = self.nets.training_logits(x, keys[:, step])
+            # The sum over nets of each net's mean: no net's gradient depends on how many train beside it.
+            loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum") / batch
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+        self.epoch += 1
+        self.epochs[self.active] = self.epoch
+        records = self._measure(plans)
+        self._keep_best([record.validation_loss for record in records])
+        return records
+
+    def finish(self) -> Iterator[tuple[NetRecord, bytes]]:
+        """Each net with its best weights: its record and the weights as safetensors."""
+        best = self._nets_of(self.plans, self.best)
+        seeds = [plan.seed for plan in self.plans]
+        train, validation, test = (
+            _evaluate(best, self.parts, self.parts.index(seeds, part), seeds)
+            for part in ("train", "validation", "test")
+        )
+        for index, plan in enumerate(self.plans):
+            record = NetRecord(
+                net=plan.net,
+                arm=plan.arm,
+                seed=plan.seed,
+                rate=plan.rate,
+                epochs=int(self.epochs[index]),
+                best_epoch=int(self.best_epoch[index]),
+                train_loss=train[0][index],
+                train_accuracy=train[1][index],
+                validation_loss=validation[0][index],
+                validation_accuracy=validation[1][index],
+                test_loss=test[0][index],
+                test_accuracy=test[1][index],
+            )
+            yield record, save({name: tensor[index].cpu().contiguous() for name, tensor in self.best.items()})
+
+    def state(self) -> bytes:
+        """Everything that training needs to go on from here to the same numbers."""
+        tensors = {
+            "epoch": torch.tensor(self.epoch),
+            "steps": torch.tensor(self.epoch * self.steps_per_epoch),
+            "active": self.active,
+            "epochs": self.epochs,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+        }
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"now/{name}": tensor.detach() for name, tensor in self.nets.tensors().items()}
+        for moment in _MOMENTS:
+            for name, parameter in self.nets.parameters.items():
+                if parameter in self.optimizer.state:
+                    tensors[f"{moment}/{name}"] = self.optimizer.state[parameter][moment]
+        return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+
+    def _restore(self, nets: BatchedNets, saved: dict[str, Tensor]) -> None:
+        self.epoch = int(saved["epoch"])
+        self.active, self.epochs = saved["active"], saved["epochs"]
+        self.best_loss, self.best_epoch = saved["best_loss"], saved["best_epoch"]
+        self.best = {name: saved[f"best/{name}"].to(self.device) for name in nets.tensors()}
+        plans = [self.plans[position] for position in self.active.tolist()]
+        now = self._nets_of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
+        moments = {
+            moment: {name: saved[f"{moment}/{name}"].to(self.device) for name in nets.parameters} for moment in _MOMENTS
+        }
+        self._continue_with(now, moments, int(saved["steps"]))
+
+    def _nets_of(self, plans: Sequence[NetPlan], tensors: dict[str, Tensor]) -> BatchedNets:
+        running = {name: tensor for name, tensor in tensors.items() if "running" in name}
+        parameters = {name: tensor for name, tensor in tensors.items() if name not in running}
+        return BatchedNets(self.plans[0].batch_norm, [plan.rate for plan in plans], parameters, running)
+
+    def _continue_with(self, nets: BatchedNets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
+        self.nets = nets
+        self.seeds = torch.tensor([self.plans[position].seed for position in self.active.tolist()], device=self.device)
+        for parameter in nets.parameters.values():
+            parameter.requires_grad_()
+        self.optimizer = torch.optim.Adam(nets.parameters.values(), lr=self.config.learning_rate, fused=True)
+        if moments is not None:
+            for name, parameter in nets.parameters.items():
+                self.optimizer.state[parameter] = {
+                    "step": torch.tensor(float(steps), device=self.device),
+                    **{moment: moments[moment][name] for moment in _MOMENTS},
+                }
+
+    def _order(self, plans: Sequence[NetPlan]) -> Tensor:
+        """The training rows of each net in this epoch's order, the same for every net of a seed."""
+        seeds = sorted({plan.seed for plan in plans})
+        keys = seed_keys(seeds, Purpose.ORDER, self.epoch)
+        train = self.parts.index(seeds, "train")
+        shuffled = {
+            seed: train[index][torch.randperm(train.shape[1], generator=seed_generator(keys[index])).to(self.device)]
+            for index, seed in enumerate(seeds)
+        }
+        return torch.stack([shuffled[plan.seed] for plan in plans])
+
+    def _measure(self, plans: Sequence[NetPlan]) -> list[EpochRecord]:
+        """Loss and accuracy of each net on validation, and on as many of its training rows."""
+        seeds = [plan.seed for plan in plans]
+        validation_rows = self.parts.index(seeds, "validation")
+        train_rows = self.parts.index(seeds, "train")[:, : validation_rows.shape[1]]
+        train = _evaluate(self.nets, self.parts, train_rows, seeds)
+        validation = _evaluate(self.nets, self.parts, validation_rows, seeds)
+        return [
+            EpochRecord(
+                net=plan.net,
+                epoch=self.epoch,
+                train_loss=train[0][index],
+                train_accuracy=train[1][index],
+                validation_loss=validation[0][index],
+                validation_accuracy=validation[1][index],
+            )
+            for index, plan in enumerate(plans)
+        ]
+
+    @torch.no_grad()
+    def _keep_best(self, losses: Sequence[float]) -> None:
+        """Keep the weights of nets that improved; let those go that have not for too long."""
+        loss = torch.tensor(losses)
+        better = loss < self.best_loss[self.active]
+        improved = self.active[better]
+        self.best_loss[improved] = loss[better]
+        self.best_epoch[improved] = self.epoch
+        to, source = improved.to(self.device), better.nonzero().flatten().to(self.device)
+        for name, tensor in self.nets.tensors().items():
+            self.best[name][to] = tensor[source]
+        staying = self.epoch - self.best_epoch[self.active] < self.config.patience
+        if bool(staying.all()) or self.epoch == self.config.epochs:
+            return
+        self.active = self.active[staying]
+        kept = staying.nonzero().flatten().to(self.device)
+        moments = {
+            moment: {
+                name: self.optimizer.state[parameter][moment][kept] for name, parameter in self.nets.parameters.items()
+            }
+            for moment in _MOMENTS
+        }
+        plans = [self.plans[position] for position in self.active.tolist()]
+        remaining = {name: tensor.detach()[kept] for name, tensor in self.nets.tensors().items()}
+        self._continue_with(self._nets_of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
+
+
+@torch.no_grad()
+def _evaluate(nets: BatchedNets, parts: Parts, rows: Tensor, seeds: Sequence[int]) -> tuple[list[float], list[float]]:
+    """Mean cross-entropy and accuracy of each net on its rows, in inference mode; NaN is given as infinity."""
+    seed = torch.tensor(seeds, device=rows.device)
+    loss, correct = torch.zeros(len(seeds), dtype=torch.float64), torch.zeros(len(seeds), dtype=torch.int64)
+    for chunk in torch.split(rows, _EVALUATION_ROWS, dim=1):
+        x, y = parts.take(seed, chunk)
+        logits = nets.logits(x)
+        losses = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view_as(y)
+        loss += losses.double().sum(1).cpu()
+        correct += (logits.argmax(-1) == y).sum(1).cpu()
+    loss = torch.nan_to_num(loss / rows.shape[1], nan=torch.inf, posinf=torch.inf)
+    return loss.tolist(), (correct.double() / rows.shape[1]).tolist()

@@ -1,0 +1,29 @@
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Every test starts from the same random state, alone or among others."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def refuses() -> Callable[[type[Exception], str], AbstractContextManager[pytest.ExceptionInfo[Exception]]]:
+    """A context that must end with this error and, from its first to its last character, this message."""
+
+    def context(error: type[Exception], message: str) -> AbstractContextManager[pytest.ExceptionInfo[Exception]]:
+        return pytest.raises(error, match=rf"\A{re.escape(message)}\Z")
+
+    return context
+
+
+@pytest.fixture
+def compiled() -> Callable[..., Callable[..., object]]:
+    """torch.compile without graph breaks, from an empty cache."""
+    torch.compiler.reset()
+    return lambda function: torch.compile(function, fullgraph=True)

@@ -1,0 +1,203 @@
+import math
+import random
+import statistics
+from collections.abc import Callable
+
+import pytest
+
+from dropnorm.study.records import (
+    ARMS,
+    ArmName,
+    ArmResult,
+    Comparison,
+    DataDescription,
+    EpochRecord,
+    EpochsToReach,
+    Interaction,
+    Interval,
+    NetRecord,
+    Recommendation,
+    Run,
+    StudyConfig,
+    Summary,
+    Timing,
+)
+
+# How a made-up arm behaves: ceiling of accuracy, speed of learning, how fast it overfits, least train loss.
+BEHAVIOUR = {
+    "plain": (0.958, 0.20, 0.022, 0.0008),
+    "dropout": (0.971, 0.15, 0.004, 0.02),
+    "batch_norm": (0.968, 0.42, 0.012, 0.0003),
+    "dropout+batch_norm": (0.977, 0.30, 0.002, 0.012),
+}
+
+
+def _interval(values: list[float]) -> Interval:
+    mean = statistics.fmean(values)
+    half = 2.26 * statistics.stdev(values) / math.sqrt(len(values))
+    return Interval(mean=mean, low=mean - half, high=mean + half)
+
+
+def _history(net: int, arm: str, rng: random.Random, epochs: int, patience: int) -> list[EpochRecord]:
+    ceiling, speed, overfit, least = BEHAVIOUR[arm]
+    ceiling += rng.gauss(0, 0.005)
+    speed *= math.exp(rng.gauss(0, 0.12))
+    records: list[EpochRecord] = []
+    best, best_epoch = math.inf, 0
+    for epoch in range(1, epochs + 1):
+        learnt = 1 - math.exp(-speed * epoch)
+        train_loss = 2.2 * math.exp(-speed * 1.3 * epoch) + least + 0.12 * math.exp(-0.14 * epoch)
+        validation_loss = 2.1 * math.exp(-speed * 1.2 * epoch) + 3.4 * (1 - ceiling) + overfit * 0.1 * epoch
+        validation_loss *= math.exp(rng.gauss(0, 0.03))
+        validation = min(1.0, 0.12 + (ceiling - 0.12) * learnt + rng.gauss(0, 0.003))
+        records.append(
+            EpochRecord(
+                net=net,
+                epoch=epoch,
+                train_loss=train_loss,
+                train_accuracy=min(1.0, 0.12 + (0.885 - 0.2 * least) * learnt),
+                validation_loss=validation_loss,
+                validation_accuracy=validation,
+            )
+        )
+        if validation_loss < best:
+            best, best_epoch = validation_loss, epoch
+        if epoch - best_epoch >= patience:
+            break
+    return records
+
+
+def _net(arm: ArmName, seed: int, rate: float, history: list[EpochRecord], test: float) -> NetRecord:
+    best = min(history, key=lambda record: record.validation_loss)
+    return NetRecord(
+        net=best.net,
+        arm=arm,
+        seed=seed,
+        rate=rate,
+        epochs=len(history),
+        best_epoch=best.epoch,
+        train_loss=best.train_loss,
+        train_accuracy=best.train_accuracy,
+        validation_loss=best.validation_loss,
+        validation_accuracy=best.validation_accuracy,
+        test_loss=best.validation_loss * 1.02,
+        test_accuracy=test,
+    )
+
+
+def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> ArmResult:
+    differences = tuple(a.test_accuracy - b.test_accuracy for a, b in zip(nets, plain, strict=True))
+    reached = len(nets) if nets is plain or len(nets) < 3 else len(nets) - 1
+    median = statistics.median(net.best_epoch for net in nets)
+    return ArmResult(
+        arm=nets[0].arm,
+        nets=tuple(net.net for net in nets),
+        rates=tuple(net.rate for net in nets),
+        test_accuracy=_interval([net.test_accuracy for net in nets]),
+        test_loss=_interval([net.test_loss for net in nets]),
+        validation_accuracy=_interval([net.validation_accuracy for net in nets]),
+        generalization_gap=_interval([net.train_accuracy - net.test_accuracy for net in nets]),
+        loss_gap=_interval([net.test_loss - net.train_loss for net in nets]),
+        median_best_epoch=median,
+        epochs_to_plain_best=EpochsToReach(
+            reached=reached, of=len(nets), median_epochs=median, median_steps=36 * median
+        ),
+        comparison=None
+        if nets is plain
+        else Comparison(
+            differences=differences,
+            interval=_interval(list(differences)),
+            p_value=p_value / 3,
+            p_holm=p_value,
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Run]:
+    """A factory of made-up runs: plausible numbers, everything drawn from one fixed seed."""
+    return build_run
+
+
+def build_run(
+    *,
+    arms: tuple[ArmName, ...] = ARMS,
+    seeds: int = 3,
+    epochs: int = 12,
+    patience: int = 10,
+    classes: tuple[str, ...] = tuple("0123456789"),
+    name: str = "digits",
+    target: str = "digit",
+    timing: bool = True,
+    flat: bool = False,
+    p_value: float = 0.012,
+    interaction: Interaction | None = None,
+) -> Run:
+    rng = random.Random(20)
+    config = StudyConfig(arms=arms, seeds=seeds, epochs=epochs)
+    nets: list[NetRecord] = []
+    records: list[EpochRecord] = []
+    chosen: dict[ArmName, list[NetRecord]] = {arm: [] for arm in arms}
+    for seed in range(seeds):
+        luck = rng.gauss(0, 0.004)
+        for arm in arms:
+            tried = []
+            for rate in config.dropout if "dropout" in arm else (0.0,):
+                history = _history(len(nets), arm, rng, epochs, patience)
+                test = 0.95 if flat else round(360 * min(1, BEHAVIOUR[arm][0] + luck + rng.gauss(0, 0.005))) / 360
+                tried.append(_net(arm, seed, rate, history, test))
+                nets.append(tried[-1])
+                records += history
+            chosen[arm].append(min(tried, key=lambda net: net.validation_loss))
+    results = tuple(_result(chosen[arm], chosen["plain"], p_value) for arm in arms)
+    if interaction is None and set(arms) == set(ARMS):
+        interaction = Interaction(interval=Interval(mean=-0.0041, low=-0.0102, high=0.002), p_value=0.171)
+    best = max(results, key=lambda result: result.test_accuracy.mean)
+    picked = chosen[best.arm][0]
+    summary = Summary(
+        dropnorm_version="0.1.0",
+        data=DataDescription(
+            name=name,
+            target=target,
+            fingerprint="sha256:9f2b6c0d7a41e58334bb1f0c2a9d5e7788c1f4a3",
+            rows=1797,
+            columns=65,
+            features=64,
+            classes=classes,
+            class_rows=tuple(170 + index % 9 for index in range(len(classes))),
+            train_rows=1149,
+            validation_rows=288,
+            test_rows=360,
+        ),
+        config=config,
+        steps_per_epoch=36,
+        parameters=26122,
+        arms=results,
+        interaction=interaction,
+        overfitting=True,
+        recommendation=Recommendation(
+            arm=best.arm,
+            best_arm=best.arm,
+            within_one_standard_error=(best.arm,),
+            net=picked.net,
+            seed=picked.seed,
+            rate=picked.rate,
+            test_accuracy=picked.test_accuracy,
+        ),
+        verdict=(
+            "The plain net overfits: it is right on 99.5 % of its training rows and on 95.6 % of new ones, a "
+            "gap of 3.9 points (95 % interval 3.4 to 4.5).",
+            "Dropout raises test accuracy by 1.6 points (95 % interval 1.1 to 2.0); batch norm raises test "
+            "accuracy by 1.1 points (95 % interval 0.8 to 1.5).",
+            f"Use {best.arm}: best on validation, and nothing simpler comes within one standard error of it.",
+        ),
+    )
+    return Run(
+        summary=summary,
+        nets=tuple(nets),
+        epochs=tuple(records),
+        timing=Timing(seconds=83.4, processor="A Processor 3000", threads=2, torch_version="2.13.0")
+        if timing
+        else None,
+        command=f"dropnorm study {name} --target {target} --seeds {seeds} --epochs {epochs}",
+    )

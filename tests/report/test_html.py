@@ -1,0 +1,231 @@
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from dropnorm.report import write_report
+
+HOSTILE = """</script><script>document.body.id="owned"</script><img src=x onerror=alert(1)>'&amp;"""
+
+
+class Page(HTMLParser):
+    """The tags of a page, and its text outside of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.inside = [], "", None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_endtag(self, _):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside not in ("script", "style"):
+            self.text += data
+
+    def all(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def render(tmp_path_factory):
+    """Write the report of a run, and give its text without plotly's own."""
+
+    def write(run):
+        path = tmp_path_factory.mktemp("report") / "report.html"
+        write_report(run, path)
+        text = path.read_text(encoding="utf-8")
+        bundle = get_plotlyjs()
+        assert text.count(bundle) == 1
+        return text.replace(bundle, "")
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def text(render, make_run):
+    return render(make_run())
+
+
+@pytest.fixture(scope="module")
+def hostile(render, make_run):
+    classes = tuple(f"{HOSTILE}{i}" for i in range(3))
+    return render(make_run(name=HOSTILE, target=HOSTILE, classes=classes))
+
+
+def test_the_page_asks_the_network_for_nothing(text):
+    page = Page(text)
+    addresses = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "srcset", "href", "action", "poster", "xlink:href")
+    ]
+    assert addresses == ["data:,"]
+    assert not re.search(r"https?://|@import|url\(|import\(|\bfetch\(|//cdn", text)
+
+
+def test_the_page_forbids_requests_by_its_own_policy(text):
+    (policy,) = [meta["content"] for meta in Page(text).all("meta") if "http-equiv" in meta]
+    assert policy.startswith("default-src 'none';")
+    assert "http" not in policy
+    assert "*" not in policy
+
+
+def test_the_sections_come_in_order_after_the_verdict(text, make_run):
+    verdict = make_run().summary.verdict
+    places = [
+        text.index(part)
+        for part in (
+            "<h1>digits</h1>",
+            *verdict,
+            "<b>1,797</b>",
+            "<table>",
+            'data-section="loss"',
+            'data-section="accuracy"',
+            'data-section="gap"',
+            'data-section="differences"',
+            "Do they work better together?",
+            "95 % interval −1.0 to +0.2 pp",
+            "How this was made",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_every_cell_of_the_table_is_on_the_page_and_one_arm_is_recommended(text, make_run):
+    page = Page(text)
+    assert [row for row in page.all("tr") if row.get("class") == "marked"] == [{"class": "marked"}]
+    marked = text[text.index('<tr class="marked">') :]
+    assert "dropout+batch_norm" in marked[: marked.index("</tr>")]
+    assert "recommended" in marked[: marked.index("</tr>")]
+    assert len(page.all("td")) == 4 * 6
+    assert {cell["data-label"] for cell in page.all("td")} >= {"test accuracy, %", "p (Holm)"}
+
+
+def test_the_command_and_the_fingerprint_are_given(text, make_run):
+    run = make_run()
+    assert f"<pre><code>{run.command}</code></pre>" in text
+    assert run.summary.data.fingerprint in text
+
+
+def test_markup_in_names_is_shown_as_text(hostile):
+    page = Page(hostile)
+    assert page.all("img") == []
+    assert len(page.all("script")) == 2
+    # Title, heading, eyebrow, data, target, three classes, and twice in the command.
+    assert page.text.count(HOSTILE) == 10
+
+
+def test_data_cannot_end_the_script_it_is_embedded_in(render, make_run, monkeypatch):
+    monkeypatch.setattr("dropnorm.report.style.text", lambda _: HOSTILE)
+    page = render(make_run())
+    script = page[page.rindex("<script>") :]
+    assert "</script>" not in script[: script.index("})();")]
+    assert "\\u003c/script\\u003e" in script
+
+
+def test_a_run_of_two_arms_and_two_seeds_without_timing(render, make_run):
+    classes = tuple(f"class {i}" for i in range(100))
+    page = render(make_run(arms=("plain", "dropout"), seeds=2, classes=classes, timing=False, flat=True))
+    assert "<b>100</b><span>classes</span>" in page
+    assert "This run cannot tell." in page
+    assert "wall time" not in page
+    assert not re.search(r"\b(NaN|Infinity|None|nan|inf)\b", page)
+
+
+def test_a_run_of_plain_alone_has_no_differences(render, make_run):
+    page = render(make_run(arms=("plain",)))
+    assert "seed by seed" not in page
+    assert 'data-section="gap"' in page
+
+
+def test_a_failed_write_leaves_the_old_page_and_nothing_else(make_run, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("the old page", encoding="utf-8")
+
+    def half(self, data, **options):
+        with self.open("w", encoding="utf-8") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_report(make_run(), path)
+    assert path.read_text(encoding="utf-8") == "the old page"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_old_page_is_replaced_and_no_temporary_file_stays(make_run, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("the old page", encoding="utf-8")
+    write_report(make_run(), path)
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_missing_folder_is_an_error(make_run, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_report(make_run(), tmp_path / "missing" / "report.html")
+
+
+def test_the_same_run_gives_the_same_page(render, make_run, text):
+    assert render(make_run()) == text
+
+
+def test_a_saved_run_is_drawn_without_torch_or_sklearn(make_run, tmp_path):
+    saved = tmp_path / "run.json"
+    saved.write_text(make_run().model_dump_json(), encoding="utf-8")
+    program = (
+        "import sys, pathlib\n"
+        "from dropnorm.report import write_report\n"
+        "from dropnorm.study.records import Run\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "write_report(Run.model_validate_json((folder / 'run.json').read_text()), folder / 'report.html')\n"
+        "print([name for name in ('torch', 'sklearn') if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    assert (tmp_path / "report.html").stat().st_size > 4_000_000
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium on PATH")
+@pytest.mark.parametrize("name", ["digits", HOSTILE], ids=["plain", "hostile"])
+def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path, name):
+    page = tmp_path / "report.html"
+    write_report(make_run(name=name, target=name, classes=(name, "other")), page)
+    done = subprocess.run(
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=5000",
+            "--enable-logging=stderr",
+            "--v=0",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    dom = done.stdout
+    # Four panels of loss, four of accuracy, the gaps and the differences.
+    assert dom.count('class="plot-container plotly"') == 10
+    assert dom.count('class="trace scatter') > 10
+    assert not re.search(r"<body[^>]*owned", dom)

@@ -1,0 +1,83 @@
+import math
+
+import pytest
+
+from dropnorm.report import style
+from dropnorm.report.figures import ArmCurves, Curve, LearningCurves
+from dropnorm.study.records import ARMS
+
+
+def curves(train, validation, quantity="loss"):
+    epochs = tuple(range(1, len(train) + 1))
+    arm = ArmCurves(
+        arm="plain",
+        train=Curve(epochs, train, train, train),
+        validation=Curve(epochs, validation, validation, validation),
+        best_epoch=1,
+        best_value=validation[0],
+    )
+    return LearningCurves(quantity, (arm,))
+
+
+def test_every_arm_has_a_colour_of_its_own():
+    assert len({style.colour(arm) for arm in ARMS} | {style.colour("another")}) == len(ARMS) + 1
+
+
+def test_transparent():
+    assert style.transparent("#0072b2", 0.5) == "rgba(0,114,178,0.5)"
+
+
+def test_text_is_escaped_for_plotly():
+    assert style.text("<b>a&b</b>") == "&lt;b&gt;a&amp;b&lt;/b&gt;"
+
+
+def test_loss_axis_holds_all_validation_losses_and_train_losses_to_a_twentieth_of_them():
+    low, high = style.loss_axis(curves((2.0, 1e-9), (2.5, 0.2)))["range"]
+    assert 10**high >= 2.5
+    assert 10**low == pytest.approx(0.01, rel=0.2)
+    low, _ = style.loss_axis(curves((2.0, 0.1), (2.5, 0.2)))["range"]
+    assert 0.08 < 10**low < 0.1
+
+
+@pytest.mark.parametrize(("train", "validation"), [((0.0,), (0.0,)), ((1.0,), (1.0,)), ((0.0, 0.0), (5.0, 1e-6))])
+def test_loss_axis_of_awkward_losses_is_finite_has_a_width_and_a_tick(train, validation):
+    axis = style.loss_axis(curves(train, validation))
+    low, high = axis["range"]
+    assert math.isfinite(low)
+    assert math.isfinite(high)
+    assert high - low > 0.1
+    assert any(low <= math.log10(tick) <= high for tick in axis["tickvals"])
+
+
+def test_accuracy_axis_leaves_out_the_first_quarter_and_stays_below_a_hundred_or_so():
+    rising = (10.0, 60.0, 90.0, 95.0, 96.0, 97.0, 98.0, 100.0)
+    low, high = style.accuracy_axis(curves(rising, rising, "accuracy"))["range"]
+    assert 50 < low < 60
+    assert 100 < high < 103
+
+
+def test_accuracy_axis_of_one_flat_epoch_has_a_width():
+    low, high = style.accuracy_axis(curves((50.0,), (50.0,), "accuracy"))["range"]
+    assert low < 50 < high
+
+
+def test_epoch_axis_has_whole_epochs():
+    assert style.epoch_axis(1, 3)["dtick"] == 1
+    assert "dtick" not in style.epoch_axis(1, 100)
+    low, high = style.epoch_axis(1, 1)["range"]
+    assert low < 1 < high
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [0.2, 0.3], [-40.0, 70.0], [3.0, 5.0]])
+def test_around_zero_holds_zero_and_all_values_with_room(values):
+    low, high = style.around_zero(values)
+    assert low < min(0, *values)
+    assert high > max(0, *values)
+    assert high - low == pytest.approx(max(1, high - low))
+
+
+def test_layout_shows_no_legend_and_lets_the_page_scroll():
+    layout = style.layout(200)
+    assert (layout.height, layout.showlegend, layout.dragmode) == (200, False, False)
+    assert layout.xaxis.fixedrange
+    assert layout.yaxis.fixedrange

@@ -1,0 +1,191 @@
+import pytest
+
+from dropnorm.report import tables
+from dropnorm.study.records import Comparison, EpochsToReach, Interaction, Interval
+
+
+def with_arm(run, arm, **update):
+    arms = tuple(result.model_copy(update=update) if result.arm == arm else result for result in run.summary.arms)
+    return run.summary.model_copy(update={"arms": arms})
+
+
+def row_of(table, arm):
+    headers = [column.header for column in table.columns]
+    return dict(zip(headers, next(row for row in table.rows if row[0] == arm), strict=True))
+
+
+def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
+    summary = with_arm(
+        make_run(),
+        "dropout",
+        rates=(0.3, 0.3, 0.3),
+        test_accuracy=Interval(mean=0.97312, low=0.9604, high=0.9849),
+        generalization_gap=Interval(mean=0.0211, low=-0.0012, high=0.0434),
+        epochs_to_plain_best=EpochsToReach(reached=9, of=10, median_epochs=12.5, median_steps=450),
+        comparison=Comparison(
+            differences=(0.01, -0.02, 0.0),
+            interval=Interval(mean=-0.00331, low=-0.012, high=0.00534),
+            p_value=0.2,
+            p_holm=0.41234,
+        ),
+    )
+    assert row_of(tables.arm_table(summary), "dropout") == {
+        "arm": "dropout",
+        "dropout rate": "0.3",
+        "test accuracy, %": "97.3 (96.0 to 98.5)",
+        "difference to plain, pp": "−0.3 (−1.2 to +0.5)",
+        "p (Holm)": "0.41",
+        "generalization gap, pp": "2.1 (−0.1 to 4.3)",
+        "epochs to plain's best": "12.5 (reached by 9 of 10)",
+    }
+
+
+def test_plain_is_not_compared_with_itself_and_drops_nothing(make_run):
+    row = row_of(tables.arm_table(make_run().summary), "plain")
+    assert (row["dropout rate"], row["difference to plain, pp"], row["p (Holm)"]) == ("–", "–", "–")
+
+
+def test_the_adjusted_p_value_is_shown_not_the_raw_one(make_run):
+    row = row_of(tables.arm_table(make_run(p_value=0.06).summary), "dropout")
+    assert row["p (Holm)"] == "0.060"
+
+
+def test_rates_that_differ_between_seeds_are_shown_as_a_range(make_run):
+    summary = with_arm(make_run(), "dropout", rates=(0.3, 0.1, 0.5))
+    assert row_of(tables.arm_table(summary), "dropout")["dropout rate"] == "0.1–0.5"
+
+
+def test_a_median_that_was_never_reached_is_said(make_run):
+    never = EpochsToReach(reached=0, of=3, median_epochs=None, median_steps=None)
+    summary = with_arm(make_run(), "dropout", epochs_to_plain_best=never)
+    assert row_of(tables.arm_table(summary), "dropout")["epochs to plain's best"] == "– (reached by 0 of 3)"
+
+
+@pytest.mark.parametrize("arm", ["plain", "dropout", "dropout+batch_norm"])
+def test_the_recommended_row_is_marked_not_the_best(make_run, arm):
+    summary = make_run().summary
+    recommendation = summary.recommendation.model_copy(update={"arm": arm, "best_arm": "batch_norm"})
+    table = tables.arm_table(summary.model_copy(update={"recommendation": recommendation}))
+    assert table.rows[table.marked][0] == arm
+
+
+def test_every_row_has_a_cell_for_every_column(make_run):
+    table = tables.arm_table(make_run(arms=("plain", "batch_norm"), seeds=2, flat=True).summary)
+    assert [len(row) for row in table.rows] == [len(table.columns)] * 2
+    assert row_of(table, "batch_norm")["difference to plain, pp"] == "0.0 (0.0 to 0.0)"
+
+
+@pytest.mark.parametrize(
+    ("p_value", "text", "relation"),
+    [
+        (0.0, "< 0.001", "< 0.001"),
+        (0.00099, "< 0.001", "< 0.001"),
+        (0.001, "0.001", "= 0.001"),
+        (0.0432, "0.043", "= 0.043"),
+        (0.432, "0.43", "= 0.43"),
+        (1.0, "1.00", "= 1.00"),
+    ],
+)
+def test_probability(p_value, text, relation):
+    assert tables.probability(p_value) == text
+    assert tables.probability(p_value, relation=True) == relation
+
+
+@pytest.mark.parametrize(
+    ("fraction", "signed", "text"),
+    [
+        (0.0123, False, "1.2"),
+        (0.0123, True, "+1.2"),
+        (-0.0123, True, "−1.2"),
+        (-0.0123, False, "−1.2"),
+        (-0.0004, True, "0.0"),
+        (0.0004, True, "0.0"),
+        (0.0, True, "0.0"),
+    ],
+)
+def test_points(fraction, signed, text):
+    assert tables.points(fraction, signed=signed) == text
+
+
+def test_percent():
+    assert [tables.percent(fraction) for fraction in (0, 0.9731, 1)] == ["0.0", "97.3", "100.0"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (8.44, "8.4 s"),
+        (59.97, "1 min 0 s"),
+        (200.4, "3 min 20 s"),
+        (3599.7, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_duration(seconds, text):
+    assert tables.duration(seconds) == text
+
+
+def test_key_facts_count_the_run(make_run):
+    run = make_run(seeds=3)
+    # Per seed: plain and batch norm once each, dropout and both at three rates each.
+    assert tables.key_facts(run) == (
+        ("1,797", "rows"),
+        ("64", "features"),
+        ("10", "classes"),
+        ("24", "nets trained"),
+        ("3", "seeds"),
+        ("1 min 23 s", "wall time"),
+    )
+    assert "wall time" not in dict(tables.key_facts(make_run(timing=False))).values()
+
+
+def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
+    run = make_run(seeds=3)
+    how = dict(tables.how_it_was_made(run))
+    assert how["Fingerprint of the data"] == run.summary.data.fingerprint
+    assert how["Split"] == "1,149 train, 288 validation, 360 test rows"
+    assert how["Seeds"] == "3"
+    assert how["Dropout rates tried"] == "0.1, 0.3, 0.5"
+    assert how["Hidden layers"] == "128 × 128"
+    assert how["Batch size"] == "32 (36 steps per epoch)"
+    assert how["Learning rate"] == "0.001"
+    assert how["Epochs"] == "at most 12, stopped after 10 without improvement"
+    assert (how["Processor"], how["Threads"], how["Wall time"]) == ("A Processor 3000", "2", "1 min 23 s")
+    assert (how["dropnorm"], how["PyTorch"]) == ("0.1.0", "2.13.0")
+
+
+def test_how_it_was_made_without_timing_says_so(make_run):
+    how = dict(tables.how_it_was_made(make_run(timing=False)))
+    assert {how[label] for label in ("Processor", "Threads", "Wall time", "PyTorch")} == {"not recorded"}
+
+
+def test_of_many_classes_the_first_are_named_and_the_rest_counted(make_run):
+    shown = dict(tables.how_it_was_made(make_run(classes=tuple(f"c{i}" for i in range(100)))))
+    assert shown["Classes (rows)"].startswith("c0 (170), c1 (171), ")
+    assert shown["Classes (rows)"].endswith("c11 (172) and 88 more")
+    assert dict(tables.how_it_was_made(make_run(classes=("a", "b"))))["Classes (rows)"] == "a (170), b (171)"
+
+
+@pytest.mark.parametrize(
+    ("mean", "p_value", "answer"),
+    [(0.01, 0.01, "Yes"), (-0.01, 0.01, "No:"), (0.01, 0.05, "No evidence"), (-0.01, 0.3, "No evidence")],
+)
+def test_interaction_sentence_answers_by_sign_and_evidence(make_run, mean, p_value, answer):
+    interval = Interval(mean=mean, low=mean - 0.005, high=mean + 0.005)
+    run = make_run(interaction=Interaction(interval=interval, p_value=p_value))
+    assert tables.interaction_sentence(run.summary)[0].startswith(answer)
+
+
+def test_interaction_sentence_gives_the_interval(make_run):
+    interval = Interval(mean=-0.0041, low=-0.0102, high=0.002)
+    run = make_run(interaction=Interaction(interval=interval, p_value=0.171))
+    assert tables.interaction_sentence(run.summary)[1] == (
+        "Test accuracy with both differs by −0.4 pp from what the effects of dropout alone and of batch "
+        "norm alone add up to (95 % interval −1.0 to +0.2 pp, p = 0.17)."
+    )
+
+
+def test_interaction_sentence_of_two_arms_cannot_tell(make_run):
+    summary = make_run(arms=("plain", "dropout")).summary
+    assert tables.interaction_sentence(summary)[0] == "This run cannot tell."
