@@ -1,4 +1,5 @@
 import gc
+import itertools
 import weakref
 from fractions import Fraction
 
@@ -160,7 +161,6 @@ def test_ties_are_settled_for_each_group_and_row_by_its_own_draw():
 # one of these change, every mask that anyone has ever drawn changes with it.
 STORED = [
     # key, site, rows, columns, p, packed mask
-    # fmt: off
     (0, 0, [0], 64, 0.5, 0xEE8FB3FC00752849),
     (0, 0, [0, 1], 33, 0.1, 0x3C3FFEFFFEFFD79FF),
     (
@@ -199,7 +199,6 @@ STORED = [
         0.3,
         0x39A77CB7EFF9471E7B7419FF7FF57D95E3A1FDFFE67F66EF74EEBCAF7C7FF6EF,
     ),  # column 22 ties and is kept
-    # fmt: on
 ]
 
 
@@ -270,7 +269,7 @@ def test_groups_are_many_single_masks():
 
 def test_raising_p_only_drops_more():
     kept = [keep_mask(torch.tensor(9), torch.arange(50), 100, [p / 10]) for p in range(11)]
-    for less, more in zip(kept, kept[1:], strict=False):
+    for less, more in itertools.pairwise(kept):
         assert not (more & ~less).any()
 
 

@@ -1,5 +1,6 @@
 """The command line: parsing and printing only."""
 
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ def main() -> None:
         sys.exit(EXIT_MISTAKE)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except (OSError, MemoryError, RuntimeError) as error:
+    except (OSError, MemoryError, RuntimeError, sqlite3.Error) as error:
         _complain(f"failed while running: {type(error).__name__}: {error}")
         sys.exit(EXIT_FAILED)
 
@@ -135,7 +136,7 @@ def study(
         f"{len(described.encoding.classes)} classes; training {planned.nets} nets."
     )
     if described.rows_without_target:
-        _tell(f"Left out {described.rows_without_target} rows without a value of {described.encoding.target}.")
+        _tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")
     try:
         with _progress() as show:
             done = planned.carry_out(folder, show)
@@ -229,18 +230,22 @@ def _progress() -> "Iterator[Callable[[Progress], None]]":
     """A live bar on a terminal, a plain line for every twentieth elsewhere."""
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _plain_lines()
         return
+    # On a narrow terminal the description gives way, not the numbers.
+    fixed, giving_way = Column(no_wrap=True), Column(no_wrap=True, overflow="ellipsis", ratio=1)
     columns = (
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        BarColumn(bar_width=20, table_column=fixed),
+        TextColumn("{task.percentage:3.0f} %", table_column=fixed),
+        TimeRemainingColumn(table_column=fixed),
+        TextColumn("left", table_column=fixed),
+        TextColumn("{task.description}", table_column=giving_way),
     )
-    with Bar(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True, expand=True) as bar:
         task = bar.add_task("starting", total=1.0)
         yield lambda progress: bar.update(task, completed=progress.done, description=_describe(progress))
 
@@ -268,7 +273,6 @@ def _plain_lines() -> "Callable[[Progress], None]":
 
 def _describe(progress: "Progress") -> str:
     return (
-        f"{', '.join(progress.arms)}: epoch {progress.epoch} of {progress.epochs}, "
-        f"{progress.nets_in_training} nets in training, "
-        f"validation accuracy {100 * progress.validation_accuracy:.1f} %"
+        f"{' and '.join(progress.arms)}: epoch {progress.epoch} of {progress.epochs}, {progress.nets_in_training} nets, "
+        f"validation {100 * progress.validation_accuracy:.1f} %"
     )

@@ -59,7 +59,7 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
             return self._by_running(input, key, rows)
         y, mean, var = self._by_batch(input, mask, key, rows)
         if self.training and self.track_running_stats and self.running_mean is not None:
-            self._track(mean, var, count, enough)
+            self._track(mean, var, count)
         return torch.where(enough, y, self._by_running(input, key, rows)) if isinstance(enough, Tensor) else y
 
     def _by_batch(
@@ -93,22 +93,23 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         return True
 
     @torch.no_grad()
-    def _track(self, mean: Tensor, var: Tensor, count: int | Tensor, enough: bool | Tensor) -> None:
+    def _track(self, mean: Tensor, var: Tensor, count: int | Tensor) -> None:
         """Move the running statistics towards the batch's, unless the batch is empty or must not count."""
         running_mean, running_var, batches = self.running_mean, self.running_var, self.num_batches_tracked
         if running_mean is None or running_var is None or batches is None or (isinstance(count, int) and count == 0):
             return
-        counts = enough
+        counts = count > 1
         if self.nonfinite != "propagate":
             finite = torch.isfinite(torch.stack((mean, var)))
-            if self.nonfinite == "skip":
-                counts = finite.all() & enough
-            else:
+            if self.nonfinite == "raise":
                 require(
                     finite.all(),
                     f"{type(self).__name__}({self.num_features}) got NaN or infinity in training mode",
                     lambda: self._nonfinite_error(finite),
                 )
+            # A compiled graph may write the statistics before it comes to its assertion.
+            if self.nonfinite == "skip" or torch.compiler.is_compiling():
+                counts = finite.all() & counts
         unbiased = var * (count / (count - 1) if isinstance(count, int) else count / (count - 1).clamp(min=1))
         if isinstance(counts, Tensor):
             mean, unbiased = torch.where(counts, mean, running_mean), torch.where(counts, unbiased, running_var)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.encoding import Encoding, encode_target, learn_encoding
+from dropnorm.study.encoding import Encoding, encode_target, learn_encoding, without_value
 from dropnorm.study.records import DataDescription, StudyConfig
 from dropnorm.study.table import as_column, from_memory, read_table
 
@@ -87,7 +86,7 @@ def load_dataset(X: Any, y: Any = None, *, target: str | None = None, ignore: Se
     assert target is not None
     encoding_source = str(X) if isinstance(X, str | Path) else "X"
     encoding = learn_encoding(table, target, ignore, encoding_source)
-    labelled = table.filter(~_without_value(table[target]))
+    labelled = table.filter(~without_value(table[target]))
     return Dataset(
         name=name,
         columns=len(encoding.columns),
@@ -126,8 +125,3 @@ def _free_name(name: str, taken: Sequence[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _without_value(column: pl.Series) -> pl.Series:
-    missing = column.is_null()
-    return missing | column.is_nan().fill_null(value=True) if column.dtype.is_float() else missing

@@ -11,13 +11,14 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from dropnorm._validate import choice, positive, probability, whole
-from dropnorm.errors import ArgumentError
+from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import derive_key
 from dropnorm.study.dataset import part_sizes
 from dropnorm.study.records import ARMS, ArmName, StudyConfig
 
 STUDY_KEY = 0x64726F706E6F726D  # "dropnorm" in ASCII
 NETS_PER_BLOCK = 64
+_EXAMPLES = {"hidden": "(128, 128)", "dropout": "(0.1, 0.3)"}
 
 
 class Purpose(IntEnum):
@@ -57,7 +58,11 @@ def configure(**given: Any) -> StudyConfig:
 
     Raises:      ArgumentError, ArgumentTypeError for a value out of range.
     """
-    config = StudyConfig(**{name: value for name, value in given.items() if value is not None})
+    chosen = {name: value for name, value in given.items() if value is not None}
+    config = StudyConfig.model_construct(**chosen)
+    for name in ("hidden", "dropout"):
+        if isinstance(values := getattr(config, name), str) or not isinstance(values, Sequence):
+            raise ArgumentTypeError(f"{name}={values!r} is no list of numbers: expected one such as {_EXAMPLES[name]}.")
     whole(config.seeds, "seeds", 2, "one seed has no interval")
     whole(config.epochs, "epochs", 1)
     whole(config.batch_size, "batch_size", 2, "batch norm has no variance in a batch of one")
@@ -79,7 +84,7 @@ def configure(**given: Any) -> StudyConfig:
             raise ArgumentError(
                 f"{size}={getattr(config, size)!r} is out of range: expected a fraction above 0 and below 0.5."
             )
-    return config
+    return StudyConfig(**chosen)
 
 
 def checked_arms(names: Sequence[str] | None) -> tuple[ArmName, ...] | None:

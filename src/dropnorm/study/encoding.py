@@ -89,14 +89,15 @@ def _is_text(column: pl.Series) -> bool:
     return column.dtype in (pl.String, pl.Categorical, pl.Enum)
 
 
-def _missing(column: pl.Series) -> np.ndarray:
+def without_value(column: pl.Series) -> pl.Series:
+    """Which rows are missing: null, or in a column of floats NaN."""
     missing = column.is_null()
-    return (missing | column.is_nan().fill_null(value=True) if column.dtype.is_float() else missing).to_numpy()
+    return missing | column.is_nan().fill_null(value=True) if column.dtype.is_float() else missing
 
 
 def _learn_column(column: pl.Series, source: str) -> ColumnEncoding:
     leave_out = f"Leave it out with --ignore {column.name!r} (ignore=[{column.name!r}] in Python)."
-    missing = _missing(column)
+    missing = without_value(column)
     if missing.all():
         raise DataError(f"{source}: the column {column.name!r} has no value in any row. {leave_out}")
     if _is_number(column):
@@ -118,7 +119,7 @@ def _learn_column(column: pl.Series, source: str) -> ColumnEncoding:
 
 def _stray_text(column: pl.Series) -> str:
     """Of a column of numbers that some texts made a column of texts, the first such text."""
-    stray = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
+    stray = column.cast(pl.String).cast(pl.Float64, strict=False).is_null() & column.is_not_null()
     if stray.sum() * 2 >= len(column):
         return ""
     row = int(stray.to_numpy().argmax())
@@ -130,7 +131,7 @@ def _learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
         raise DataError(
             f"{source}: the target {column.name!r} holds {column.dtype}: expected texts, whole numbers, true or false."
         )
-    present = column.drop_nulls()
+    present = column.filter(~without_value(column))
     values = present.unique().sort()
     if len(values) > MAX_CATEGORIES or (
         column.dtype.is_float() and (present != present.round(0)).any() and len(values) > 10
@@ -140,20 +141,19 @@ def _learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
             f"identifier: expected at most {MAX_CATEGORIES} classes. Bin it into classes, or name another --target."
         )
     if len(values) < 2:
-        only = f" ({_as_text(values)[0]!r})" if len(values) else ""
-        raise DataError(f"{source}: the target {column.name!r} has {len(values)} class{only}: expected at least two.")
+        found = f"only the class {_as_text(values)[0]!r}" if len(values) else "no value in any row"
+        raise DataError(f"{source}: the target {column.name!r} has {found}: expected at least two classes.")
     return tuple(_as_text(values))
 
 
 def _as_text(column: pl.Series) -> list[str]:
     """Values as class names: 1.0 in a column of floats is the class 1."""
-    return [f"{value:g}" if isinstance(value, float) else str(value) for value in column]
+    return [str(int(value) if isinstance(value, float) and value.is_integer() else value) for value in column]
 
 
 def _numbers(column: pl.Series, source: str) -> np.ndarray:
     """A column of numbers as float64 with NaN for missing; infinity is an error."""
-    physical = column.to_physical() if column.dtype.is_temporal() else column
-    values = physical.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    values = _physical(column).cast(pl.Float64).fill_null(float("nan")).to_numpy()
     infinite = np.isinf(values)
     if infinite.any():
         row = int(infinite.argmax())
@@ -165,16 +165,32 @@ def _numbers(column: pl.Series, source: str) -> np.ndarray:
     return values
 
 
+def _physical(column: pl.Series) -> pl.Series:
+    """Dates and durations in microseconds, since the table to predict may keep them in another unit than the studied one."""
+    if column.dtype in (pl.Date, pl.Datetime):
+        return column.dt.epoch("us")
+    if column.dtype == pl.Duration:
+        return column.dt.total_microseconds()
+    return column.to_physical() if column.dtype == pl.Time else column
+
+
 def _encode(encoding: ColumnEncoding, column: pl.Series, source: str) -> np.ndarray:
     if encoding.kind == "number":
         if not _is_number(column) and not column.is_null().all():
-            raise DataError(f"{source}: the column {column.name!r} holds {column.dtype}, where the study had numbers.")
+            stray = _stray_text(column) if _is_text(column) else ""
+            raise DataError(
+                f"{source}: the column {column.name!r} holds {column.dtype}, where the study had numbers.{stray} "
+                f"Expected numbers or missing values."
+            )
         values = _numbers(column, source) if _is_number(column) else np.full(len(column), np.nan)
         return np.stack([values, np.isnan(values)], axis=1) if encoding.has_missing else values[:, None]
     index = {name: position for position, name in enumerate(encoding.categories)}
     features = np.zeros((len(column), encoding.features))
-    for row, value in enumerate(column):
-        position = len(index) if value is None and encoding.has_missing else index.get(str(value))
-        if position is not None:
-            features[row, position] = 1.0
+    for row, text in enumerate(_as_text(column)):
+        if text in index:
+            features[row, index[text]] = 1.0
+    missing = without_value(column).to_numpy()
+    features[missing] = 0.0
+    if encoding.has_missing:
+        features[missing, -1] = 1.0
     return features

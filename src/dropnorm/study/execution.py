@@ -66,12 +66,13 @@ def execute(
     model = _recommended_model(store, summary, dataset, parts, widths)
     timing = Timing(
         seconds=store.seconds(),
-        processor=_processor(config.device),
+        processor=processor_name(config.device),
         threads=torch.get_num_threads(),
         torch_version=torch.__version__,
     )
     store.put(command=command, timing=timing.model_dump())
     if folder is not None:
+        store.compact()
         model.save(folder)
         write_atomically(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
     run = Run(summary=summary, nets=store.nets(), epochs=store.epochs(), timing=timing, command=command)
@@ -149,7 +150,8 @@ def _recommended_model(
     return model_of(description, store.weights(chosen.net))
 
 
-def _processor(device: str) -> str:
+def processor_name(device: str) -> str:
+    """What computes: the processor's name, or the accelerator's."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     try:

@@ -201,6 +201,7 @@ def _command(source: str | None, target: str | None, ignore: Sequence[str], conf
     if source is None:
         arguments = [
             f"target={target!r}" if target else "y",
+            *([f"ignore={list(ignore)!r}"] if ignore else []),
             *(f"{name}={value!r}" for name, value in changed.items()),
         ]
         return f"dropnorm.run_study(X, {', '.join(arguments)})"

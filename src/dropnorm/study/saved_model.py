@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -82,20 +83,26 @@ class SavedModel:
 def load_model(folder: str | Path) -> SavedModel:
     """The recommended net of a finished run, ready to predict.
 
-    Raises:      RunError if the folder holds no model, or one of another version.
+    Raises:      RunError if the folder holds no model, a damaged one, or one of another version.
     """
     folder = Path(folder)
     path = folder / DESCRIPTION_NAME
     if not path.exists() or not (folder / WEIGHTS_NAME).exists():
         raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
     try:
-        description = ModelDescription.model_validate_json(path.read_text(encoding="utf-8"))
+        description = ModelDescription.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise RunError(
             f"{path}: is not a model that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote it."
         ) from error
     net = _build(description)
-    net.load_state_dict(load((folder / WEIGHTS_NAME).read_bytes()))
+    try:
+        net.load_state_dict(load((folder / WEIGHTS_NAME).read_bytes()))
+    except (SafetensorError, RuntimeError) as error:
+        raise RunError(
+            f"{folder / WEIGHTS_NAME}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes "
+            f"both anew."
+        ) from error
     return SavedModel(description, net.eval())
 
 

@@ -17,6 +17,7 @@ from dropnorm.study.records import (
 )
 
 CONFIDENCE = 0.95
+_SAME = 1e-12  # accuracies that differ by rounding alone
 
 
 def standard_error(values: Sequence[float], test_share: float) -> float:
@@ -39,10 +40,14 @@ def interval(values: Sequence[float], test_share: float) -> Interval:
 
 
 def p_value(values: Sequence[float], test_share: float) -> float:
-    """Two-sided p of the hypothesis that the mean is zero: the corrected resampled t-test."""
+    """Two-sided p of the hypothesis that the mean is zero: the corrected resampled t-test.
+
+    Numerics:    values that are all the same have no variance, and t no value. Accuracies are counts of a few rows, so
+                 that this happens by chance, and the exact test of the signs answers: 2 / 2^n.
+    """
     mean, error = float(np.mean(values)), standard_error(values, test_share)
-    if error == 0.0:
-        return 1.0 if mean == 0.0 else 0.0
+    if np.ptp(values) < _SAME:
+        return 1.0 if abs(mean) < _SAME else 2.0 ** (1 - len(values))
     return float(2 * stats.t.sf(abs(mean) / error, len(values) - 1))
 
 

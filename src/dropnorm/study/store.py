@@ -49,10 +49,11 @@ class Store:
                     self._db.execute(statement)
                 self._put("schema_version", SCHEMA_VERSION)
             self._db.execute("COMMIT")
+            version = self.get("schema_version")
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise _unreadable(path, error) from error
-        if (version := self.get("schema_version")) != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION:
             self.close()
             raise RunError(
                 f"{path}: was written by another version of dropnorm (schema {version}): expected schema {SCHEMA_VERSION}. "
@@ -62,6 +63,10 @@ class Store:
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
         self._db.close()
+
+    def compact(self) -> None:
+        """Give back the space of states that are needed no more, several times that of the results."""
+        self._db.execute("VACUUM")
 
     def get(self, name: str) -> Any:
         """A value kept by name, or None."""
@@ -154,7 +159,7 @@ def load_run(folder: str | Path) -> Run:
     if not summary_path.exists():
         raise RunError(f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on.")
     try:
-        summary = Summary.model_validate_json(summary_path.read_text(encoding="utf-8"))
+        summary = Summary.model_validate_json(summary_path.read_bytes())
     except ValidationError as error:
         raise RunError(
             f"{summary_path}: is not a summary that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote "

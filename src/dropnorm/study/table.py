@@ -105,10 +105,10 @@ def _series(values: Any) -> pl.Series:
     """A pandas series, whose missing values may be None, NaN or NA, and whose categories are texts."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufM" and not values.isna().any():
         return pl.Series(values.to_numpy())
-    plain = values.astype(object)
+    plain = values.astype(object).where(values.notna(), None).to_list()
     if hasattr(values, "cat"):
-        plain = plain.map(str)
-    return pl.Series(plain.where(values.notna(), None).to_list(), strict=False)
+        plain = [None if value is None else str(value) for value in plain]
+    return pl.Series(plain, strict=False)
 
 
 def _listed(names: Any, limit: int = 12) -> str:
@@ -179,11 +179,7 @@ def _check_csv(path: Path) -> tuple[str, list[int]]:
 def _undecodable_line(path: Path) -> int:
     """The first line that is not UTF-8: text is decoded in blocks, whose error says nothing of lines."""
     with path.open("rb") as file:
-        return next(
-            number
-            for number, line in enumerate(file, 1)
-            if b"\ufffd" in line.decode(errors="replace").encode("unicode_escape")
-        )
+        return next(number for number, line in enumerate(file, 1) if line.decode(errors="ignore").encode() != line)
 
 
 def _check_header(path: Path, header: list[str]) -> None:

@@ -44,7 +44,8 @@ class BlockTrainer:
             self.epochs = torch.zeros(len(plans), dtype=torch.int64)
             self._continue_with(nets, moments=None, steps=0)
         else:
-            self._restore(nets, load(state))
+            # Into memory of torch's own, whose alignment the last digits of a matrix product may depend on.
+            self._restore(nets, {name: tensor.clone() for name, tensor in load(state).items()})
 
     @property
     def finished(self) -> bool:

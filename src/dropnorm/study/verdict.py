@@ -58,7 +58,7 @@ def write_verdict(
         more = "more" if interaction.interval.mean > 0 else "less"
         sentences.append(
             f"Together, dropout and batch norm give {more} than the sum of what each gives alone, by "
-            f"{_points(interaction.interval)}."
+            f"{_size(interaction.interval)}."
         )
     return (*sentences, _on_recommendation(recommendation))
 
@@ -81,7 +81,7 @@ def _on_arms(arms: Sequence[ArmResult]) -> str:
         assert arm.comparison is not None
         if arm.comparison.p_holm < SIGNIFICANCE:
             change = "raises" if arm.comparison.interval.mean > 0 else "lowers"
-            found.append(f"{ARM_WORDS[arm.arm]} {change} test accuracy by {_points(arm.comparison.interval)}")
+            found.append(f"{ARM_WORDS[arm.arm]} {change} test accuracy by {_size(arm.comparison.interval)}")
         else:
             silent.append(arm)
     parts = ["; ".join(found)] if found else []
@@ -106,10 +106,15 @@ def _on_recommendation(recommendation: Recommendation) -> str:
 
 
 def _points(interval: Interval) -> str:
-    """A change's size as text, in percentage points: '0.8 points (95 % interval 0.3 to 1.3)'."""
-    sign = -1 if interval.mean < 0 else 1
-    low, high = sorted((sign * interval.low, sign * interval.high))
-    return f"{_digits(abs(interval.mean))} points (95 % interval {_digits(low)} to {_digits(high)})"
+    """A difference as text, in percentage points: '0.8 points (95 % interval 0.3 to 1.3)'."""
+    return f"{_digits(interval.mean)} points (95 % interval {_digits(interval.low)} to {_digits(interval.high)})"
+
+
+def _size(interval: Interval) -> str:
+    """The same without its sign, which the verb beside it has: 'lowers by 0.8 points'."""
+    if interval.mean >= 0:
+        return _points(interval)
+    return _points(Interval(mean=-interval.mean, low=-interval.high, high=-interval.low))
 
 
 def _spans(arms: Sequence[ArmResult]) -> str:
@@ -117,7 +122,8 @@ def _spans(arms: Sequence[ArmResult]) -> str:
     intervals = [arm.comparison.interval for arm in arms if arm.comparison is not None]
     means = _joined([f"{_signed(interval.mean)}" for interval in intervals])
     low, high = min(interval.low for interval in intervals), max(interval.high for interval in intervals)
-    return f"{means} points, with intervals from {_signed(low)} to {_signed(high)}"
+    spanned = "an interval" if len(intervals) == 1 else "intervals"
+    return f"{means} points, with {spanned} from {_signed(low)} to {_signed(high)}"
 
 
 def _digits(value: float, sign: str = "-") -> str:
