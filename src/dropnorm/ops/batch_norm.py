@@ -9,26 +9,10 @@ from dropnorm.kernels import reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
 
-
-@torch.library.custom_op("dropnorm::batch_norm", mutates_args=())
-def _batch_norm(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, eps: float, grouped: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    return reference.batch_norm(x, weight, bias, mask, eps, grouped)
-
-
-@torch.library.custom_op("dropnorm::batch_norm_backward", mutates_args=())
-def _batch_norm_backward(
-    grad: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    mean: Tensor,
-    var: Tensor,
-    mask: Tensor | None,
-    eps: float,
-    grouped: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return reference.batch_norm_backward(grad, x, weight, mean, var, mask, eps, grouped)
+_batch_norm = torch.library.custom_op("dropnorm::batch_norm", reference.batch_norm, mutates_args=())
+_batch_norm_backward = torch.library.custom_op(
+    "dropnorm::batch_norm_backward", reference.batch_norm_backward, mutates_args=()
+)
 
 
 def empty_statistic(x: Tensor, grouped: bool) -> Tensor:
@@ -37,17 +21,19 @@ def empty_statistic(x: Tensor, grouped: bool) -> Tensor:
     return x.new_empty(shape, dtype=reference.accumulation_dtype(x))
 
 
-def _fake(x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
+def fake_forward(x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """What a batch norm, alone or with what follows it, returns for an x without data; its last argument is `grouped`."""
     grouped = args[-1]
     return torch.empty_like(x), empty_statistic(x, grouped), empty_statistic(x, grouped)
 
 
-def _fake_backward(_: Tensor, x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return _fake(x, *args)
+def fake_backward(_: Tensor, x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The same for its gradients."""
+    return fake_forward(x, *args)
 
 
-_batch_norm.register_fake(_fake)
-_batch_norm_backward.register_fake(_fake_backward)
+_batch_norm.register_fake(fake_forward)
+_batch_norm_backward.register_fake(fake_backward)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:

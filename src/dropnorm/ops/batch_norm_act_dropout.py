@@ -10,80 +10,16 @@ from dropnorm._validate import choice
 from dropnorm.kernels import reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
-from dropnorm.ops.batch_norm import empty_statistic, parameter_gradient
+from dropnorm.ops.batch_norm import empty_statistic, fake_backward, fake_forward, parameter_gradient
 
-
-@torch.library.custom_op("dropnorm::batch_norm_act_dropout", mutates_args=())
-def _batch_norm_act_dropout(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mask: Tensor | None,
-    eps: float,
-    activation: str,
-    negative_slope: float,
-    p: Sequence[float],
-    key: Tensor,
-    site: int,
-    rows: Tensor | None,
-    channelwise: bool,
-    grouped: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return reference.batch_norm_act_dropout(
-        x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped
-    )
-
-
-@torch.library.custom_op("dropnorm::batch_norm_act_dropout_backward", mutates_args=())
-def _batch_norm_act_dropout_backward(
-    grad: Tensor,
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor,
-    var: Tensor,
-    mask: Tensor | None,
-    eps: float,
-    activation: str,
-    negative_slope: float,
-    p: Sequence[float],
-    key: Tensor,
-    site: int,
-    rows: Tensor | None,
-    channelwise: bool,
-    grouped: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    return reference.batch_norm_act_dropout_backward(
-        grad,
-        x,
-        weight,
-        bias,
-        mean,
-        var,
-        mask,
-        eps,
-        activation,
-        negative_slope,
-        p,
-        key,
-        site,
-        rows,
-        channelwise,
-        grouped,
-    )
-
-
-def _fake(x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
-    grouped = args[-1]
-    return torch.empty_like(x), empty_statistic(x, grouped), empty_statistic(x, grouped)
-
-
-def _fake_backward(_: Tensor, x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return _fake(x, *args)
-
-
-_batch_norm_act_dropout.register_fake(_fake)
-_batch_norm_act_dropout_backward.register_fake(_fake_backward)
+_batch_norm_act_dropout = torch.library.custom_op(
+    "dropnorm::batch_norm_act_dropout", reference.batch_norm_act_dropout, mutates_args=()
+)
+_batch_norm_act_dropout_backward = torch.library.custom_op(
+    "dropnorm::batch_norm_act_dropout_backward", reference.batch_norm_act_dropout_backward, mutates_args=()
+)
+_batch_norm_act_dropout.register_fake(fake_forward)
+_batch_norm_act_dropout_backward.register_fake(fake_backward)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:

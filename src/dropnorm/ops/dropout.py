@@ -9,10 +9,7 @@ from torch import Tensor
 from dropnorm.kernels import reference
 from dropnorm.ops import _checks
 
-
-@torch.library.custom_op("dropnorm::dropout", mutates_args=())
-def _dropout(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:
-    return reference.dropout(x, p, key, site, rows, channelwise)
+_dropout = torch.library.custom_op("dropnorm::dropout", reference.dropout, mutates_args=())
 
 
 @_dropout.register_fake

@@ -131,7 +131,7 @@ def epochs_to_reach(
     first = []
     for net, other in zip(nets, plain, strict=True):
         goal = min(loss for _, loss in losses[other.net])
-        first += [next((epoch for epoch, loss in losses[net.net] if loss <= goal), None)]
+        first += [next((epoch for epoch, loss in losses[net.net] if loss <= goal < np.inf), None)]
     reached = [epoch for epoch in first if epoch is not None]
     # Over all seeds, with those that never got there as infinity, so that a median of the lucky ones is not shown.
     median = float(np.median([np.inf if epoch is None else epoch for epoch in first]))

@@ -1,0 +1,181 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.dataset import check_splittable, load_dataset, part_sizes
+from dropnorm.study.design import configure
+
+
+def test_a_table_becomes_features_and_labels(table):
+    dataset = load_dataset(table, target="kind")
+    assert dataset.features.shape == (120, 1 + 2 + 4 + 1)
+    assert (dataset.rows, dataset.columns, dataset.rows_without_target) == (120, 4, 0)
+    assert dataset.encoding.classes == ("ant", "bee", "cat")
+    np.testing.assert_array_equal(dataset.labels, np.arange(120) % 3)
+    np.testing.assert_array_equal(dataset.features[:, 0], table["width"].to_numpy())
+
+
+def test_the_same_data_has_one_fingerprint_wherever_it_is_read_from(table, tmp_path):
+    table.write_csv(tmp_path / "a.csv")
+    table.write_csv(tmp_path / "b.csv", separator=";", include_bom=True)
+    table.write_parquet(tmp_path / "c.parquet")
+    pandas = pd.DataFrame(table.to_dict(as_series=False))
+    sources = [table, pandas, *(tmp_path / name for name in ("a.csv", "b.csv", "c.parquet"))]
+    fingerprints = {load_dataset(source, target="kind").fingerprint for source in sources}
+    assert len(fingerprints) == 1
+    assert all(len(fingerprint) == 16 for fingerprint in fingerprints)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pl.col("width") + 1e-9,
+        pl.col("kind").reverse(),
+        pl.col("kind").replace("ant", "Ant"),
+        pl.col("width").alias("breadth"),
+    ],
+    ids=["a value", "a label", "a class's name", "a column's name"],
+)
+def test_other_data_has_another_fingerprint(table, change):
+    changed = table.with_columns(change)
+    assert load_dataset(changed, target="kind").fingerprint != load_dataset(table, target="kind").fingerprint
+
+
+def test_an_ignored_column_is_no_part_of_the_data(table):
+    noted = table.with_columns(note=pl.int_range(pl.len()).cast(pl.String) + pl.lit("?"))
+    ignored = load_dataset(noted, target="kind", ignore=["note"])
+    assert ignored.fingerprint == load_dataset(table, target="kind").fingerprint
+
+
+def test_rows_without_a_target_are_left_out(table):
+    some = table.with_columns(kind=pl.when(pl.int_range(pl.len()) % 4 == 1).then(None).otherwise("kind"))
+    dataset = load_dataset(some, target="kind")
+    assert (dataset.rows, dataset.rows_without_target) == (90, 30)
+    np.testing.assert_array_equal(
+        dataset.features[:, 0], table.filter(pl.int_range(pl.len()) % 4 != 1)["width"].to_numpy()
+    )
+
+
+def test_labels_that_are_nan_are_no_class():
+    dataset = load_dataset(np.arange(12.0).reshape(6, 2), [0.0, 1.0, np.nan, 1.0, 0.0, np.nan])
+    assert (dataset.encoding.classes, dataset.rows_without_target) == (("0", "1"), 2)
+    np.testing.assert_array_equal(dataset.labels, [0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor, list, pd.Series, pl.Series])
+def test_labels_beside_the_table(blobs, kind):
+    X, y = blobs(rows=30)
+    dataset = load_dataset(X, kind(y.tolist()))
+    assert (dataset.name, dataset.encoding.target, dataset.columns) == ("data", "target", 4)
+    np.testing.assert_array_equal(dataset.labels, y)
+    np.testing.assert_array_equal(dataset.features, X)
+
+
+def test_labels_do_not_push_a_column_of_the_same_name_out():
+    dataset = load_dataset(pl.DataFrame({"target": [1.0, 2.0]}), ["a", "b"])
+    assert dataset.encoding.target == "target_"
+    assert dataset.features.tolist() == [[1.0], [2.0]]
+
+
+def test_images_and_tensors():
+    images = np.random.default_rng(0).random((20, 8, 8), dtype=np.float32)
+    y = np.arange(20) % 2
+    of_numpy, of_torch = load_dataset(images, y), load_dataset(torch.from_numpy(images), torch.from_numpy(y))
+    assert of_numpy.features.shape == (20, 64)
+    assert of_numpy.fingerprint == of_torch.fingerprint
+
+
+def test_a_file_is_named_without_its_folders(write):
+    assert load_dataset(write("a,b\n1,x\n2,y\n", "my.data.csv"), target="b").name == "my.data.csv"
+
+
+def test_a_bundled_set_describes_itself():
+    dataset = load_dataset("iris")
+    assert dataset.describe(configure()).model_dump() == {
+        "name": "iris",
+        "target": "target",
+        "fingerprint": dataset.fingerprint,
+        "rows": 150,
+        "columns": 4,
+        "features": 4,
+        "classes": ("setosa", "versicolor", "virginica"),
+        "class_rows": (50, 50, 50),
+        "rows_without_target": 0,
+        "train_rows": 90,
+        "validation_rows": 30,
+        "test_rows": 30,
+    }
+
+
+def test_the_parts_make_up_the_whole():
+    config = configure(validation_size=0.1, test_size=0.25)
+    for rows in range(20, 200):
+        train, validation, test = part_sizes(rows, config)
+        assert train + validation + test == rows
+        assert 0 <= validation - 0.1 * rows < 1
+        assert 0 <= test - 0.25 * rows < 1
+
+
+def test_labels_and_a_target_exclude_each_other(table, refuses):
+    message = "expected either y, the labels, or target, the name of a column of X."
+    with refuses(ArgumentError, message):
+        load_dataset(table, table["kind"], target="kind")
+    with refuses(ArgumentError, message):
+        load_dataset(table)
+
+
+def test_labels_beside_a_file(write, refuses):
+    path = write("a,b\n1,x\n2,y\n")
+    with refuses(ArgumentError, "y is given beside a file: expected target, the name of the file's column to predict."):
+        load_dataset(path, ["x", "y"])
+
+
+def test_labels_of_another_length(refuses):
+    with refuses(DataError, "y has 3 labels for 2 rows of X: expected one label per row."):
+        load_dataset([[1.0], [2.0]], [0, 1, 0])
+
+
+def test_errors_name_the_file_or_X(write, refuses):
+    path = write("width,kind\n1,a\n2,b\n")
+    wanted = "there is no column 'knd'. Did you mean 'kind'? The columns are: width, kind."
+    with refuses(DataError, f"{path}: {wanted}"):
+        load_dataset(path, target="knd")
+    with refuses(DataError, f"X: {wanted}"):
+        load_dataset(pl.read_csv(path), target="knd")
+
+
+def labelled(*counts: int) -> object:
+    y = np.repeat([f"c{index}" for index in range(len(counts))], counts)
+    return load_dataset(np.arange(float(len(y)))[:, None], y)
+
+
+def test_a_class_too_rare_to_be_split(refuses):
+    message = (
+        "data: the class 'c1' of 'target' has 4 rows: expected at least 5, so that training, validation and test part "
+        "each get one. Merge rare classes, or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(labelled(96, 4), configure())
+    check_splittable(labelled(95, 5), configure())
+
+
+def test_smaller_parts_need_more_rows_of_a_class(refuses):
+    message = (
+        "data: the class 'c1' of 'target' has 9 rows: expected at least 10, so that training, validation and test part "
+        "each get one. Merge rare classes, or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(labelled(91, 9), configure(test_size=0.1))
+
+
+def test_fewer_rows_than_a_batch(refuses):
+    message = (
+        "data: 30 of its 50 rows are for training, fewer than one batch of 32. Use --batch-size 7 (batch_size= in "
+        "Python), or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(labelled(25, 25), configure())
+    check_splittable(labelled(25, 25), configure(batch_size=30))

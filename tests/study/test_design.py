@@ -1,0 +1,191 @@
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+
+from dropnorm.errors import ArgumentError, ArgumentTypeError
+from dropnorm.study.dataset import part_sizes
+from dropnorm.study.design import (
+    NETS_PER_BLOCK,
+    Purpose,
+    checked_arms,
+    configure,
+    plan_blocks,
+    plan_nets,
+    seed_generator,
+    seed_keys,
+    split_rows,
+)
+from dropnorm.study.records import ARMS, StudyConfig
+
+
+def test_what_is_not_given_takes_its_default():
+    assert configure() == configure(seeds=None, hidden=None) == StudyConfig()
+    assert configure(seeds=3, hidden=[16]) == StudyConfig(seeds=3, hidden=(16,))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seeds": 1}, "seeds=1 is too small: expected at least 2 (one seed has no interval)."),
+        ({"epochs": 0}, "epochs=0 is too small: expected at least 1."),
+        (
+            {"batch_size": 1},
+            "batch_size=1 is too small: expected at least 2 (batch norm has no variance in a batch of one).",
+        ),
+        ({"patience": 0}, "patience=0 is too small: expected at least 1."),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 is out of range: expected a finite number above 0."),
+        (
+            {"learning_rate": float("inf")},
+            "learning_rate=inf is out of range: expected a finite number above 0.",
+        ),
+        ({"hidden": (8, 0)}, "hidden=0 is too small: expected at least 1."),
+        (
+            {"hidden": ()},
+            "hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.",
+        ),
+        ({"dropout": ()}, "dropout=() names no rate: expected at least one, such as 0.2."),
+        (
+            {"dropout": (0.2, 0.0)},
+            "dropout=0.0 is no rate to try: expected 0 < dropout < 1. Arm 'plain' has no dropout.",
+        ),
+        (
+            {"dropout": (1.0,)},
+            "dropout=1.0 is no rate to try: expected 0 < dropout < 1. Arm 'plain' has no dropout.",
+        ),
+        (
+            {"dropout": (20,)},
+            "dropout=20 is not a probability: expected 0 <= dropout <= 1. To drop 20 % of the units use dropout=0.2.",
+        ),
+        ({"test_size": 0.5}, "test_size=0.5 is out of range: expected a fraction above 0 and below 0.5."),
+        (
+            {"validation_size": 0.0},
+            "validation_size=0.0 is out of range: expected a fraction above 0 and below 0.5.",
+        ),
+    ],
+)
+def test_arguments_out_of_range(given, message, refuses):
+    with refuses(ArgumentError, message):
+        configure(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seeds": 2.5}, "seeds=2.5 is not a whole number: expected an int of at least 2."),
+        ({"seeds": "5"}, "seeds='5' is not a whole number: expected an int of at least 2."),
+        ({"epochs": True}, "epochs=True is not a whole number: expected an int of at least 1."),
+        ({"hidden": 128}, "hidden=128 is no list of numbers: expected one such as (128, 128)."),
+        ({"hidden": (8.0,)}, "hidden=8.0 is not a whole number: expected an int of at least 1."),
+        ({"dropout": "0.1"}, "dropout='0.1' is no list of numbers: expected one such as (0.1, 0.3)."),
+        ({"dropout": ("0.1",)}, "dropout='0.1' is not a number: expected a real number, got str."),
+        ({"learning_rate": "1e-3"}, "learning_rate='1e-3' is not a number: expected a real number, got str."),
+    ],
+)
+def test_arguments_of_another_type(given, message, refuses):
+    with refuses(ArgumentTypeError, message):
+        configure(**given)
+
+
+def test_arms_are_in_their_fixed_order_with_plain_among_them():
+    assert checked_arms(["batch_norm", "dropout", "dropout"]) == ("plain", "dropout", "batch_norm")
+    assert checked_arms(ARMS[::-1]) == ARMS
+    assert checked_arms(None) is None
+
+
+def test_plain_alone_has_nothing_to_be_compared_with(refuses):
+    message = "arms names plain alone: expected another one beside it, to compare plain with."
+    with refuses(ArgumentError, message):
+        checked_arms(["plain"])
+
+
+def test_a_misspelt_arm(refuses):
+    message = (
+        "arms='batchnorm' is unknown: expected one of 'plain', 'dropout', 'batch_norm', 'dropout+batch_norm'. Did you "
+        "mean 'batch_norm'?"
+    )
+    with refuses(ArgumentError, message):
+        checked_arms(["batchnorm"])
+
+
+def test_every_arm_is_trained_with_every_seed_and_dropout_with_every_rate():
+    config = configure(seeds=3, dropout=(0.5, 0.1, 0.5))
+    nets = plan_nets(config)
+    expected = [
+        *product(["plain"], range(3), [0.0]),
+        *product(["dropout"], range(3), [0.1, 0.5]),
+        *product(["batch_norm"], range(3), [0.0]),
+        *product(["dropout+batch_norm"], range(3), [0.1, 0.5]),
+    ]
+    assert [(net.arm, net.seed, net.rate) for net in nets] == expected
+    assert [net.net for net in nets] == list(range(18))
+
+
+def test_blocks_hold_every_net_once_and_only_nets_of_one_shape():
+    nets = plan_nets(configure(seeds=40, dropout=(0.1, 0.2, 0.3)))
+    blocks = plan_blocks(nets)
+    assert sorted(net.net for block in blocks for net in block) == [net.net for net in nets]
+    assert all(len({net.batch_norm for net in block}) == 1 for block in blocks)
+    assert all(0 < len(block) <= NETS_PER_BLOCK for block in blocks)
+    assert len(blocks) == 2 * -(-160 // NETS_PER_BLOCK)
+
+
+LABELS = np.repeat([0, 1, 2], [60, 30, 11])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_split_is_disjoint_complete_and_stratified(seed):
+    config = configure()
+    split = split_rows(LABELS, seed, config)
+    parts = (split.train, split.validation, split.test)
+    assert tuple(len(part) for part in parts) == part_sizes(101, config) == (59, 21, 21)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(101))
+    for part in parts:
+        shares = np.bincount(LABELS[part], minlength=3) / len(part)
+        np.testing.assert_allclose(shares, np.array([60, 30, 11]) / 101, atol=1.5 / len(part))
+
+
+def test_a_seed_gives_its_split_again_and_another_seed_another():
+    config = configure()
+    first, again, other = (split_rows(LABELS, seed, config) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first.train, again.train)
+    np.testing.assert_array_equal(first.test, again.test)
+    assert set(first.test) != set(other.test)
+    assert set(first.validation) != set(other.validation)
+
+
+def test_the_smallest_classes_that_are_allowed_can_be_split():
+    """Of every size that passes the check, each seed finds a split in which every part has every class."""
+    for big in range(5, 60):
+        labels = np.repeat([0, 1, 2], [big, 5, 5])
+        for seed in range(3):
+            split = split_rows(labels, seed, configure())
+            for part in (split.train, split.validation, split.test):
+                assert set(labels[part]) == {0, 1, 2}
+
+
+def test_keys_of_different_seeds_purposes_epochs_and_steps_all_differ():
+    keys = torch.cat(
+        [seed_keys(range(5), purpose, epoch, torch.arange(7)).flatten() for purpose in Purpose for epoch in range(1, 6)]
+        + [seed_keys(range(5), purpose) for purpose in Purpose]
+    )
+    assert len(keys.unique()) == len(keys) == 3 * 5 * 5 * 7 + 15
+
+
+def test_a_seeds_keys_do_not_depend_on_the_seeds_beside_it():
+    together = seed_keys([3, 1, 4], Purpose.MASKS, 2, torch.arange(6))
+    assert together.shape == (3, 6)
+    assert torch.equal(together[1:2], seed_keys([1], Purpose.MASKS, 2, torch.arange(6)))
+    assert torch.equal(together[1, 5:6], seed_keys([1], Purpose.MASKS, 2, 5))
+
+
+def test_a_key_gives_its_generator_again_and_another_key_another():
+    keys = seed_keys([0, 1], Purpose.ORDER, 0)
+    first, again, other = (torch.randperm(50, generator=seed_generator(keys[index])) for index in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_negative_key_seeds_a_generator_too():
+    assert torch.rand(1, generator=seed_generator(torch.tensor(-1))).isfinite()

@@ -1,0 +1,49 @@
+import os
+import stat
+
+import pytest
+
+from dropnorm.study.files import write_atomically
+
+
+def test_a_file_is_written_and_replaced(tmp_path):
+    for content in (b"old, and longer than the new", b"new", b""):
+        write_atomically(tmp_path / "a.txt", content)
+        assert (tmp_path / "a.txt").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failing):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (type(path), "replace")}[failing], fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interruption_leaves_no_half_file(tmp_path, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "a.txt", b"new")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_file_is_as_readable_as_any_other_of_the_user(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "a.txt", b"new")
+        assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~umask
+    finally:
+        assert os.umask(before) == umask, "left as it was"

@@ -1,0 +1,142 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dropnorm.random import keep_mask
+from dropnorm.study.design import NetPlan
+from dropnorm.study.nets import EPS, MOMENTUM, BatchedNets
+
+WIDTHS = (5, 33, 17, 3)
+KEYS = torch.tensor([11, -22, 33])
+
+
+def plans(arm: str, seeds=(0, 1, 1), rates=(0.0, 0.3, 0.6)) -> list[NetPlan]:
+    return [NetPlan(net, arm, seed, rate) for net, (seed, rate) in enumerate(zip(seeds, rates, strict=True))]
+
+
+def batched(arm: str) -> BatchedNets:
+    return BatchedNets.initial(plans(arm), WIDTHS, torch.device("cpu"))
+
+
+def one_net(nets: BatchedNets, index: int) -> torch.nn.ModuleList:
+    """The same net of torch's own modules: for each layer a Linear, and behind hidden ones a BatchNorm1d or nothing."""
+    layers = torch.nn.ModuleList()
+    for layer in range(nets.hidden_layers + 1):
+        weight = nets.parameters[f"{layer}.linear.weight"][index].detach().T
+        bias = nets.parameters.get(f"{layer}.linear.bias")
+        linear = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+        linear.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias[index].detach()}))
+        layers.append(linear)
+        if f"{layer}.norm.weight" in nets.parameters:
+            norm = torch.nn.BatchNorm1d(weight.shape[0], eps=EPS, momentum=MOMENTUM)
+            names = ("weight", "bias", "running_mean", "running_var")
+            state = {name: nets.tensors()[f"{layer}.norm.{name}"][index].detach().clone() for name in names}
+            norm.load_state_dict(state, strict=False)
+            layers.append(norm)
+    return layers
+
+
+def forward(layers, x, rate=0.0, key=None):
+    *hidden, output = layers
+    site = 0
+    for module, following in zip(hidden, [*hidden[1:], output], strict=True):
+        x = module(x)
+        if isinstance(following, torch.nn.BatchNorm1d):
+            continue
+        x = F.relu(x)
+        if key is not None:
+            x = x * keep_mask(key, torch.arange(len(x)), x.shape[1], [rate], site) / (1 - rate)
+        site += 1
+    return output(x)
+
+
+@pytest.mark.parametrize("arm", ["plain", "dropout", "batch_norm", "dropout+batch_norm"])
+def test_each_net_computes_what_it_would_alone_with_torchs_layers(arm):
+    nets = batched(arm)
+    if "dropout" not in arm:
+        nets.rates = [0.0] * 3
+    x = torch.randn(3, 21, 5) * 2 + 1
+    logits = nets.training_logits(x, KEYS)
+    for index in range(3):
+        alone = one_net(batched(arm), index)
+        expected = forward(alone, x[index], nets.rates[index], KEYS[index])
+        # float32 sums of up to 33 products, in another order
+        torch.testing.assert_close(logits[index], expected, rtol=1e-5, atol=1e-5)
+        norms = [layer for layer in alone if isinstance(layer, torch.nn.BatchNorm1d)]
+        assert len(norms) == (2 if "batch_norm" in arm else 0)
+        for layer, norm in enumerate(norms):
+            for name in ("running_mean", "running_var"):
+                torch.testing.assert_close(nets.running[f"{layer}.norm.{name}"][index], getattr(norm, name))
+
+
+@pytest.mark.parametrize("arm", ["dropout", "dropout+batch_norm"])
+def test_inference_drops_nothing_and_uses_the_running_statistics(arm):
+    nets = batched(arm)
+    for name, tensor in nets.tensors().items():
+        if "norm" in name:
+            tensor.copy_(torch.rand_like(tensor) + 0.5)
+    x = torch.randn(3, 9, 5)
+    before = {name: tensor.clone() for name, tensor in nets.tensors().items()}
+    logits = nets.logits(x)
+    for index in range(3):
+        expected = forward(one_net(nets, index).eval(), x[index])
+        torch.testing.assert_close(logits[index], expected, rtol=1e-5, atol=1e-5)
+    assert all(torch.equal(before[name], tensor) for name, tensor in nets.tensors().items())
+
+
+def test_a_net_learns_only_from_its_own_loss():
+    nets = batched("dropout+batch_norm")
+    for parameter in nets.parameters.values():
+        parameter.requires_grad_()
+    nets.training_logits(torch.randn(3, 8, 5), KEYS)[1].square().sum().backward()
+    for name, parameter in nets.parameters.items():
+        assert parameter.grad is not None
+        assert parameter.grad[1].any(), name
+        assert not parameter.grad[[0, 2]].any(), name
+
+
+def test_nets_of_one_seed_start_from_the_same_weights_in_every_arm():
+    nets = {arm: batched(arm).parameters for arm in ("plain", "dropout", "batch_norm", "dropout+batch_norm")}
+    weights = [name for name in nets["plain"] if name.endswith("weight")]
+    assert weights == ["0.linear.weight", "1.linear.weight", "2.linear.weight"]
+    for arm, parameters in nets.items():
+        for name in [*weights, "2.linear.bias"]:
+            assert torch.equal(parameters[name], nets["plain"][name]), (arm, name)
+            assert torch.equal(parameters[name][1], parameters[name][2]), "the rate has no say"
+            assert not torch.equal(parameters[name][0], parameters[name][1]), "another seed"
+
+
+def test_a_seeds_weights_do_not_depend_on_the_nets_beside_it():
+    alone = BatchedNets.initial(plans("plain", seeds=(1,), rates=(0.0,)), WIDTHS, torch.device("cpu"))
+    for name, parameter in batched("plain").parameters.items():
+        assert torch.equal(parameter[1:2], alone.parameters[name])
+
+
+def test_layers_and_seeds_have_weights_of_their_own():
+    nets = BatchedNets.initial(plans("plain"), (8, 8, 8, 8), torch.device("cpu"))
+    drawn = torch.cat([parameter[:2].flatten() for parameter in nets.parameters.values()])
+    assert len(drawn.unique()) > 0.99 * len(drawn)
+
+
+def test_batch_norm_makes_hidden_biases_useless_and_starts_as_the_identity():
+    nets = batched("batch_norm")
+    assert [name for name in nets.parameters if name.endswith("linear.bias")] == ["2.linear.bias"]
+    for layer, width in enumerate((33, 17)):
+        assert torch.equal(nets.parameters[f"{layer}.norm.weight"], torch.ones(3, width))
+        assert torch.equal(nets.parameters[f"{layer}.norm.bias"], torch.zeros(3, width))
+        assert torch.equal(nets.running[f"{layer}.norm.running_mean"], torch.zeros(3, width))
+        assert torch.equal(nets.running[f"{layer}.norm.running_var"], torch.ones(3, width))
+
+
+def test_the_initial_distribution_is_that_of_torchs_linear():
+    inputs, outputs = 64, 512
+    nets = BatchedNets.initial(plans("plain"), (inputs, outputs, 2), torch.device("cpu"))
+    torchs = torch.nn.Linear(inputs, outputs)
+    for name, theirs in torchs.named_parameters():
+        ours = nets.parameters[f"0.linear.{name}"][0]
+        bound = inputs**-0.5
+        assert ours.abs().max() <= bound
+        # A uniform's deviation over n draws; five standard errors of it, a false alarm below 1e-6.
+        deviation, error = bound / 3**0.5, bound * (4 / 45) ** 0.5 / (2 * (1 / 3) ** 0.5 * ours.numel() ** 0.5)
+        assert abs(float(ours.square().mean().sqrt()) - deviation) < 5 * error
+        assert abs(float(theirs.detach().square().mean().sqrt()) - deviation) < 5 * error

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import torch
+
+from dropnorm.study.dataset import load_dataset
+from dropnorm.study.design import configure, split_rows
+from dropnorm.study.parts import Parts, Standardization
+
+NAN = np.nan
+
+
+def test_training_features_get_mean_zero_and_deviation_one():
+    features = np.random.default_rng(0).normal([5, -3, 1e4], [2, 0.1, 1], (50, 3))
+    standardized = Standardization.learn(features).apply(features)
+    assert standardized.dtype == np.float32
+    np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(standardized.std(axis=0), 1, rtol=1e-4)
+
+
+def test_other_rows_are_measured_with_the_training_parts_mean_and_deviation():
+    standardization = Standardization.learn(np.array([[1.0], [3.0]]))
+    assert standardization.apply(np.array([[2.0], [5.0]])).tolist() == [[0.0], [3.0]]
+
+
+def test_a_missing_value_is_left_out_of_the_mean_and_becomes_zero():
+    features = np.array([[1.0], [NAN], [3.0]])
+    assert Standardization.learn(features).apply(features).tolist() == [[-1.0], [0.0], [1.0]]
+
+
+def test_a_feature_without_a_value_or_a_deviation_is_zero():
+    features = np.array([[NAN, 7.0], [NAN, 7.0]])
+    standardization = Standardization.learn(features)
+    assert standardization.apply(features).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert np.isfinite(standardization.mean).all()
+    assert np.isfinite(standardization.scale).all()
+
+
+@pytest.fixture(scope="module")
+def prepared(table):
+    dataset, config = load_dataset(table, target="kind"), configure(seeds=3)
+    return dataset, config, Parts.prepare(dataset, config)
+
+
+def test_each_seed_has_its_own_split(prepared):
+    dataset, config, parts = prepared
+    assert len(parts.splits) == 3
+    for seed, split in enumerate(parts.splits):
+        expected = split_rows(dataset.labels, seed, config)
+        for part in ("train", "validation", "test"):
+            np.testing.assert_array_equal(getattr(split, part), getattr(expected, part))
+            np.testing.assert_array_equal(parts.index([2, seed], part)[1].numpy(), getattr(expected, part))
+
+
+def test_each_seed_is_standardized_with_its_own_training_part_alone(prepared):
+    dataset, _, parts = prepared
+    for seed, split in enumerate(parts.splits):
+        rows = torch.arange(dataset.rows)[None]
+        features, labels = parts.take(torch.tensor([seed]), rows)
+        train = dataset.features[split.train]
+        expected = (dataset.features - np.nanmean(train, axis=0)) / np.nanstd(train, axis=0)
+        np.testing.assert_allclose(features[0].numpy(), np.nan_to_num(expected), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(labels[0].numpy(), dataset.labels)
+
+
+def test_a_missing_number_is_zero_beside_the_feature_that_says_so(prepared, table):
+    _, _, parts = prepared
+    missing = torch.from_numpy(table["height"].is_null().to_numpy())
+    features, _ = parts.take(torch.tensor([1]), torch.arange(table.height)[None])
+    height, said = features[0, :, 1], features[0, :, 2]
+    assert not height[missing].any()
+    assert height[~missing].all()
+    assert (said[missing] > 0).all()
+    assert (said[~missing] < 0).all()
+
+
+def test_every_net_takes_the_rows_of_its_own_seed(prepared):
+    _, _, parts = prepared
+    rows = torch.tensor([[4, 2], [9, 9]])
+    features, labels = parts.take(torch.tensor([2, 0]), rows)
+    assert features.shape == (2, 2, 8)
+    assert torch.equal(features[0], parts.features[[2 * 120 + 4, 2 * 120 + 2]])
+    assert torch.equal(features[1], parts.features[[9, 9]])
+    assert torch.equal(labels, parts.labels[rows])

@@ -1,0 +1,57 @@
+import inspect
+
+import pytest
+from pydantic import ValidationError
+
+import dropnorm.study.records as records
+from dropnorm.study.records import ARMS, EpochRecord, Interval, Record, StudyConfig, Summary
+
+RECORDS = [value for value in vars(records).values() if inspect.isclass(value) and issubclass(value, Record)]
+
+
+def test_a_record_cannot_be_changed():
+    interval = Interval(mean=0.5, low=0.4, high=0.6)
+    with pytest.raises(ValidationError, match="frozen"):
+        interval.mean = 1.0
+    assert interval.mean == 0.5
+
+
+def test_a_field_that_no_record_has_is_an_error():
+    with pytest.raises(ValidationError, match="median"):
+        Interval(mean=0.5, low=0.4, high=0.6, median=0.5)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_every_record_is_frozen_and_closed(record):
+    assert (record.model_config["frozen"], record.model_config["extra"]) == (True, "forbid")
+
+
+def test_an_unknown_arm_is_an_error():
+    with pytest.raises(ValidationError, match="dropout"):
+        StudyConfig(arms=("plain", "dropuot"))
+
+
+def test_the_default_is_the_whole_factorial_the_simplest_first():
+    assert StudyConfig().arms == ARMS == ("plain", "dropout", "batch_norm", "dropout+batch_norm")
+
+
+def test_a_summary_comes_back_from_json_to_the_byte(finished):
+    text = finished.summary.model_dump_json(indent=2)
+    again = Summary.model_validate_json(text)
+    assert again == finished.summary
+    assert again.model_dump_json(indent=2) == text
+
+
+def test_a_summary_holds_no_time_nor_machine(finished):
+    text = finished.summary.model_dump_json()
+    assert "seconds" not in text
+    assert finished.run.timing.processor not in text
+
+
+def test_an_epoch_is_counted_from_one_in_a_finished_run(finished):
+    firsts = {net.net: min(record.epoch for record in epochs_of(finished, net.net)) for net in finished.run.nets}
+    assert set(firsts.values()) == {1}
+
+
+def epochs_of(study, net) -> list[EpochRecord]:
+    return [record for record in study.run.epochs if record.net == net]

@@ -1,0 +1,212 @@
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+
+import dropnorm as dn
+from dropnorm.errors import ArgumentError, DataError, RunError
+from dropnorm.study.run import plan_study
+
+
+def fail(*_):
+    raise AssertionError("nothing should be trained")
+
+
+def test_a_study_answers_with_records_a_verdict_and_a_model(finished, quick):
+    summary = finished.summary
+    assert [result.arm for result in summary.arms] == ["plain", "dropout", "batch_norm", "dropout+batch_norm"]
+    assert (summary.config.seeds, summary.config.epochs, summary.config.hidden) == (2, 3, (8,))
+    assert summary.data.name == "insects.csv"
+    assert (summary.steps_per_epoch, summary.parameters) == (72 // 16, 8 * 8 + 8 + 8 * 3 + 3)
+    assert finished.verdict == " ".join(summary.verdict)
+    assert len(finished.run.nets) == 2 * (1 + 2 + 1 + 2)
+    assert finished.model.description.arm == summary.recommendation.arm
+    chosen = next(net for net in finished.run.nets if net.net == summary.recommendation.net)
+    assert (chosen.seed, chosen.rate, chosen.test_accuracy) == (
+        summary.recommendation.seed,
+        summary.recommendation.rate,
+        summary.recommendation.test_accuracy,
+    )
+
+
+def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):
+    folder = finished.folder
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "model.json",
+        "model.safetensors",
+        "study.sqlite",
+        "summary.json",
+    ]
+    assert json.loads((folder / "summary.json").read_text()) == json.loads(finished.summary.model_dump_json())
+    assert json.loads((folder / "model.json").read_text())["arm"] == finished.summary.recommendation.arm
+    assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.net.state_dict().keys()
+    assert (folder / "study.sqlite").read_bytes().startswith(b"SQLite format 3\0")
+    assert b"pickle" not in b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def test_a_study_in_memory_writes_nothing_and_finds_the_same(finished, table, quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = dn.run_study(table, target="kind", **quick)
+    assert list(tmp_path.iterdir()) == []
+    assert study.folder is None
+    assert study.run.nets == finished.run.nets
+    assert study.run.epochs == finished.run.epochs
+    assert study.summary.arms == finished.summary.arms
+    for name, tensor in study.model.net.state_dict().items():
+        assert torch.equal(tensor, finished.model.net.state_dict()[name])
+
+
+def test_the_test_part_has_no_say_in_any_choice(table, quick):
+    """With other labels on seed 0's test rows, everything of seed 0 but its test numbers stays as it was."""
+    from dropnorm.study.design import split_rows
+
+    labels = np.arange(120) % 3
+    config = plan_study(table, target="kind", **quick).config
+    test = split_rows(labels, 0, config).test
+    swapped = labels.copy()
+    # Within the test part alone, and with as many of each class, so that the split stays the same
+    swapped[test] = np.random.default_rng(1).permutation(labels[test])
+    studies = [dn.run_study(table.drop("kind"), y, **quick) for y in (labels, swapped)]
+    np.testing.assert_array_equal(test, split_rows(swapped, 0, config).test)
+    before, after = ([net for net in study.run.nets if net.seed == 0] for study in studies)
+    for old, new in zip(before, after, strict=True):
+        hidden = {"test_loss": 0.0, "test_accuracy": 0.0}
+        assert old.model_copy(update=hidden) == new.model_copy(update=hidden)
+        assert old.test_loss != new.test_loss
+
+
+def test_a_finished_study_is_not_trained_again(finished, quick):
+    before = {path.name: path.read_bytes() for path in finished.folder.iterdir()}
+    source = finished.folder.parent / "insects.csv"
+    again = dn.run_study(source, target="kind", out=str(finished.folder), progress=fail, **quick)
+    assert again.summary == finished.summary
+    for name in ("summary.json", "model.json", "model.safetensors"):
+        assert (finished.folder / name).read_bytes() == before[name]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"seeds": 3}, "seeds"),
+        ({"epochs": 4, "hidden": (9,)}, "epochs, hidden"),
+        ({"ignore": ["color"]}, "data"),
+    ],
+)
+def test_another_study_is_not_written_into_the_folder(changed, what, finished, table, quick, refuses):
+    before = (finished.folder / "study.sqlite").read_bytes()
+    message = (
+        f"{finished.folder}: holds another study, of other {what}. Name another folder with --out, or remove this one."
+    )
+    with refuses(RunError, message):
+        dn.run_study(table, target="kind", out=finished.folder, progress=fail, **(quick | changed))
+    assert (finished.folder / "study.sqlite").read_bytes() == before
+
+
+def test_a_study_of_another_version_is_not_gone_on_with(finished, table, quick, monkeypatch, refuses):
+    monkeypatch.setattr("dropnorm.study.run.version", lambda _: "99.0")
+    message = (
+        f"{finished.folder}: holds another study, of other version. Name another folder with --out, or remove this one."
+    )
+    with refuses(RunError, message):
+        dn.run_study(table, target="kind", out=finished.folder, progress=fail, **quick)
+
+
+@pytest.mark.parametrize(("below", "reason"), [(False, "File exists"), (True, "Not a directory")])
+def test_a_folder_that_cannot_be_made(below, reason, table, quick, tmp_path, refuses):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    out = file / "run" if below else file
+    message = (
+        f"out={str(out)!r} cannot be written to ({reason}): expected a folder of yours. Name another one with --out."
+    )
+    with refuses(RunError, message):
+        dn.run_study(table, target="kind", out=out, progress=fail, **quick)
+    assert file.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_mistake_is_found_before_anything_is_written(table, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(DataError, match="there is no column"):
+        dn.run_study(table, target="king", out=out, progress=fail)
+    with pytest.raises(ArgumentError, match="seeds=1"):
+        dn.run_study(table, target="kind", seeds=1, out=out, progress=fail)
+    with pytest.raises(DataError, match="fewer than one batch"):
+        dn.run_study(table, target="kind", batch_size=100, out=out, progress=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_can_be_planned_counts_its_nets(table):
+    planned = plan_study(table, target="kind", seeds=4, dropout=(0.1, 0.2, 0.3), arms=("plain", "dropout"))
+    assert planned.nets == 4 * (1 + 3)
+
+
+def test_the_default_folder_is_the_same_for_the_same_study_and_another_for_another(table, write, tmp_path):
+    path = write(table.write_csv(), "my.insects.csv")
+    first = plan_study(path, target="kind").default_folder
+    assert first.parent == Path("dropnorm-runs")
+    assert first.name.startswith("my.insects-")
+    assert plan_study(path, target="kind").default_folder == first
+    assert plan_study(path, target="kind", device="cpu", seeds=10).default_folder == first
+    others = [
+        plan_study(path, target="kind", seeds=9).default_folder,
+        plan_study(path, target="kind", ignore=["color"]).default_folder,
+        plan_study(path, target="color").default_folder,
+    ]
+    assert len({first, *others}) == 4
+
+
+def test_one_rate_may_be_a_number(finished, table, quick):
+    study = dn.run_study(table, target="kind", arms=["dropout"], **(quick | {"dropout": 0.25, "epochs": 1}))
+    assert study.summary.config.dropout == (0.25,)
+    assert {net.rate for net in study.run.nets} == {0.0, 0.25}
+
+
+def test_an_unknown_device(table, refuses):
+    with refuses(ArgumentError, "device='tpu' is unknown: expected 'cpu', 'cuda' or 'auto'."):
+        plan_study(table, target="kind", device="tpu")
+
+
+def test_a_device_that_is_not_there(table, refuses, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    message = "device='cuda' is not there: torch sees no CUDA device. Use device='cpu'."
+    with refuses(ArgumentError, message):
+        plan_study(table, target="kind", device="cuda")
+    assert plan_study(table, target="kind", device="auto").config.device == "cpu"
+
+
+def test_the_command_of_a_file_says_what_differs_from_the_default(table, write):
+    path = write(table.write_csv(), "my insects.csv")
+    arguments = {"arms": ("plain", "dropout"), "seeds": 3, "dropout": (0.2,), "learning_rate": 0.01}
+    command = plan_study(path, target="kind", ignore=["color", "striped"], device="cpu", **arguments).command
+    assert shlex.split(command) == (
+        ["dropnorm", "study", str(path), "--target", "kind", "--ignore", "color", "--ignore", "striped"]
+        + ["--arms", "plain,dropout", "--seeds", "3", "--dropout", "0.2", "--learning-rate", "0.01"]
+    )
+    assert plan_study("iris", device="cpu").command == "dropnorm study iris"
+
+
+def test_the_command_of_data_in_memory_is_a_call(table):
+    planned = plan_study(table, target="kind", ignore=["color"], device="cpu", hidden=(8, 8))
+    assert planned.command == "dropnorm.run_study(X, target='kind', ignore=['color'], hidden=(8, 8))"
+    labels = table["kind"]
+    assert plan_study(table.drop("kind"), labels, device="cpu").command == "dropnorm.run_study(X, y)"
+
+
+def test_pandas_numpy_and_torch_users_get_the_same_study(blobs, quick):
+    import pandas as pd
+
+    X, y = blobs()
+    frame = pd.DataFrame(X, columns=[f"x{index}" for index in range(4)])
+    sources = [
+        (X, y),
+        (torch.from_numpy(X), torch.from_numpy(y)),
+        (frame, pd.Series(y)),
+        (X.reshape(120, 2, 2), list(y)),
+    ]
+    summaries = [dn.run_study(*source, arms=["dropout"], **(quick | {"epochs": 1})).summary for source in sources]
+    assert all(summary == summaries[0] for summary in summaries[1:])

@@ -1,0 +1,186 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import save
+
+from dropnorm import nn
+from dropnorm.errors import DataError, RunError
+from dropnorm.study.design import NetPlan, split_rows
+from dropnorm.study.encoding import ColumnEncoding, Encoding
+from dropnorm.study.nets import BatchedNets
+from dropnorm.study.records import ARMS
+from dropnorm.study.saved_model import ModelDescription, load_model, model_of
+from dropnorm.study.table import read_file
+
+WIDTHS = (4, 10, 7, 3)
+
+
+def batched_nets(arm: str) -> BatchedNets:
+    rate = 0.3 if "dropout" in arm else 0.0
+    nets = BatchedNets.initial([NetPlan(seed, arm, seed, rate) for seed in range(2)], WIDTHS, torch.device("cpu"))
+    for name, tensor in nets.tensors().items():
+        if "norm" in name:
+            tensor.copy_(torch.rand_like(tensor) + 0.5)
+    return nets
+
+
+def saved(arm: str, nets: BatchedNets, index: int):
+    columns = tuple(ColumnEncoding(name=f"x{column}", kind="number", has_missing=False) for column in range(4))
+    description = ModelDescription(
+        arm=arm,
+        rate=nets.rates[index],
+        widths=WIDTHS,
+        mean=(0.0,) * 4,
+        scale=(1.0,) * 4,
+        encoding=Encoding(columns=columns, target="y", classes=("a", "b", "c")),
+    )
+    return model_of(description, save({name: tensor[index].contiguous() for name, tensor in nets.tensors().items()}))
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_saved_net_computes_what_it_did_among_the_others(arm):
+    nets, x = batched_nets(arm), torch.randn(2, 30, 4)
+    for index in range(2):
+        expected = nets.logits(x)[index]
+        # float32: batch norm is one scale and one shift there, and four steps here
+        torch.testing.assert_close(saved(arm, nets, index).net(x[index]), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_the_saved_net_is_built_as_a_user_would(arm):
+    hidden = [torch.nn.Linear]
+    hidden += [nn.BatchNorm1d] if "batch_norm" in arm else []
+    hidden += [torch.nn.ReLU]
+    hidden += [nn.Dropout] if "dropout" in arm else []
+    net = saved(arm, batched_nets(arm), 0).net
+    assert [type(module) for module in net] == [*hidden, *hidden, torch.nn.Linear]
+    assert not any(module.training for module in net.modules())
+    assert {module.p for module in net if isinstance(module, nn.Dropout)} == ({0.3} if "dropout" in arm else set())
+    assert (net[0].bias is None) == ("batch_norm" in arm)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_model_comes_back_from_its_files(arm, tmp_path):
+    model = saved(arm, batched_nets(arm), 1)
+    model.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+    again, x = load_model(tmp_path), np.random.default_rng(0).normal(size=(9, 4))
+    assert again.description == model.description
+    assert not again.net.training
+    assert again.predict(x).equals(model.predict(x))
+
+
+def test_probabilities_are_those_of_the_net_and_the_prediction_the_likeliest_class():
+    model = saved("plain", batched_nets("plain"), 0)
+    x = torch.randn(20, 4)
+    predictions = model.predict(x)
+    assert predictions.columns == ["prediction", "probability_a", "probability_b", "probability_c"]
+    probabilities = predictions.drop("prediction").to_numpy()
+    np.testing.assert_allclose(probabilities, model.net(x).softmax(1).detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert predictions["prediction"].to_list() == ["abc"[index] for index in probabilities.argmax(axis=1)]
+
+
+def test_on_its_test_rows_the_model_is_as_good_as_the_study_said(finished, table):
+    chosen = finished.summary.recommendation
+    labels = table["kind"].to_numpy()
+    test = split_rows(np.unique(labels, return_inverse=True)[1], chosen.seed, finished.summary.config).test
+    predicted = load_model(finished.folder).predict(table[test])["prediction"].to_numpy()
+    assert np.mean(predicted == labels[test]) == pytest.approx(chosen.test_accuracy)
+
+
+def test_a_file_a_frame_and_the_model_in_memory_predict_alike(finished, table, tmp_path):
+    model = load_model(str(finished.folder))
+    expected = finished.model.predict(table)
+    assert expected.height == 120
+    table.drop("kind").write_csv(tmp_path / "new.csv")
+    table.write_parquet(tmp_path / "new.parquet")
+    pandas = pd.DataFrame(table.to_dict(as_series=False))
+    shuffled = table.select(pl.lit("ignored").alias("note"), *reversed(table.columns))
+    for X in (tmp_path / "new.csv", str(tmp_path / "new.parquet"), pandas, shuffled):
+        assert model.predict(X).equals(expected)
+
+
+def test_a_row_is_predicted_the_same_alone(finished, table):
+    together, alone = finished.model.predict(table), finished.model.predict(table[7:8])
+    assert together[7, "prediction"] == alone[0, "prediction"]
+    assert together.row(7)[1:] == pytest.approx(alone.row(0)[1:], rel=1e-5)
+
+
+def test_missing_values_and_unknown_categories_are_predicted_too(finished, table):
+    odd = table[:2].with_columns(color=pl.lit("purple"), height=pl.lit(None), width=pl.lit(None), striped=pl.lit(None))
+    predictions = finished.model.predict(odd)
+    assert predictions.drop("prediction").to_numpy().sum(axis=1) == pytest.approx([1, 1])
+
+
+def test_a_table_without_rows_has_no_predictions(finished, table):
+    predictions = finished.model.predict(table[:0])
+    assert predictions.height == 0
+    assert predictions.columns[0] == "prediction"
+
+
+def test_a_bundled_set_can_be_predicted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = read_file(Path("iris")).drop("target").columns
+    columns = tuple(ColumnEncoding(name=name, kind="number", has_missing=False) for name in names)
+    model = saved("plain", batched_nets("plain"), 0)
+    encoding = Encoding(columns=columns, target="target", classes=("a", "b", "c"))
+    iris = type(model)(model.description.model_copy(update={"encoding": encoding}), model.net)
+    assert iris.predict("iris").height == 150
+
+
+def test_a_studied_column_that_is_missing(finished, table, tmp_path, refuses):
+    path = tmp_path / "new.csv"
+    table.rename({"width": "widht"}).write_csv(path)
+    message = f"{path}: there is no column 'width'. Did you mean 'widht'? The columns are: widht, height, color, striped, kind."
+    with refuses(DataError, message):
+        finished.model.predict(path)
+    with refuses(DataError, message.replace(str(path), "X")):
+        finished.model.predict(pl.read_csv(path))
+
+
+def test_a_folder_without_a_model(tmp_path, finished, refuses):
+    message = f"{tmp_path}: holds no model. Expected the folder of a finished `dropnorm study` (its --out)."
+    with refuses(RunError, message):
+        load_model(tmp_path)
+    (tmp_path / "model.json").write_bytes((finished.folder / "model.json").read_bytes())
+    with refuses(RunError, message):
+        load_model(tmp_path)
+
+
+def copied(finished, folder):
+    finished.model.save(folder)
+    return folder / "model.json", folder / "model.safetensors"
+
+
+def newer(text: str) -> bytes:
+    return json.dumps(json.loads(text) | {"shape": "round"}).encode()
+
+
+@pytest.mark.parametrize("spoil", [newer, lambda text: text[:50].encode(), lambda text: b"\xff" + text.encode()])
+def test_a_description_that_cannot_be_read(spoil, finished, tmp_path, refuses):
+    path, _ = copied(finished, tmp_path)
+    path.write_bytes(spoil(path.read_text()))
+    message = f"{path}: is not a model that this version reads (schema 1). Use the version that wrote it."
+    with refuses(RunError, message):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda content: content[:-4], lambda content: b"", lambda content: save({"0.weight": torch.zeros(2, 2)})],
+    ids=["cut off", "empty", "another net's"],
+)
+def test_weights_that_do_not_belong_to_the_description(spoil, finished, tmp_path, refuses):
+    path, weights = copied(finished, tmp_path)
+    weights.write_bytes(spoil(weights.read_bytes()))
+    message = (
+        f"{weights}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes both anew."
+    )
+    with refuses(RunError, message):
+        load_model(tmp_path)

@@ -1,0 +1,185 @@
+import sqlite3
+
+import pytest
+
+from dropnorm.errors import RunError
+from dropnorm.study.store import Store, load_run
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "study.sqlite"
+
+
+@pytest.fixture
+def store(path):
+    store = Store(path)
+    yield store
+    store.close()
+
+
+def reopened(store, path):
+    store.close()
+    return Store(path)
+
+
+def test_what_is_put_is_kept_as_json(store, path):
+    store.put(study={"config": [1, 2.5, "x"]}, command="dropnorm study")
+    again = reopened(store, path)
+    assert again.get("study") == {"config": [1, 2.5, "x"]}
+    assert again.get("command") == "dropnorm study"
+    assert again.get("nothing") is None
+    again.put(command="another")
+    assert again.get("command") == "another"
+    again.close()
+
+
+def test_a_block_is_unknown_then_in_training_then_finished(store, path, make_net, make_history):
+    history = make_history(0, [0.5, 0.4, 0.3])
+    assert store.block(0) == (None, False)
+    store.save_progress(0, b"state 1", history[:1], seconds=1.5)
+    assert store.block(0) == (b"state 1", False)
+    store.save_progress(0, b"state 2", history[1:2], seconds=1.5)
+    store.save_progress(1, b"other", [], seconds=0.0)
+    again = reopened(store, path)
+    assert again.block(0) == (b"state 2", False)
+    assert again.block(1) == (b"other", False)
+    assert again.nets() == ()
+    again.save_finished(0, [(make_net(0), b"weights")], history[2:], seconds=0.25)
+    assert again.block(0) == (None, True)
+    assert again.epochs() == tuple(history)
+    assert again.nets() == (make_net(0),)
+    assert again.weights(0) == b"weights"
+    assert again.seconds() == 3.25
+    again.close()
+
+
+def test_records_come_back_in_order_whatever_the_order_of_the_blocks(store, make_net, make_history):
+    store.save_finished(1, [(make_net(2), b""), (make_net(3), b"")], make_history(3, [1.0, 2.0]), 0.0)
+    store.save_finished(0, [(make_net(0), b"")], make_history(0, [3.0, 4.0]), 0.0)
+    assert [record.net for record in store.nets()] == [0, 2, 3]
+    assert [(record.net, record.epoch) for record in store.epochs()] == [(0, 1), (0, 2), (3, 1), (3, 2)]
+
+
+def test_an_infinite_loss_is_kept(store, path, make_history):
+    store.save_progress(0, b"", make_history(0, [float("inf")]), 0.0)
+    again = reopened(store, path)
+    assert again.epochs()[0].validation_loss == float("inf")
+    again.close()
+
+
+def test_rows_and_state_are_saved_together_or_not_at_all(store, path, make_history):
+    store.save_progress(0, b"state 1", make_history(0, [0.5]), seconds=1.0)
+    with pytest.raises(sqlite3.IntegrityError):
+        store.save_progress(0, b"state 2", reversed(make_history(0, [0.5, 0.4])), seconds=1.0)
+    again = reopened(store, path)
+    assert again.block(0) == (b"state 1", False)
+    assert again.epochs() == tuple(make_history(0, [0.5]))
+    assert again.seconds() == 1.0
+    again.close()
+
+
+def test_a_block_whose_last_net_fails_is_not_finished(store, path, make_net, make_history):
+    def nets():
+        yield make_net(0), b"weights"
+        raise KeyboardInterrupt
+
+    store.save_progress(0, b"state", make_history(0, [0.5]), 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        store.save_finished(0, nets(), make_history(0, [0.5, 0.4])[1:], 1.0)
+    again = reopened(store, path)
+    assert (again.block(0), again.nets(), len(again.epochs())) == ((b"state", False), (), 1)
+    again.close()
+
+
+def test_values_are_put_together_or_not_at_all(store):
+    store.put(a=1)
+    with pytest.raises(TypeError):
+        store.put(a=2, b=object())
+    assert store.get("a") == 1
+
+
+def test_a_store_without_a_path_writes_nothing(tmp_path, monkeypatch, make_net):
+    monkeypatch.chdir(tmp_path)
+    store = Store(None)
+    store.save_finished(0, [(make_net(0), b"weights")], [], 0.0)
+    assert store.nets() == (make_net(0),)
+    store.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_closed_store_is_one_file(store, path, make_history):
+    store.save_progress(0, b"state", make_history(0, [0.5]), 0.0)
+    store.close()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_open_store_is_for_one_process_only(store, path, refuses):
+    message = f"{path}: is in use by another dropnorm process. Wait for it to end, or use another --out."
+    with refuses(RunError, message):
+        Store(path)
+    store.close()
+    Store(path).close()
+
+
+def test_a_file_that_is_no_store(path, refuses):
+    path.write_bytes(b"a,b\n1,2\n" * 200)
+    message = f"{path}: cannot be opened as a store (file is not a database). Use another --out, or remove the file."
+    with refuses(RunError, message):
+        Store(path)
+    assert path.read_bytes() == b"a,b\n1,2\n" * 200
+
+
+def test_a_database_of_something_else(path, refuses):
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE songs (title TEXT)")
+    database.close()
+    message = f"{path}: cannot be opened as a store (no such table: meta). Use another --out, or remove the file."
+    with refuses(RunError, message):
+        Store(path)
+
+
+def test_a_store_of_a_newer_version(store, path, refuses):
+    store.put(schema_version=2)
+    store.close()
+    message = (
+        f"{path}: was written by another version of dropnorm (schema 2): expected schema 1. Use that version, or another "
+        f"--out."
+    )
+    for _ in range(2):
+        with refuses(RunError, message):
+            Store(path)
+
+
+def test_a_run_is_read_as_it_was_written(finished):
+    run = load_run(finished.folder)
+    assert run == finished.run
+    assert load_run(str(finished.folder)) == run
+    assert len(run.nets) == 12
+    assert run.timing.seconds > 0
+
+
+def test_a_folder_without_a_study(tmp_path, refuses):
+    message = f"{tmp_path}: holds no study. Expected the folder that `dropnorm study` wrote (its --out)."
+    with refuses(RunError, message):
+        load_run(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_is_not_finished(store, path, refuses):
+    folder = path.parent
+    message = f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on."
+    with refuses(RunError, message):
+        load_run(folder)
+
+
+@pytest.mark.parametrize("content", [b'{"schema_version": 2}', b"[", b"\xff\xfe"], ids=["newer", "cut off", "no text"])
+def test_a_summary_that_cannot_be_read(store, path, refuses, content):
+    summary = path.parent / "summary.json"
+    summary.write_bytes(content)
+    message = (
+        f"{summary}: is not a summary that this version reads (schema 1). Use the version that wrote it, or remove the "
+        f"file and start the study again."
+    )
+    with refuses(RunError, message):
+        load_run(path.parent)

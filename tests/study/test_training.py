@@ -1,0 +1,241 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load
+
+from dropnorm.random import keep_mask
+from dropnorm.study.dataset import load_dataset
+from dropnorm.study.design import (
+    NetPlan,
+    Purpose,
+    configure,
+    plan_blocks,
+    plan_nets,
+    seed_generator,
+    seed_keys,
+    split_rows,
+)
+from dropnorm.study.nets import BatchedNets
+from dropnorm.study.parts import Parts
+from dropnorm.study.training import BlockTrainer
+
+PLAIN, BATCH_NORM = 0, 1
+
+
+@pytest.fixture(scope="module")
+def data(blobs):
+    X, y = blobs(rows=150, apart=1.5)
+    return load_dataset(X, y)
+
+
+def config_of(**given):
+    settings = {"seeds": 2, "epochs": 6, "hidden": (12, 9), "dropout": (0.2, 0.5), "batch_size": 20, "patience": 10}
+    return configure(**(settings | {"learning_rate": 0.01} | given))
+
+
+def trainer_of(data, config, block=PLAIN, plans=None, state=None):
+    plans = plan_blocks(plan_nets(config))[block] if plans is None else plans
+    widths = (data.encoding.features, *config.hidden, len(data.encoding.classes))
+    return BlockTrainer(plans, Parts.prepare(data, config), widths, config, state)
+
+
+def train(trainer, epochs=None):
+    """Train to the end, or for some epochs; returns the records of each epoch."""
+    history = []
+    while not trainer.finished and (epochs is None or len(history) < epochs):
+        history.append(trainer.train_epoch())
+    return history
+
+
+def losses_of(history, net):
+    return [record.validation_loss for records in history for record in records if record.net == net]
+
+
+class TorchNet(torch.nn.Module):
+    """A net of torch's own modules with the study's initial weights, and masks from the contract."""
+
+    def __init__(self, plan: NetPlan, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.rate = plan.rate
+        initial = BatchedNets.initial([plan], widths, torch.device("cpu")).parameters
+        self.linears = torch.nn.ModuleList()
+        self.norms = torch.nn.ModuleList()
+        for layer in range(len(widths) - 1):
+            bias = initial.get(f"{layer}.linear.bias")
+            linear = torch.nn.Linear(widths[layer], widths[layer + 1], bias=bias is not None)
+            with torch.no_grad():
+                linear.weight.copy_(initial[f"{layer}.linear.weight"][0].T)
+                if bias is not None:
+                    linear.bias.copy_(bias[0])
+            self.linears.append(linear)
+            if layer < len(widths) - 2:
+                self.norms.append(torch.nn.BatchNorm1d(widths[layer + 1]) if plan.batch_norm else torch.nn.Identity())
+
+    def forward(self, x, key=None):
+        for site, norm in enumerate(self.norms):
+            x = F.relu(norm(self.linears[site](x)))
+            if self.training:
+                x = x * keep_mask(key, torch.arange(len(x)), x.shape[1], [self.rate], site) / (1 - self.rate)
+        return self.linears[-1](x)
+
+
+def plain_loop(plan, data, config):
+    """An independent training loop; returns validation losses, best net, and (loss, accuracy) on the test part."""
+    split = split_rows(data.labels, plan.seed, config)
+    training = data.features[split.train]
+    X = torch.from_numpy((data.features - training.mean(axis=0)) / training.std(axis=0)).float()
+    y = torch.from_numpy(data.labels)
+    net = TorchNet(plan, (data.encoding.features, *config.hidden, len(data.encoding.classes)))
+    optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate)
+    losses, best = [], None
+    for epoch in range(config.epochs):
+        generator = seed_generator(seed_keys([plan.seed], Purpose.ORDER, epoch)[0])
+        order = split.train[torch.randperm(len(split.train), generator=generator).numpy()]
+        net.train()
+        for step in range(len(order) // config.batch_size):
+            rows = order[step * config.batch_size : (step + 1) * config.batch_size]
+            key = seed_keys([plan.seed], Purpose.MASKS, epoch, step)[0]
+            optimizer.zero_grad()
+            F.cross_entropy(net(X[rows], key), y[rows]).backward()
+            optimizer.step()
+        net.eval()
+        with torch.no_grad():
+            losses.append(float(F.cross_entropy(net(X[split.validation]), y[split.validation])))
+        if losses[-1] == min(losses):
+            best = copy.deepcopy(net)
+        if len(losses) - np.argmin(losses) > config.patience:
+            break
+    with torch.no_grad():
+        logits = best(X[split.test])
+    accuracy = float((logits.argmax(1) == y[split.test]).double().mean())
+    return losses, (float(F.cross_entropy(logits, y[split.test])), accuracy)
+
+
+@pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
+def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(data, block):
+    config = config_of()
+    trainer = trainer_of(data, config, block)
+    history = train(trainer)
+    finished = [record for record, _ in trainer.finish()]
+    assert len(finished) == 2 + 4
+    for plan, record in zip(trainer.plans, finished, strict=True):
+        losses, (test_loss, test_accuracy) = plain_loop(plan, data, config)
+        # Rounding of float32 grows over 24 steps of Adam; another mask, order or weight would differ in the first digit.
+        assert losses_of(history, plan.net) == pytest.approx(losses, rel=2e-3)
+        assert record.test_loss == pytest.approx(test_loss, rel=2e-3)
+        assert record.test_accuracy == pytest.approx(test_accuracy)
+
+
+@pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
+def test_a_net_trains_alone_as_among_others(data, block):
+    """Its numbers, and so its masks, do not depend on which other nets are in the block, nor on when they stop."""
+    config = config_of(learning_rate=0.03, patience=2, epochs=15)
+    together = trainer_of(data, config, block)
+    history = train(together)
+    weights = {record.net: (record, load(saved)) for record, saved in together.finish()}
+    assert len({record.epochs for record, _ in weights.values()}) > 1, "some stop before others"
+    for plan in together.plans:
+        alone = trainer_of(data, config, plans=[plan])
+        assert losses_of(train(alone), plan.net) == pytest.approx(losses_of(history, plan.net), rel=1e-3)
+        ((record, saved),) = alone.finish()
+        assert (record.epochs, record.best_epoch) == (weights[plan.net][0].epochs, weights[plan.net][0].best_epoch)
+        for name, tensor in load(saved).items():
+            torch.testing.assert_close(tensor, weights[plan.net][1][name], rtol=1e-2, atol=1e-3)
+
+
+def test_rates_and_seeds_make_a_difference(data):
+    config = config_of(epochs=2)
+    trainer = trainer_of(data, config)
+    history = train(trainer)
+    assert len({tuple(losses_of(history, plan.net)) for plan in trainer.plans}) == len(trainer.plans)
+
+
+@pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
+def test_a_net_stops_without_progress_and_keeps_its_best_weights(data, block):
+    config = config_of(learning_rate=0.05, patience=3, epochs=40)
+    trainer = trainer_of(data, config, block)
+    history = train(trainer)
+    records = {record.net: record for record, _ in trainer.finish()}
+    for plan in trainer.plans:
+        losses, record = losses_of(history, plan.net), records[plan.net]
+        assert record.best_epoch == 1 + int(np.argmin(losses))
+        assert record.epochs == len(losses) == record.best_epoch + config.patience < config.epochs
+        # The same weights, measured among other nets
+        assert record.validation_loss == pytest.approx(min(losses), rel=1e-5)
+        assert losses[-1] > 1.01 * record.validation_loss, "the last weights would be told apart"
+
+
+def test_every_epoch_and_net_has_a_record_until_it_stops(data):
+    trainer = trainer_of(data, config_of(learning_rate=0.05, patience=2, epochs=8))
+    sizes = []
+    while not trainer.finished:
+        active = [trainer.plans[position].net for position in trainer.active.tolist()]
+        records = trainer.train_epoch()
+        sizes.append(len(records))
+        assert [(record.net, record.epoch) for record in records] == [(net, len(sizes)) for net in active]
+    assert sizes[0] == len(trainer.plans) > sizes[-1]
+
+
+def test_the_best_epoch_may_be_the_last(data):
+    trainer = trainer_of(data, config_of(epochs=2, learning_rate=1e-3))
+    train(trainer)
+    assert {record.best_epoch for record, _ in trainer.finish()} == {2}
+
+
+@pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
+def test_a_trainer_made_from_a_state_goes_on_to_the_bit(data, block):
+    config = config_of(learning_rate=0.05, patience=2, epochs=10)
+    trainer = trainer_of(data, config, block)
+    numbers, states = [], []
+    while not trainer.finished:
+        numbers.append(trainer.train_epoch())
+        states.append(trainer.state())
+    finished = list(trainer.finish())
+    sizes = [len(records) for records in numbers]
+    assert sizes[0] > sizes[-1], "some nets stop on the way"
+    for epoch in {0, sizes.index(sizes[-1]), len(states) - 2, len(states) - 1}:
+        again = trainer_of(data, config, block, state=states[epoch])
+        assert train(again) == numbers[epoch + 1 :]
+        assert list(again.finish()) == finished
+
+
+def test_a_state_taken_when_every_net_has_stopped_is_finished(data):
+    config = config_of(learning_rate=0.05, patience=1, epochs=40)
+    trainer = trainer_of(data, config)
+    train(trainer)
+    assert trainer.epoch < config.epochs
+    assert len(trainer.active) == 0
+    again = trainer_of(data, config, state=trainer.state())
+    assert again.finished
+    assert list(again.finish()) == list(trainer.finish())
+
+
+@pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
+def test_a_net_that_runs_away_has_an_infinite_loss_and_its_initial_weights(data, block):
+    config = config_of(learning_rate=1e30, patience=2)
+    trainer = trainer_of(data, config, block)
+    history = train(trainer)
+    losses = [loss for plan in trainer.plans for loss in losses_of(history, plan.net)]
+    assert all(loss == loss for loss in losses), "never NaN, which compares with nothing"
+    initial = BatchedNets.initial(trainer.plans, (4, 12, 9, 3), torch.device("cpu")).tensors()
+    runaways = 0
+    for index, (record, saved) in enumerate(trainer.finish()):
+        if record.best_epoch == 0:
+            runaways += 1
+            assert all(torch.equal(tensor, initial[name][index]) for name, tensor in load(saved).items())
+            assert np.isfinite(record.test_loss)
+    assert runaways > 0
+
+
+def test_training_rows_measured_are_training_rows(data):
+    """Of a net that knows its training rows by heart and little else, the measured part tells which is which."""
+    noise = np.random.default_rng(3).integers(0, 2, data.rows)
+    guess = load_dataset(np.random.default_rng(4).normal(size=(data.rows, 20)), noise)
+    config = config_of(epochs=40, patience=40, hidden=(64,))
+    trainer = trainer_of(guess, config, plans=[NetPlan(0, "plain", 0, 0.0)])
+    last = train(trainer)[-1][0]
+    assert last.train_accuracy > 0.95
+    assert last.validation_accuracy < 0.8
