@@ -147,14 +147,13 @@ def test_a_tie_is_settled_by_the_second_draw(key, row, column, site):
 
 
 def test_ties_are_settled_for_each_group_and_row_by_its_own_draw():
-    keys, rows, p = [3, -4], [2**33 + 5, 1], []
-    for key, row in zip(keys, rows, strict=True):
-        first, second = oracle_draw(key, row, 40, 0), oracle_draw(key, row, 40, 2**31)
-        p.append((first * 2**16 + second + 1) / 2**32)
-    masks = keep_mask(torch.tensor(keys), torch.tensor(rows), 100, p)
-    assert masks.tolist() == [oracle_mask(key, rows, 100, 0, value) for key, value in zip(keys, p, strict=True)]
-    assert not masks[0, 0, 40]
-    assert not masks[1, 1, 40]
+    keys, rows, p = list(range(-10, 10)), [2**33 + 5, 1], []
+    for key in keys:
+        first, second = (oracle_draw(key, rows[key % 2], 40, site) for site in (0, 2**31))
+        p.append((first * 2**16 + second + key % 3 % 2) / 2**32)  # kept by a hair, or dropped
+    masks = keep_mask(torch.tensor(keys), torch.tensor(rows), 41, p)
+    assert masks.tolist() == [oracle_mask(key, rows, 41, 0, value) for key, value in zip(keys, p, strict=True)]
+    assert [bool(masks[index, key % 2, 40]) for index, key in enumerate(keys)] == [key % 3 != 1 for key in keys]
 
 
 # Bit i, from the least significant, is the unit of row i // columns, column i % columns; made by the oracle above. Should

@@ -103,3 +103,9 @@ def test_choice_reads_an_iterator_of_names_once(refuses):
 def test_closest_finds_the_name_that_was_meant_or_nothing():
     assert closest("trian", ("test", "train", "validation")) == "train"
     assert closest("zzz", ("test", "train")) is None
+
+
+def test_whole_takes_numpys_integers_and_gives_an_int():
+    taken = whole(np.int64(3), "seeds", at_least=2)
+    assert taken == 3
+    assert type(taken) is int

@@ -45,11 +45,11 @@ def positive(value: object, name: str) -> float:
 
 def whole(value: object, name: str, at_least: int, why: str = "") -> int:
     """Return `value` as an int of `at_least` or more."""
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ArgumentTypeError(f"{name}={value!r} is not a whole number: expected an int of at least {at_least}.")
     if value < at_least:
         raise ArgumentError(f"{name}={value!r} is too small: expected at least {at_least}{why and f' ({why})'}.")
-    return value
+    return int(value)
 
 
 def choice(value: Choice, name: str, allowed: Iterable[str]) -> Choice:

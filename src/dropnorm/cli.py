@@ -48,6 +48,10 @@ dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --out predictions.csv
 """
+REPORT_EXAMPLES = """[bold]Examples[/bold]
+
+dropnorm report dropnorm-runs/churn-1a2b3c4d
+"""
 
 
 def main() -> None:
@@ -120,7 +124,7 @@ def study(
         target=target,
         ignore=ignore or (),
         device=device,
-        arms=checked_arms(None if arms is None else arms.split(",")),
+        arms=checked_arms(arms),
         seeds=seeds,
         epochs=epochs,
         dropout=_numbers(dropout, "dropout", float),
@@ -176,7 +180,7 @@ def predict(
     typer.echo(f"{predictions.height} predictions: {out}")
 
 
-@app.command()
+@app.command(epilog=REPORT_EXAMPLES)
 def report(run: Annotated[Path, typer.Argument(help="The folder of a finished study.")]) -> None:
     """Draw a finished study's report again."""
     from dropnorm.report import write_report

@@ -138,7 +138,7 @@ def test_labels_of_another_length(refuses):
         load_dataset([[1.0], [2.0]], [0, 1, 0])
 
 
-def test_errors_name_the_file_or_X(write, refuses):
+def test_errors_name_the_file_or_the_argument(write, refuses):
     path = write("width,kind\n1,a\n2,b\n")
     wanted = "there is no column 'knd'. Did you mean 'kind'? The columns are: width, kind."
     with refuses(DataError, f"{path}: {wanted}"):

@@ -189,3 +189,8 @@ def test_a_key_gives_its_generator_again_and_another_key_another():
 
 def test_a_negative_key_seeds_a_generator_too():
     assert torch.rand(1, generator=seed_generator(torch.tensor(-1))).isfinite()
+
+
+def test_arms_may_be_one_text_with_commas():
+    assert checked_arms("dropout,batch_norm") == ("plain", "dropout", "batch_norm")
+    assert checked_arms("dropout") == ("plain", "dropout")

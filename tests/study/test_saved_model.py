@@ -173,7 +173,7 @@ def test_a_description_that_cannot_be_read(spoil, finished, tmp_path, refuses):
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda content: content[:-4], lambda content: b"", lambda content: save({"0.weight": torch.zeros(2, 2)})],
+    [lambda content: content[:-4], lambda _: b"", lambda _: save({"0.weight": torch.zeros(2, 2)})],
     ids=["cut off", "empty", "another net's"],
 )
 def test_weights_that_do_not_belong_to_the_description(spoil, finished, tmp_path, refuses):

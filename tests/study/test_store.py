@@ -1,4 +1,6 @@
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -157,6 +159,14 @@ def test_a_run_is_read_as_it_was_written(finished):
     assert load_run(str(finished.folder)) == run
     assert len(run.nets) == 12
     assert run.timing.seconds > 0
+
+
+def test_a_run_is_read_without_torch(finished):
+    code = f"import sys, dropnorm; dropnorm.load_run({str(finished.folder)!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    loaded = set(done.stdout.split())
+    assert "dropnorm.study.store" in loaded
+    assert not {"torch", "sklearn", "polars", "scipy"} & loaded
 
 
 def test_a_folder_without_a_study(tmp_path, refuses):

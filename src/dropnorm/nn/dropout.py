@@ -8,12 +8,17 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from dropnorm import ops
 from dropnorm._validate import probability
-from dropnorm.errors import ArgumentError, ShapeError
+from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
 from dropnorm.random import draw_key, draw_key_in_graph, enter_generator
 
 
 def checked_generator(generator: torch.Generator | None) -> torch.Generator | None:
     """Refuse a generator on an accelerator: keys are drawn on the CPU, so that a mask does not depend on the device."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ArgumentTypeError(
+            f"generator={generator!r} is not a generator: expected a torch.Generator. To fix a seed, give "
+            f"torch.Generator().manual_seed({generator!r})."
+        )
     if generator is not None and generator.device.type != "cpu":
         raise ArgumentError(
             f"generator.device={generator.device} is not supported: expected a CPU generator, "
@@ -81,7 +86,8 @@ class Dropout(_KeyedDropout, torch.nn.Dropout):
     Randomness:  one draw of the generator per training call. The same seed gives the same mask for any number of threads,
                  dtype, memory format and device, eager and compiled. Under activation checkpointing torch restores its
                  default generator only: with a generator of your own, pass the key.
-    Raises:      ArgumentError if p is not in [0, 1]; ArgumentTypeError if p is no number or the input is not floating point.
+    Raises:      ArgumentError if p is not in [0, 1]; ArgumentTypeError if p is no number, generator no generator,
+                 or the input not floating point.
     Example:
         >>> import torch
         >>> from dropnorm import nn

@@ -87,10 +87,12 @@ def configure(**given: Any) -> StudyConfig:
     return StudyConfig(**chosen)
 
 
-def checked_arms(names: Sequence[str] | None) -> tuple[ArmName, ...] | None:
+def checked_arms(names: str | Sequence[str] | None) -> tuple[ArmName, ...] | None:
     """The arms in their fixed order, `plain` among them, since the others are compared with it."""
     if names is None:
         return None
+    if isinstance(names, str):
+        names = names.split(",")
     wanted = {"plain", *(choice(name, "arms", ARMS) for name in names)}
     if len(wanted) == 1:
         raise ArgumentError("arms names plain alone: expected another one beside it, to compare plain with.")

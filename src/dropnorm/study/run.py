@@ -108,7 +108,7 @@ def run_study(
     *,
     target: str | None = None,
     ignore: Sequence[str] = (),
-    arms: Sequence[str] | None = None,
+    arms: str | Sequence[str] | None = None,
     seeds: int | None = None,
     epochs: int | None = None,
     dropout: float | Sequence[float] | None = None,

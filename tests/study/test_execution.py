@@ -1,0 +1,240 @@
+import os
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+
+import dropnorm as dn
+from dropnorm.random import keep_mask
+from dropnorm.study import execution
+from dropnorm.study.design import Purpose, seed_keys
+from dropnorm.study.execution import Progress
+from dropnorm.study.store import Store
+
+RESULTS = ("summary.json", "model.json", "model.safetensors")
+# Nets stop at different epochs, and some before the last.
+STUDY = {"seeds": 2, "epochs": 8, "hidden": (8, 6), "dropout": (0.2, 0.5), "batch_size": 12}
+STUDY |= {"patience": 2, "learning_rate": 0.05}
+
+
+@pytest.fixture(scope="module")
+def csv(table, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "insects.csv"
+    table.write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(csv, tmp_path_factory) -> tuple[Path, list[Progress]]:
+    """The folder of a study that ran in one go, and its progress."""
+    folder, seen = tmp_path_factory.mktemp("uninterrupted"), []
+    dn.run_study(csv, target="kind", out=folder, progress=seen.append, **STUDY)
+    return folder, seen
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+class Interruption(BaseException):
+    pass
+
+
+def interrupted_after(epochs: int, csv: Path, folder: Path) -> None:
+    """Run the study until that many epochs, of all blocks together, are trained."""
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        if len(seen) == epochs:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        dn.run_study(csv, target="kind", out=folder, progress=stop, **STUDY)
+
+
+def test_some_nets_stop_before_others_and_both_blocks_have_epochs(uninterrupted):
+    _, seen = uninterrupted
+    for arms in (("plain", "dropout"), ("batch_norm", "dropout+batch_norm")):
+        sizes = [progress.nets_in_training for progress in seen if progress.arms == arms]
+        assert len(sizes) > 2
+        assert 6 >= sizes[0] > sizes[-1]
+
+
+@pytest.mark.parametrize("every", [0.0, 1e9], ids=["saved each epoch", "never saved on the way"])
+def test_an_interrupted_study_ends_as_one_that_was_not(every, csv, uninterrupted, tmp_path, monkeypatch):
+    """Interrupted in its first block, gone on with, interrupted in its second, and gone on with again."""
+    monkeypatch.setattr(execution, "SAVE_EVERY_SECONDS", every)
+    whole, seen = uninterrupted
+    first_block = sum(progress.arms == seen[0].arms for progress in seen)
+    interrupted_after(first_block - 1, csv, tmp_path)
+    with pytest.raises(dn.errors.RunError, match="is not finished"):
+        dn.load_run(tmp_path)
+    # With every epoch saved but the one in hand, two are left of the first block; without, all of them are.
+    left = 2 if every == 0.0 else first_block
+    interrupted_after(left + 2, csv, tmp_path)
+    again = []
+    dn.run_study(csv, target="kind", out=tmp_path, progress=again.append, **STUDY)
+    assert len(again) == len(seen) - first_block - (1 if every == 0.0 else 0)
+    assert read(tmp_path) == read(whole)
+    assert dn.load_run(tmp_path).epochs == dn.load_run(whole).epochs
+
+
+DRIVER = """
+import os, signal, sys
+import dropnorm as dn
+from dropnorm.study import execution
+
+execution.SAVE_EVERY_SECONDS = 0.0
+seen = []
+
+def kill(progress):
+    seen.append(progress)
+    if len(seen) == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+dn.run_study(sys.argv[1], target="kind", out=sys.argv[2], progress=kill, **eval(sys.argv[4]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+def test_a_killed_study_ends_as_one_that_was_not(csv, uninterrupted, tmp_path):
+    whole, seen = uninterrupted
+    command = [sys.executable, "-c", DRIVER, csv, tmp_path, str(len(seen) - 1), repr(STUDY)]
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
+    assert not (tmp_path / "summary.json").exists()
+    again = []
+    dn.run_study(csv, target="kind", out=tmp_path, progress=again.append, **STUDY)
+    assert len(again) == 2, "it went on where it was killed"
+    assert read(tmp_path) == read(whole)
+
+
+def test_a_study_interrupted_before_its_conclusions_draws_them_later(csv, uninterrupted, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise Interruption
+
+    with monkeypatch.context() as patched:
+        patched.setattr(execution.SavedModel, "save", interrupt)
+        with pytest.raises(Interruption):
+            dn.run_study(csv, target="kind", out=tmp_path, **STUDY)
+    dn.run_study(csv, target="kind", out=tmp_path, progress=interrupt, **STUDY)
+    assert read(tmp_path) == read(uninterrupted[0])
+
+
+def test_the_time_of_all_its_parts_is_added_up(csv, uninterrupted, tmp_path, monkeypatch):
+    """With a clock that ticks once whenever it is read, each epoch takes a second, and each block's conclusion."""
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(execution, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
+    monkeypatch.setattr(execution, "SAVE_EVERY_SECONDS", 0.5)
+    _, seen = uninterrupted
+    interrupted_after(3, csv, tmp_path)
+    # The epoch in hand when it was interrupted is trained, and so counted, again.
+    study = dn.run_study(csv, target="kind", out=tmp_path, **STUDY)
+    assert study.run.timing.seconds == len(seen) + 2
+
+
+def test_progress_goes_up_to_one(uninterrupted):
+    _, seen = uninterrupted
+    done = [progress.done for progress in seen]
+    assert all(before < after for before, after in pairwise(done))
+    assert 0 < done[0] < done[-1] == 1.0
+    assert {(progress.nets, progress.epochs) for progress in seen} == {(12, 8)}
+    assert [progress.epoch for progress in seen if progress.arms == seen[0].arms][:3] == [1, 2, 3]
+
+
+def test_progress_tells_the_mean_accuracy_of_the_nets_in_training(uninterrupted):
+    folder, seen = uninterrupted
+    records = [record for record in dn.load_run(folder).epochs if record.epoch == 1 and record.net < 6]
+    assert len(records) == 6
+    assert seen[0].validation_accuracy == pytest.approx(np.mean([record.validation_accuracy for record in records]))
+
+
+@pytest.fixture
+def threads():
+    """Set the number of threads for a test, and set it back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_the_number_of_threads_changes_no_mask_and_no_recommendation(csv, threads):
+    rows, keys = torch.arange(64), seed_keys(range(8), Purpose.MASKS, 3, 5)
+    studies, masks = [], []
+    for count in (1, 2):
+        threads(count)
+        masks.append(keep_mask(keys, rows, 1000, [0.3] * 8))
+        studies.append(dn.run_study(csv, target="kind", **(STUDY | {"patience": 8})))
+    assert torch.equal(*masks)
+    one, two = studies
+    assert one.summary.recommendation.model_copy(
+        update={"test_accuracy": 0.0}
+    ) == two.summary.recommendation.model_copy(update={"test_accuracy": 0.0})
+    # Sums in another order differ in float32's last digits, which training spreads; another mask would differ at once.
+    losses = [[record.validation_loss for record in study.run.epochs] for study in studies]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_labels_of_pure_noise_are_learned_by_heart_and_nothing_else_is_claimed():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((240, 40)), rng.integers(0, 2, 240)
+    quick = {"seeds": 4, "epochs": 10, "hidden": (64,), "dropout": (0.5,), "learning_rate": 0.01, "batch_size": 16}
+    summary = dn.run_study(X, y, **quick).summary
+    assert summary.overfitting
+    assert summary.arms[0].generalization_gap.mean > 0.2
+    assert abs(summary.arms[0].test_accuracy.mean - 0.5) < 0.1
+    assert summary.verdict[0].startswith("The plain net overfits: it is right on ")
+    assert summary.verdict[1].startswith(
+        "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy ("
+    )
+    assert all(arm.comparison.p_holm > 0.05 for arm in summary.arms[1:])
+
+
+def test_classes_far_apart_leave_nothing_to_improve(blobs):
+    X, y = blobs(apart=12.0)
+    quick = {"seeds": 3, "epochs": 10, "hidden": (16,), "dropout": (0.2,), "learning_rate": 0.01, "batch_size": 16}
+    summary = dn.run_study(X, y, **quick).summary
+    assert [arm.test_accuracy.mean for arm in summary.arms] == [1.0] * 4
+    assert not summary.overfitting
+    assert summary.verdict == (
+        "There is no evidence that the plain net overfits: it is right on 100.0 % of its training rows and on 100.0 % of "
+        "new ones, a gap of 0.0 points (95 % interval 0.0 to 0.0).",
+        "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy (0.0, 0.0 and 0.0 "
+        "points, with intervals from 0.0 to 0.0).",
+        "Use the plain net: nothing is better on validation. The saved net is right on 100.0 % of its test rows.",
+    )
+
+
+def test_a_study_whose_nets_run_away_still_ends_in_a_run_that_can_be_read(csv, tmp_path):
+    study = dn.run_study(csv, target="kind", out=tmp_path, **(STUDY | {"learning_rate": 1e30}))
+    assert dn.load_run(tmp_path) == study.run
+    assert any(record.validation_loss == float("inf") for record in study.run.epochs)
+    assert study.summary.arms[0].epochs_to_plain_best.median_epochs is None
+
+
+def test_a_run_says_what_it_ran_on(uninterrupted):
+    timing = dn.load_run(uninterrupted[0]).timing
+    assert timing.threads == torch.get_num_threads()
+    assert timing.torch_version == torch.__version__
+    assert timing.processor
+    assert timing.processor == execution.processor_name("cpu")
+
+
+def test_the_model_is_the_recommended_net(uninterrupted):
+    """Its weights are in the run's store under the recommended net's number, transposed."""
+    folder, _ = uninterrupted
+    chosen = dn.load_run(folder).summary.recommendation
+    store = Store(folder / "study.sqlite")
+    kept = load(store.weights(chosen.net))
+    store.close()
+    state = dn.load_model(folder).net.state_dict()
+    assert torch.equal(state["0.weight"], kept["0.linear.weight"].T)
+    assert dn.load_model(folder).description.arm == chosen.arm
