@@ -10,6 +10,7 @@ import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError, RunError
 from dropnorm.study.design import configure, split_rows
 from dropnorm.study.run import plan_study
+from dropnorm.study.statistics import interval
 
 
 def fail(*_):
@@ -32,6 +33,15 @@ def test_a_study_answers_with_records_a_verdict_and_a_model(finished, quick):
         summary.recommendation.rate,
         summary.recommendation.test_accuracy,
     )
+
+
+def test_intervals_are_corrected_for_the_share_of_rows_that_test(finished):
+    plain = finished.summary.arms[0]
+    accuracies = [net.test_accuracy for net in finished.run.nets if net.net in plain.nets]
+    assert (finished.summary.data.test_rows, finished.summary.data.rows) == (24, 120)
+    assert plain.test_accuracy == interval(accuracies, 24 / 96)
+    differences = finished.summary.arms[1].comparison.differences
+    assert finished.summary.arms[1].comparison.interval == interval(differences, 24 / 96)
 
 
 def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):

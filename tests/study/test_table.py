@@ -143,8 +143,9 @@ def test_a_line_that_is_not_utf8_is_numbered(write, refuses, line):
         read_file(path)
 
 
-def test_a_name_that_is_there_twice_in_a_file(write, refuses):
-    path = write("a,b,a\n1,2,3\n")
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "behind a byte order mark"])
+def test_a_name_that_is_there_twice_in_a_file(write, refuses, mark):
+    path = write(f"{mark}a,b,a\n1,2,3\n")
     with refuses(
         DataError, f"{path}, line 1: the column name 'a' is there twice. Expected each name once: rename one."
     ):

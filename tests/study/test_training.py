@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from safetensors.torch import load
 
 from dropnorm.random import keep_mask
+from dropnorm.study import training
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import (
     NetPlan,
@@ -50,8 +51,8 @@ def train(trainer, epochs=None):
     return history
 
 
-def losses_of(history, net):
-    return [record.validation_loss for records in history for record in records if record.net == net]
+def losses_of(history, net, name="validation_loss"):
+    return [getattr(record, name) for records in history for record in records if record.net == net]
 
 
 class TorchNet(torch.nn.Module):
@@ -83,14 +84,17 @@ class TorchNet(torch.nn.Module):
 
 
 def plain_loop(plan, data, config):
-    """An independent training loop; returns validation losses, best net, and (loss, accuracy) on the test part."""
+    """An independent training loop; returns the losses on validation and on as many training rows, and the best net's
+    loss and accuracy on the test part.
+    """
     split = split_rows(data.labels, plan.seed, config)
-    training = data.features[split.train]
-    X = torch.from_numpy((data.features - training.mean(axis=0)) / training.std(axis=0)).float()
+    known = data.features[split.train]
+    X = torch.from_numpy((data.features - known.mean(axis=0)) / known.std(axis=0)).float()
     y = torch.from_numpy(data.labels)
     net = TorchNet(plan, (data.encoding.features, *config.hidden, len(data.encoding.classes)))
     optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate)
-    losses, best = [], None
+    losses, train_losses, best = [], [], None
+    measured = split.train[: len(split.validation)]
     for epoch in range(config.epochs):
         generator = seed_generator(seed_keys([plan.seed], Purpose.ORDER, epoch)[0])
         order = split.train[torch.randperm(len(split.train), generator=generator).numpy()]
@@ -104,6 +108,7 @@ def plain_loop(plan, data, config):
         net.eval()
         with torch.no_grad():
             losses.append(float(F.cross_entropy(net(X[split.validation]), y[split.validation])))
+            train_losses.append(float(F.cross_entropy(net(X[measured]), y[measured])))
         if losses[-1] == min(losses):
             best = copy.deepcopy(net)
         if len(losses) - np.argmin(losses) > config.patience:
@@ -111,7 +116,7 @@ def plain_loop(plan, data, config):
     with torch.no_grad():
         logits = best(X[split.test])
     accuracy = float((logits.argmax(1) == y[split.test]).double().mean())
-    return losses, (float(F.cross_entropy(logits, y[split.test])), accuracy)
+    return losses, train_losses, (float(F.cross_entropy(logits, y[split.test])), accuracy)
 
 
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
@@ -122,9 +127,10 @@ def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(data, block):
     finished = [record for record, _ in trainer.finish()]
     assert len(finished) == 2 + 4
     for plan, record in zip(trainer.plans, finished, strict=True):
-        losses, (test_loss, test_accuracy) = plain_loop(plan, data, config)
+        losses, train_losses, (test_loss, test_accuracy) = plain_loop(plan, data, config)
         # Rounding of float32 grows over 24 steps of Adam; another mask, order or weight would differ in the first digit.
         assert losses_of(history, plan.net) == pytest.approx(losses, rel=2e-3)
+        assert losses_of(history, plan.net, "train_loss") == pytest.approx(train_losses, rel=2e-3)
         assert record.test_loss == pytest.approx(test_loss, rel=2e-3)
         assert record.test_accuracy == pytest.approx(test_accuracy)
 
@@ -144,6 +150,15 @@ def test_a_net_trains_alone_as_among_others(data, block):
         assert (record.epochs, record.best_epoch) == (weights[plan.net][0].epochs, weights[plan.net][0].best_epoch)
         for name, tensor in load(saved).items():
             torch.testing.assert_close(tensor, weights[plan.net][1][name], rtol=1e-2, atol=1e-3)
+
+
+def test_large_parts_are_measured_piece_by_piece(data, monkeypatch):
+    config = config_of(epochs=2)
+    whole = train(trainer_of(data, config, BATCH_NORM))
+    monkeypatch.setattr(training, "_EVALUATION_ROWS", 7)
+    pieces = train(trainer_of(data, config, BATCH_NORM))
+    for expected, got in zip([*whole[0], *whole[1]], [*pieces[0], *pieces[1]], strict=True):
+        assert got.model_dump() == pytest.approx(expected.model_dump(), rel=1e-5)
 
 
 def test_rates_and_seeds_make_a_difference(data):
