@@ -4,6 +4,7 @@ from scipy import stats
 
 from dropnorm.study.records import ARMS, EpochsToReach
 from dropnorm.study.statistics import (
+    accuracy_interval,
     choose_nets,
     epochs_to_reach,
     holm,
@@ -212,3 +213,11 @@ def test_a_plain_net_that_never_got_anywhere_is_no_goal(make_net, make_history):
     infinite = float("inf")
     got = reach(make_net, make_history, [[infinite, infinite]], [[infinite, 0.5]])
     assert (got.reached, got.median_epochs) == (0, None)
+
+
+def test_an_interval_of_accuracies_ends_where_accuracies_do():
+    wide = accuracy_interval([0.9, 1.0], 0.25)
+    assert (wide.high, wide.low) == (1.0, interval([0.9, 1.0], 0.25).low)
+    assert accuracy_interval([0.0, 0.1], 0.25).low == 0.0
+    narrow = [0.50, 0.51, 0.49]
+    assert accuracy_interval(narrow, 0.25) == interval(narrow, 0.25)

@@ -161,6 +161,20 @@ def test_a_run_is_read_as_it_was_written(finished):
     assert run.timing.seconds > 0
 
 
+def test_reading_a_run_writes_nothing_and_shuts_no_other_reader_out(finished):
+    path = finished.folder / "study.sqlite"
+    before = path.read_bytes()
+    reader = Store(path, read_only=True)
+    try:
+        assert load_run(finished.folder) == finished.run
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.put(command="another")
+    finally:
+        reader.close()
+    assert path.read_bytes() == before
+    assert not list(finished.folder.glob("*-journal"))
+
+
 def test_a_run_is_read_without_torch(finished):
     code = f"import sys, dropnorm; dropnorm.load_run({str(finished.folder)!r}); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)

@@ -198,6 +198,9 @@ def _command(source: str | None, target: str | None, ignore: Sequence[str], conf
         for name in StudyConfig.model_fields
         if getattr(config, name) != getattr(default, name)
     }
+    if torch.cuda.is_available():
+        # "auto" would choose for itself
+        changed["device"] = config.device
     if source is None:
         arguments = [
             f"target={target!r}" if target else "y",

@@ -39,6 +39,12 @@ def interval(values: Sequence[float], test_share: float) -> Interval:
     return Interval(mean=mean, low=mean - reach, high=mean + reach)
 
 
+def accuracy_interval(values: Sequence[float], test_share: float) -> Interval:
+    """`interval` of accuracies, which end at 0 and 1: what lies outside cannot be and is cut off."""
+    free = interval(values, test_share)
+    return Interval(mean=free.mean, low=max(0.0, free.low), high=min(1.0, free.high))
+
+
 def p_value(values: Sequence[float], test_share: float) -> float:
     """Two-sided p of the hypothesis that the mean is zero: the corrected resampled t-test.
 
@@ -94,9 +100,9 @@ def summarize_arms(
             arm=arm,
             nets=tuple(net.net for net in chosen[arm]),
             rates=tuple(net.rate for net in chosen[arm]),
-            test_accuracy=interval([net.test_accuracy for net in chosen[arm]], test_share),
+            test_accuracy=accuracy_interval([net.test_accuracy for net in chosen[arm]], test_share),
             test_loss=interval([net.test_loss for net in chosen[arm]], test_share),
-            validation_accuracy=interval([net.validation_accuracy for net in chosen[arm]], test_share),
+            validation_accuracy=accuracy_interval([net.validation_accuracy for net in chosen[arm]], test_share),
             generalization_gap=interval([net.train_accuracy - net.test_accuracy for net in chosen[arm]], test_share),
             loss_gap=interval([net.test_loss - net.train_loss for net in chosen[arm]], test_share),
             median_best_epoch=float(np.median([net.best_epoch for net in chosen[arm]])),

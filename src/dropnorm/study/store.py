@@ -6,7 +6,8 @@ step. Nothing here imports torch: a state and a net's weights are bytes.
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,22 +37,18 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class Store:
-    """An open store, which no other process can open meanwhile. A path of None keeps it in memory."""
+    """An open store. One opened to be written to no other process can open meanwhile; a path of None keeps it in memory."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, timeout=1.0)
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        mode = "ro" if read_only else "rwc"
+        name = ":memory:" if path is None else f"{path.resolve().as_uri()}?mode={mode}"
+        self._db = sqlite3.connect(name, uri=path is not None, isolation_level=None, timeout=1.0)
         try:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("BEGIN EXCLUSIVE")
-            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                # executescript would commit first
-                for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
-                self._put("schema_version", SCHEMA_VERSION)
-            self._db.execute("COMMIT")
+            if not read_only:
+                self._begin()
             version = self.get("schema_version")
         except sqlite3.DatabaseError as error:
-            self._db.close()
+            self.close()
             raise _unreadable(path, error) from error
         if version != SCHEMA_VERSION:
             self.close()
@@ -59,6 +56,16 @@ class Store:
                 f"{path}: was written by another version of dropnorm (schema {version}): expected schema {SCHEMA_VERSION}. "
                 f"Use that version, or another --out."
             )
+
+    def _begin(self) -> None:
+        """Lock the file, and make the tables of a new one."""
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        with self._transaction("EXCLUSIVE"):
+            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                # executescript would commit first
+                for statement in _SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._put("schema_version", SCHEMA_VERSION)
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -130,21 +137,16 @@ class Store:
         self._db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", rows)
         self._put("seconds", self.seconds() + seconds)
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    """All or nothing; sqlite3's own context manager does not begin one."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+    @contextmanager
+    def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
+        """All or nothing; sqlite3's own context manager does not begin one."""
+        self._db.execute(f"BEGIN {kind}")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
 
 def load_run(folder: str | Path) -> Run:
@@ -165,7 +167,7 @@ def load_run(folder: str | Path) -> Run:
             f"{summary_path}: is not a summary that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote "
             f"it, or remove the file and start the study again."
         ) from error
-    store = Store(path)
+    store = Store(path, read_only=True)
     try:
         timing = store.get("timing")
         return Run(
