@@ -1,6 +1,8 @@
 # Everything runs in .venv, which is made when it is needed. Only python3, a C++17 compiler and make must be there.
 PYTHON ?= python3
 BIN := .venv/bin
+# What an installation is made of, besides Python files, which are used where they lie.
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/dropnorm/kernels/cpu/*)
 # Tests run in this many processes, each with one thread, so that they do not fight for the cores.
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
@@ -37,14 +39,14 @@ clean: ## remove what the other targets made, but for studies
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/installed: .venv/python pyproject.toml constraints.txt
+.venv/installed: .venv/python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
-.venv/development: .venv/python pyproject.toml constraints.txt
+.venv/development: .venv/python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ .venv/installed
 
-.venv/documentation: .venv/python pyproject.toml constraints.txt
+.venv/documentation: .venv/python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@ .venv/installed

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from dropnorm import cli
+from dropnorm.kernels import cpu
 from dropnorm.study.records import Summary
 from dropnorm.study.run import PlannedStudy
 
@@ -278,6 +280,20 @@ def test_a_mistake_of_ours_shows_its_traceback(csv, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["dropnorm", *map(str, study_of(csv))])
     with pytest.raises(ZeroDivisionError):
         cli.main()
+
+
+def test_info_says_which_kernels_run(run, monkeypatch):
+    monkeypatch.setenv("DROPNORM_CPU", "reference")
+    cpu.instruction_set.cache_clear()
+    try:
+        code, out, err = run("info")
+    finally:
+        cpu.instruction_set.cache_clear()
+    assert (code, err) == (0, "")
+    facts = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert facts["kernels"] == f"reference (of {', '.join(cpu.available())}; DROPNORM_CPU chooses)"
+    assert facts["torch"] == torch.__version__
+    assert facts["threads"] == str(torch.get_num_threads())
 
 
 def test_version(run):

@@ -191,6 +191,27 @@ def report(run: Annotated[Path, typer.Argument(help="The folder of a finished st
     typer.echo(f"Report: {path}")
 
 
+@app.command()
+def info() -> None:
+    """Print what dropnorm runs on: versions, processor, threads, and which kernels."""
+    import torch
+
+    from dropnorm import __version__
+    from dropnorm.kernels import cpu
+    from dropnorm.study.execution import processor_name
+
+    facts = {
+        "dropnorm": __version__,
+        "torch": torch.__version__,
+        "processor": processor_name("cpu"),
+        "threads": str(torch.get_num_threads()),
+        "kernels": f"{cpu.instruction_set()} (of {', '.join(cpu.available())}; DROPNORM_CPU chooses)",
+        "CUDA": processor_name("cuda") if torch.cuda.is_available() else "none",
+    }
+    for name, value in facts.items():
+        typer.echo(f"{name:10} {value}")
+
+
 def _numbers(text: str, name: str, kind: Callable[[str], Number]) -> tuple[Number, ...]:
     """Numbers separated by commas."""
     try:

@@ -43,8 +43,8 @@ def batch_norm(
 
     mask: bool (N, *spatial), the positions that count in the statistics; all positions are normalized.
     """
-    mean, var = _statistics(x, mask, grouped)
-    _, z = _normalize(x, mean, var, weight, bias, eps, grouped)
+    mean, var = statistics(x, mask, grouped)
+    _, z = normalize(x, mean, var, weight, bias, eps, grouped)
     return z.to(x.dtype), mean, var
 
 
@@ -59,8 +59,8 @@ def batch_norm_backward(
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, weight and bias."""
-    x_hat, _ = _normalize(x, mean, var, None, None, eps, grouped)
-    return _normalize_backward(grad.to(x_hat.dtype), x, x_hat, weight, var, mask, eps, grouped)
+    x_hat, _ = normalize(x, mean, var, None, None, eps, grouped)
+    return normalize_backward(grad.to(x_hat.dtype), x, x_hat, weight, var, mask, eps, grouped)
 
 
 def batch_norm_act_dropout(
@@ -79,8 +79,8 @@ def batch_norm_act_dropout(
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dropout(activation(batch_norm(x))); returns (y, mean, var)."""
-    mean, var = _statistics(x, mask, grouped)
-    _, z = _normalize(x, mean, var, weight, bias, eps, grouped)
+    mean, var = statistics(x, mask, grouped)
+    _, z = normalize(x, mean, var, weight, bias, eps, grouped)
     y = dropout(activate(z, activation, negative_slope), p, key, site, rows, channelwise)
     return y.to(x.dtype), mean, var
 
@@ -104,10 +104,10 @@ def batch_norm_act_dropout_backward(
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, weight and bias; the normalized input and the mask are made again from x and the key."""
-    x_hat, z = _normalize(x, mean, var, weight, bias, eps, grouped)
+    x_hat, z = normalize(x, mean, var, weight, bias, eps, grouped)
     grad_act = dropout(grad.to(z.dtype), p, key, site, rows, channelwise)
-    grad_z = grad_act * _activation_derivative(z, activation, negative_slope)
-    return _normalize_backward(grad_z, x, x_hat, weight, var, mask, eps, grouped)
+    grad_z = grad_act * activation_derivative(z, activation, negative_slope)
+    return normalize_backward(grad_z, x, x_hat, weight, var, mask, eps, grouped)
 
 
 def activate(z: Tensor, activation: str, negative_slope: float) -> Tensor:
@@ -125,7 +125,8 @@ def activate(z: Tensor, activation: str, negative_slope: float) -> Tensor:
             return z
 
 
-def _activation_derivative(z: Tensor, activation: str, negative_slope: float) -> Tensor:
+def activation_derivative(z: Tensor, activation: str, negative_slope: float) -> Tensor:
+    """The derivative at z of one of ACTIVATIONS."""
     match activation:
         case "relu":
             return (z > 0).to(z.dtype)
@@ -180,7 +181,7 @@ def _weights(x: Tensor, mask: Tensor | None, grouped: bool) -> tuple[Tensor | No
     return counted, counted.sum(axes).clamp(min=1)
 
 
-def _statistics(x: Tensor, mask: Tensor | None, grouped: bool) -> tuple[Tensor, Tensor]:
+def statistics(x: Tensor, mask: Tensor | None, grouped: bool) -> tuple[Tensor, Tensor]:
     """Mean and biased variance per channel, in two passes: a mean of 1e4 does not swallow a deviation of 1."""
     axes = _reduced(x, grouped)
     values = x.to(accumulation_dtype(x))
@@ -196,7 +197,7 @@ def _statistics(x: Tensor, mask: Tensor | None, grouped: bool) -> tuple[Tensor, 
     return mean + residue, centered.square().sum(axes) / count - residue.square()
 
 
-def _normalize(
+def normalize(
     x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, grouped: bool
 ) -> tuple[Tensor, Tensor]:
     """The normalized input and its affine map, both in the accumulation type."""
@@ -206,7 +207,7 @@ def _normalize(
     return x_hat, z if bias is None else z + _per_channel(bias.to(mean.dtype), x, grouped)
 
 
-def _normalize_backward(
+def normalize_backward(
     grad: Tensor,
     x: Tensor,
     x_hat: Tensor,

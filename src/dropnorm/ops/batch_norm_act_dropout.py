@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dropnorm._validate import choice
-from dropnorm.kernels import reference
+from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
 from dropnorm.ops.batch_norm import empty_statistic, fake_backward, fake_forward, parameter_gradient
@@ -18,6 +18,8 @@ _batch_norm_act_dropout = torch.library.custom_op(
 _batch_norm_act_dropout_backward = torch.library.custom_op(
     "dropnorm::batch_norm_act_dropout_backward", reference.batch_norm_act_dropout_backward, mutates_args=()
 )
+_batch_norm_act_dropout.register_kernel("cpu", cpu.batch_norm_act_dropout)
+_batch_norm_act_dropout_backward.register_kernel("cpu", cpu.batch_norm_act_dropout_backward)
 _batch_norm_act_dropout.register_fake(fake_forward)
 _batch_norm_act_dropout_backward.register_fake(fake_backward)
 

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropnorm.kernels import reference
+from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
 
 _dropout = torch.library.custom_op("dropnorm::dropout", reference.dropout, mutates_args=())
+_dropout.register_kernel("cpu", cpu.dropout)
 
 
 @_dropout.register_fake

@@ -1,0 +1,181 @@
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dropnorm.errors import ArgumentError
+from dropnorm.kernels import cpu, reference
+
+NATIVE = [name for name in cpu.available() if name != cpu.REFERENCE]
+DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
+KEY = torch.tensor(-0x123456789ABCDEF)
+
+pytestmark = pytest.mark.skipif(not NATIVE, reason="the C++ kernels are not built")
+
+
+@pytest.fixture(autouse=True)
+def _forget_the_choice():
+    yield
+    cpu.instruction_set.cache_clear()
+
+
+@pytest.fixture(params=NATIVE)
+def native(request, monkeypatch):
+    force(monkeypatch, request.param)
+    return request.param
+
+
+def force(monkeypatch, name):
+    monkeypatch.setenv("DROPNORM_CPU", name)
+    cpu.instruction_set.cache_clear()
+
+
+def assert_same(x, p, key=KEY, site=0, rows=None, channelwise=False):
+    """To the bit, NaN being NaN: one multiplication and one rounding leave no room for a tolerance."""
+    expected = reference.dropout(x, p, key, site, rows, channelwise)
+    got = cpu.dropout(x, p, key, site, rows, channelwise)
+    torch.testing.assert_close(got, expected, rtol=0, atol=0, equal_nan=True)
+    assert got.stride() == expected.stride()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 63), (5, 65), (65, 1023), (7, 300), (2, 128), (9,), (4, 3, 17), (0, 5), (3, 0)]
+)
+def test_it_is_the_reference_to_the_bit(native, dtype, shape):
+    torch.manual_seed(0)
+    x = torch.randn(shape).to(dtype)
+    # 0.3 leaves ties to settle, 0.5 none; the last two are the rarest drop and the rarest unit kept
+    for p in (0.0, 0.3, 0.5, 1.0, 1e-6, 1 - 1e-6):
+        assert_same(x, [p], site=5)
+
+
+def test_ties_are_settled_as_the_reference_does(native):
+    # With p = 2**-17 a unit is dropped only if its first draw ties, which 2**-16 of them do, and its second is low enough.
+    x = torch.ones(300, 2000)
+    dropped = int((cpu.dropout(x, [2.0**-17], KEY, 0, None, False) == 0).sum())
+    assert dropped > 0
+    assert_same(x, [2.0**-17])
+    assert_same(x, [0.3 + 2.0**-17])
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_what_is_not_a_number_or_not_normal(native, dtype):
+    info = torch.finfo(dtype)
+    values = [float("nan"), float("inf"), float("-inf"), info.max, info.tiny, info.tiny / 4, -0.0, 0.0]
+    assert_same(torch.tensor(values * 20, dtype=dtype).reshape(4, 40), [0.4])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_the_number_of_threads_changes_nothing(native, threads):
+    x = torch.randn(700, 129)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        assert_same(x, [0.3])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_groups_have_a_key_and_a_rate_each(native):
+    keys = torch.tensor([1, 2, 1, -4])
+    assert_same(torch.randn(4, 50, 200), [0.0, 0.2, 1.0, 0.7], keys)
+    assert_same(torch.randn(4, 50, 6, 3), [0.1, 0.2, 0.3, 0.7], keys, channelwise=True)
+    assert_same(torch.randn(8, 50, 200)[::2], [0.5] * 4, torch.tensor([1, 9, 2, 9, 3, 9, 4, 9])[::2])
+
+
+def test_rows_and_sites_choose_the_mask(native):
+    rows = torch.tensor([5, 0, 2**40, 2**32, 7])[::2]
+    assert_same(torch.randn(3, 150), [0.3], rows=rows, site=2**31 - 1)
+
+
+@pytest.mark.parametrize("channelwise", [False, True])
+def test_memory_formats_and_strides_change_nothing(native, channelwise):
+    x = torch.randn(6, 10, 4, 5)
+    channels_last = x.to(memory_format=torch.channels_last)
+    for strided in (x, channels_last, x.transpose(2, 3), x[::2], x[:, 1:7], x[:, :1].expand(-1, 9, -1, -1)):
+        assert_same(strided, [0.3], channelwise=channelwise)
+
+
+def test_an_input_is_left_as_it_was(native):
+    x = torch.randn(40, 200)
+    before = x.clone()
+    cpu.dropout(x, [0.5], KEY, 0, None, False)
+    assert torch.equal(x, before)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    shape=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+    dtype=st.sampled_from(DTYPES),
+    p=st.floats(0, 1),
+    key=st.integers(-(2**63), 2**63 - 1),
+    site=st.integers(0, 2**31 - 1),
+    channelwise=st.booleans(),
+    transposed=st.booleans(),
+)
+def test_any_shape_and_rate(shape, dtype, p, key, site, channelwise, transposed):
+    x = torch.randn(shape).to(dtype)
+    x = x.transpose(0, -1) if transposed else x
+    assert_same(x, [p], torch.tensor(key), site, channelwise=channelwise)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_fused_operation_is_the_reference_too(native, dtype):
+    x, weight, bias = torch.randn(33, 20, 3).to(dtype), torch.randn(20), torch.randn(20)
+    settings_ = (1e-5, "gelu", 0.01, [0.3], KEY, 2, None, False, False)
+    expected = reference.batch_norm_act_dropout(x, weight, bias, None, *settings_)
+    got = cpu.batch_norm_act_dropout(x, weight, bias, None, *settings_)
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
+    grad, (_, mean, var) = torch.randn_like(x), expected
+    torch.testing.assert_close(
+        cpu.batch_norm_act_dropout_backward(grad, x, weight, bias, mean, var, None, *settings_),
+        reference.batch_norm_act_dropout_backward(grad, x, weight, bias, mean, var, None, *settings_),
+        rtol=0,
+        atol=0,
+    )
+
+
+def test_the_best_runs_unless_another_is_forced(monkeypatch):
+    monkeypatch.delenv("DROPNORM_CPU", raising=False)
+    cpu.instruction_set.cache_clear()
+    assert cpu.instruction_set() == cpu.available()[0] != cpu.REFERENCE
+    force(monkeypatch, "reference")
+    assert cpu.instruction_set() == cpu.REFERENCE
+    monkeypatch.setattr(cpu, "_launch_dropout", None)
+    assert cpu.dropout(torch.ones(2, 3), [0.5], KEY, 0, None, False).shape == (2, 3)
+
+
+def test_what_cannot_be_forced(monkeypatch, refuses):
+    force(monkeypatch, "avx513")
+    with refuses(
+        ArgumentError,
+        "DROPNORM_CPU='avx513' is unknown: expected one of 'avx512', 'avx2', 'portable', 'reference'. "
+        "Did you mean 'avx512'?",
+    ):
+        cpu.instruction_set()
+    monkeypatch.setattr(cpu, "available", lambda: ("portable", "reference"))
+    force(monkeypatch, "avx512")
+    with refuses(
+        ArgumentError, "DROPNORM_CPU='avx512' is not to be had here: expected one of 'portable', 'reference'."
+    ):
+        cpu.instruction_set()
+
+
+def test_without_the_compiled_module_it_says_so_once_and_runs(monkeypatch, recwarn):
+    monkeypatch.delenv("DROPNORM_CPU", raising=False)
+    monkeypatch.setitem(sys.modules, "dropnorm.kernels._cpu", None)
+    monkeypatch.delattr("dropnorm.kernels._cpu", raising=False)
+    cpu._native.cache_clear()
+    cpu.instruction_set.cache_clear()
+    try:
+        with pytest.warns(RuntimeWarning, match="without its C\\+\\+ kernels .* install a C\\+\\+17 compiler"):
+            assert cpu.instruction_set() == cpu.REFERENCE
+        for _ in range(2):
+            assert cpu.available() == ("reference",)
+            assert_same(torch.randn(3, 5), [0.5])
+        assert not recwarn.list
+    finally:
+        cpu._native.cache_clear()
