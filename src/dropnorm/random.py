@@ -148,6 +148,8 @@ def derive_key(key: Tensor, *counter: Tensor | int) -> Tensor:
 
 # A generator cannot be an argument of a registered operation in a traced graph; the number of its entry here can.
 _generators: "weakref.WeakValueDictionary[int, torch.Generator]" = weakref.WeakValueDictionary()
+_numbers: "weakref.WeakKeyDictionary[torch.Generator, int]" = weakref.WeakKeyDictionary()
+_counter = itertools.count(1)
 _call_sites = itertools.count()
 
 
@@ -164,12 +166,13 @@ def draw_key(generator: torch.Generator | None = None) -> Tensor:
         >>> bool(first == draw_key())
         True
     """
-    return torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, generator=generator)
+    # On the CPU whatever the default device is: the same key for every device.
+    return torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, generator=generator, device="cpu")
 
 
-def draw_key_in_graph(generator_id: int) -> Tensor:
-    """`draw_key` for code that is being compiled; `generator_id` is from `enter_generator`."""
-    drawn: Tensor = torch.ops.dropnorm.draw_key(generator_id)
+def draw_key_in_graph(generator_number: int) -> Tensor:
+    """`draw_key` for code that is being compiled; `generator_number` is from `enter_generator`."""
+    drawn: Tensor = torch.ops.dropnorm.draw_key(generator_number)
     return drawn
 
 
@@ -177,26 +180,28 @@ def enter_generator(generator: torch.Generator | None) -> int:
     """The number by which a compiled graph names this generator, 0 for the default one. It is not kept alive."""
     if generator is None:
         return 0
-    _generators[id(generator)] = generator
-    return id(generator)
+    if generator not in _numbers:
+        _numbers[generator] = next(_counter)
+        _generators[_numbers[generator]] = generator
+    return _numbers[generator]
 
 
 # A compiler merges calls that look alike. So the composite operation, which a trace replaces by what it does, puts a
 # number of its own into each call. The device argument is there for torch's replay of random state in a checkpoint.
 _library = torch.library.Library("dropnorm", "FRAGMENT")
-_library.define("draw_key(int generator_id) -> Tensor")
+_library.define("draw_key(int generator_number) -> Tensor")
 _library.define(
-    "draw_key_at(int call_site, int generator_id, *, Device device) -> Tensor",
+    "draw_key_at(int call_site, int generator_number, *, Device device) -> Tensor",
     tags=(torch.Tag.nondeterministic_seeded,),
 )
 
 
-def _draw_key_at(call_site: int, generator_id: int, *, device: torch.device) -> Tensor:  # noqa: ARG001
-    return draw_key(_generators[generator_id] if generator_id else None)
+def _draw_key_at(call_site: int, generator_number: int, *, device: torch.device) -> Tensor:  # noqa: ARG001
+    return draw_key(_generators[generator_number] if generator_number else None)
 
 
-def _draw_key_composite(generator_id: int) -> Tensor:
-    drawn: Tensor = torch.ops.dropnorm.draw_key_at(next(_call_sites), generator_id, device=torch.device("cpu"))
+def _draw_key_composite(generator_number: int) -> Tensor:
+    drawn: Tensor = torch.ops.dropnorm.draw_key_at(next(_call_sites), generator_number, device=torch.device("cpu"))
     return drawn
 
 

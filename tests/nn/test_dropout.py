@@ -315,3 +315,31 @@ def test_a_seed_is_no_generator(layer, refuses):
         "generator=3 is not a generator: expected a torch.Generator. To fix a seed, give torch.Generator().manual_seed(3).",
     ):
         layer(4 if layer is nn.BatchNormActDropout1d else 0.5, generator=3)
+
+
+def test_each_compiled_layer_draws_from_its_own_generator(compiled):
+    x = torch.ones(4, 16)
+
+    def layer(seed):
+        return nn.Dropout(0.5, generator=torch.Generator().manual_seed(seed))
+
+    first, second = layer(1), layer(2)
+    compiled_first, compiled_second = compiled(first), compiled(second)
+    assert torch.equal(compiled_first(x), layer(1)(x))
+    assert torch.equal(compiled_second(x), layer(2)(x))
+    first.generator = torch.Generator().manual_seed(3)
+    assert torch.equal(compiled_first(x), layer(3)(x))
+    twin = copy.deepcopy(layer(4))
+    assert torch.equal(compiled(twin)(x), layer(4)(x))
+
+
+def test_the_default_device_has_no_say_in_the_key():
+    x = torch.ones(3, 50)
+    torch.manual_seed(5)
+    expected = nn.Dropout(0.5)(x)
+    torch.manual_seed(5)
+    with torch.device("meta"):
+        got = nn.Dropout(0.5)(x)
+        keyed = nn.Dropout(0.5)(x, key=7)
+    assert torch.equal(got, expected)
+    assert torch.equal(keyed, nn.Dropout(0.5)(x, key=7))

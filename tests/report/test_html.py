@@ -3,7 +3,6 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from plotly.offline import get_plotlyjs
@@ -153,12 +152,10 @@ def test_a_failed_write_leaves_the_old_page_and_nothing_else(make_run, tmp_path,
     path = tmp_path / "report.html"
     path.write_text("the old page", encoding="utf-8")
 
-    def half(self, data, **options):
-        with self.open("w", encoding="utf-8") as file:
-            file.write(data[: len(data) // 2])
+    def full(handle):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", half)
+    monkeypatch.setattr("dropnorm.study.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left on device"):
         write_report(make_run(), path)
     assert path.read_text(encoding="utf-8") == "the old page"

@@ -179,3 +179,25 @@ def test_fewer_rows_than_a_batch(refuses):
     with refuses(DataError, message):
         check_splittable(labelled(25, 25), configure())
     check_splittable(labelled(25, 25), configure(batch_size=30))
+
+
+def test_ignore_may_be_one_name_and_not_the_target(refuses):
+    table = pl.DataFrame({"id": [1, 2, 3, 4], "i": [1, 2, 3, 4], "y": ["a", "b", "a", "b"]})
+    assert [column.name for column in load_dataset(table, target="y", ignore="id").encoding.columns] == ["i"]
+    message = "ignore=['y'] holds the target 'y': expected other columns. Take it out of one of them."
+    with refuses(ArgumentError, message):
+        load_dataset(table, target="y", ignore="y")
+
+
+def test_a_frame_with_numbered_columns_takes_a_number_for_its_target():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame([[1.0, 2.0, "a"], [2.0, 1.0, "b"]])
+    assert load_dataset(frame, target=2).encoding.classes == ("a", "b")
+
+
+def test_numbers_written_as_texts_are_classes_in_the_order_of_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{row},{row % 12}\n" for row in range(60)))
+    assert load_dataset(path, target="y").encoding.classes == tuple(str(name) for name in range(12))
+    path.write_text("x,y\n1,02\n2,01\n")
+    assert load_dataset(path, target="y").encoding.classes == ("01", "02")

@@ -184,8 +184,8 @@ def test_a_stray_text_among_numbers_is_pointed_at(refuses, dtype):
 
 def test_infinite_values(refuses):
     message = (
-        "f.csv: the column 'c' is infinite in 2 rows, first in row 2 (line 3 of a file): expected finite or missing "
-        "values. Replace them, or leave the column out."
+        "f.csv: the column 'c' is infinite or beyond 1e+100 in 2 rows, first in row 2 (line 3 of a file): expected finite or "
+        "missing values. Replace them, or leave the column out."
     )
     with refuses(DataError, message):
         refused(pl.Series([1.0, float("-inf"), float("inf"), None]))

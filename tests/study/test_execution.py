@@ -208,7 +208,7 @@ def test_classes_far_apart_leave_nothing_to_improve(blobs):
         "There is no evidence that the plain net overfits: it is right on 100.0 % of its training rows and on 100.0 % of "
         "new ones, a gap of 0.0 points (95 % interval 0.0 to 0.0).",
         "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy (0.0, 0.0 and 0.0 "
-        "points, with intervals from 0.0 to 0.0).",
+        "points, with intervals from −5.6 to +5.6).",
         "Use the plain net: nothing is better on validation. The saved net is right on 100.0 % of its test rows.",
     )
 

@@ -81,3 +81,8 @@ def test_every_net_takes_the_rows_of_its_own_seed(prepared):
     assert torch.equal(features[0], parts.features[[2 * 120 + 4, 2 * 120 + 2]])
     assert torch.equal(features[1], parts.features[[9, 9]])
     assert torch.equal(labels, parts.labels[rows])
+
+
+def test_an_absurd_value_is_cut_and_not_infinite():
+    learned = Standardization(np.array([0.0]), np.array([1e-3]))
+    assert learned.apply(np.array([[1e300], [-1e300], [1e-3]])).tolist() == [[1e6], [-1e6], [1.0]]

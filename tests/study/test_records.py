@@ -55,3 +55,8 @@ def test_an_epoch_is_counted_from_one_in_a_finished_run(finished):
 
 def epochs_of(study, net) -> list[EpochRecord]:
     return [record for record in study.run.epochs if record.net == net]
+
+
+def test_an_infinite_loss_survives_json():
+    record = Interval(mean=float("inf"), low=float("-inf"), high=1.0)
+    assert Interval.model_validate_json(record.model_dump_json()) == record

@@ -41,7 +41,7 @@ def test_intervals_are_corrected_for_the_share_of_rows_that_test(finished):
     assert (finished.summary.data.test_rows, finished.summary.data.rows) == (24, 120)
     assert plain.test_accuracy == interval(accuracies, 24 / 96)
     differences = finished.summary.arms[1].comparison.differences
-    assert finished.summary.arms[1].comparison.interval == interval(differences, 24 / 96)
+    assert finished.summary.arms[1].comparison.interval == interval(differences, 24 / 96, 1 / 24)
 
 
 def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):

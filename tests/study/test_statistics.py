@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropnorm.study.records import ARMS, EpochsToReach
+from dropnorm.study.records import ARMS, EpochsToReach, Interval
 from dropnorm.study.statistics import (
     accuracy_interval,
     choose_nets,
@@ -58,20 +58,27 @@ def test_intervals_cover_and_tests_reject_as_often_as_they_say(test_share):
     assert abs(rejected - 0.05) < bound
 
 
-@pytest.mark.parametrize(
-    ("values", "p"),
-    [
-        ([0.0] * 5, 1.0),
-        ([0.1] * 2, 0.5),
-        ([-0.1] * 10, 2 / 2**10),
-        # The same but for rounding: 29 to 27, 30 to 28, 28 to 26 of 30
-        ([29 / 30 - 27 / 30, 30 / 30 - 28 / 30, 28 / 30 - 26 / 30], 0.25),
-    ],
-)
-def test_values_that_are_all_the_same_are_judged_by_their_signs(values, p):
-    assert p_value(values, 0.25) == p
-    got = interval(values, 0.25)
-    assert (got.low, got.high) == pytest.approx((got.mean, got.mean))
+def test_differences_that_are_all_the_same_are_judged_by_the_step_of_their_scores():
+    step = 1 / 30
+    assert p_value([0.0] * 5, 0.25, step) == 1.0
+    # Two seeds that both differ by two rows of thirty: t = 2 / sqrt(0.75 / 6), with one degree of freedom
+    same = [29 / 30 - 27 / 30, 28 / 30 - 26 / 30]
+    assert p_value(same, 0.25, step) == pytest.approx(2 * stats.t.sf(2 / (0.75 / 6) ** 0.5, 1))
+    reach = step * (0.75 / 6) ** 0.5 * stats.t.ppf(0.975, 1)
+    got = interval(same, 0.25, step)
+    assert (got.low, got.high) == pytest.approx((2 * step - reach, 2 * step + reach))
+    assert (p_value(same, 0.25, step) < 0.05) == (got.low > 0)
+
+
+def test_the_step_matters_only_where_differences_vary_less_than_rounding_does():
+    assert p_value(VALUES, 0.25, 1e-9) == p_value(VALUES, 0.25)
+    assert interval(VALUES, 0.25, 1e-9) == interval(VALUES, 0.25)
+
+
+def test_without_a_step_equal_values_have_an_interval_without_width():
+    assert p_value([0.0] * 3, 0.25) == 1.0
+    assert p_value([0.5] * 3, 0.25) == 0.0
+    assert interval([0.5] * 3, 0.25) == Interval(mean=0.5, low=0.5, high=0.5)
 
 
 def test_holm_by_hand():

@@ -273,3 +273,33 @@ def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path, table, refuse
     with refuses(RunError, message):
         write_table(table, path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_with_brackets_is_no_pattern_for_other_names(tmp_path):
+    (tmp_path / "data1.csv").write_text("x,y\n1,c\n")
+    (tmp_path / "data[1].csv").write_text("x,y\n2,a\n")
+    assert read_file(tmp_path / "data[1].csv").rows() == [(2, "a")]
+    pl.DataFrame({"x": [3]}).write_parquet(tmp_path / "data1.parquet")
+    pl.DataFrame({"x": [4]}).write_parquet(tmp_path / "data[1].parquet")
+    assert read_file(tmp_path / "data[1].parquet").rows() == [(4,)]
+
+
+def test_columns_named_as_texts_stay_as_they_are_written(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("code,flag,x\n01,true,1.0\n02,false,2.0\n")
+    assert read_file(path, ["code", "flag", "elsewhere"]).rows() == [("01", "true", 1.0), ("02", "false", 2.0)]
+    assert read_table(path, "flag")[0]["flag"].to_list() == ["true", "false"]
+
+
+def test_decimal_commas_between_semicolons_are_numbers(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a;b;c\n1,5;2;x,1\n-2;;y\n")
+    assert read_file(path).rows() == [(1.5, 2, "x,1"), (-2.0, None, "y")]
+    assert read_file(path, ["a"])["a"].to_list() == ["1,5", "-2"]
+
+
+def test_labels_may_be_missing_and_tensors_of_any_precision():
+    assert as_column([None, "a", "b"]).to_list() == [None, "a", "b"]
+    x = torch.tensor([[1.5, 2.0]], requires_grad=True)
+    assert from_memory(x).rows() == [(1.5, 2.0)]
+    assert from_memory(x.detach().bfloat16()).rows() == [(1.5, 2.0)]

@@ -76,7 +76,7 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
 
     def _enough(self, input: Tensor, count: int | Tensor) -> bool | Tensor:
         """Whether a channel has the two values that a variance needs; a tensor if only the data can tell."""
-        if isinstance(count, int) and count != 1:
+        if not isinstance(count, Tensor) and count != 1:
             return True
         if self.singleton == "running" and self.running_mean is not None:
             return count > 1
@@ -96,7 +96,12 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
     def _track(self, mean: Tensor, var: Tensor, count: int | Tensor) -> None:
         """Move the running statistics towards the batch's, unless the batch is empty or must not count."""
         running_mean, running_var, batches = self.running_mean, self.running_var, self.num_batches_tracked
-        if running_mean is None or running_var is None or batches is None or (isinstance(count, int) and count == 0):
+        if (
+            running_mean is None
+            or running_var is None
+            or batches is None
+            or (not isinstance(count, Tensor) and count == 0)
+        ):
             return
         counts = count > 1
         if self.nonfinite != "propagate":
@@ -110,7 +115,7 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
             # A compiled graph may write the statistics before it comes to its assertion.
             if self.nonfinite == "skip" or torch.compiler.is_compiling():
                 counts = finite.all() & counts
-        unbiased = var * (count / (count - 1) if isinstance(count, int) else count / (count - 1).clamp(min=1))
+        unbiased = var * (count / ((count - 1).clamp(min=1) if isinstance(count, Tensor) else count - 1))
         if isinstance(counts, Tensor):
             mean, unbiased = torch.where(counts, mean, running_mean), torch.where(counts, unbiased, running_var)
         batches.add_(counts)

@@ -69,7 +69,7 @@ class _BatchNormActDropout(Keyed, _BatchNorm):
             self.weight,
             self.bias,
             0.0 if key is None else self.p,
-            torch.zeros((), dtype=torch.int64) if key is None else key,
+            torch.zeros((), dtype=torch.int64, device="cpu") if key is None else key,
             activation=self.activation,
             negative_slope=self.negative_slope,
             mask=mask,

@@ -1,6 +1,7 @@
 """Dropout of units and of whole channels: torch's layers with a mask that is a function of a key."""
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,16 +32,26 @@ class Keyed(torch.nn.Module):
     """A layer that draws one key per training call, from its own generator or torch's default one."""
 
     generator: torch.Generator | None
+    _generator_number: int
 
-    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-    def _generator_id(self) -> int:
-        return enter_generator(self.generator)
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "generator":
+            # A plain number, so that a compiled graph is compiled anew when the generator is replaced.
+            self._generator_number = enter_generator(value)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copied or unpickled layer, whose generator is a new one."""
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.generator = self.generator
 
     def _key(self, given: int | Tensor | None) -> Tensor:
+        if isinstance(given, Tensor):
+            return given
         if given is not None:
-            return torch.as_tensor(given, dtype=torch.int64)
+            return torch.tensor(given, dtype=torch.int64, device="cpu")
         if torch.compiler.is_compiling():
-            return draw_key_in_graph(self._generator_id())
+            return draw_key_in_graph(self._generator_number)
         return draw_key(self.generator)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from dropnorm.kernels import reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
+from dropnorm.ops._transforms import is_transformed
 
 _batch_norm = torch.library.custom_op("dropnorm::batch_norm", reference.batch_norm, mutates_args=())
 _batch_norm_backward = torch.library.custom_op(
@@ -107,5 +108,6 @@ def batch_norm(
     See also:    torch.nn.functional.batch_norm with training=True, which also updates running statistics.
     """
     _checks.channels(x, weight, bias, mask, grouped)
-    y, mean, var = _batch_norm(x, weight, bias, None if mask is None else mask.bool(), eps, grouped)
+    run = reference.batch_norm if is_transformed() else _batch_norm
+    y, mean, var = run(x, weight, bias, None if mask is None else mask.bool(), eps, grouped)
     return y, mean, var

@@ -10,6 +10,7 @@ from dropnorm._validate import choice
 from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
+from dropnorm.ops._transforms import is_transformed
 from dropnorm.ops.batch_norm import empty_statistic, fake_backward, fake_forward, parameter_gradient
 
 _batch_norm_act_dropout = torch.library.custom_op(
@@ -112,7 +113,8 @@ def batch_norm_act_dropout(
     grouped = key.ndim == 1
     _checks.channels(x, weight, bias, mask, grouped)
     checked = _checks.rates(x, p, key, site, rows)
-    y, mean, var = _batch_norm_act_dropout(
+    run = reference.batch_norm_act_dropout if is_transformed() else _batch_norm_act_dropout
+    y, mean, var = run(
         x,
         weight,
         bias,

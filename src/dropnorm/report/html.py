@@ -1,6 +1,5 @@
 """One self-contained page of a run: it works offline and asks the network for nothing."""
 
-import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import jinja2
 from plotly.offline import get_plotlyjs
 
 from dropnorm.report import drawing, figures, style, tables
+from dropnorm.study.files import write_atomically
 from dropnorm.study.records import Run
 
 
@@ -25,14 +25,7 @@ def write_report(run: Run, path: Path) -> None:
     Raises:
         OSError: the folder does not exist or cannot be written to.
     """
-    page = _render(run)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(Path(path), _render(run).encode())
 
 
 def _render(run: Run) -> str:

@@ -52,8 +52,8 @@ def epoch_axis(first: int, last: int) -> dict[str, Any]:
 
 def loss_axis(curves: LearningCurves) -> dict[str, Any]:
     """Lay a logarithmic axis over the validation losses, and over train losses to a twentieth of them."""
-    validation = [v for arm in curves.arms for v in (*arm.validation.low, *arm.validation.high) if v > 0]
-    train = [v for arm in curves.arms for v in (*arm.train.low, *arm.train.high) if v > 0]
+    validation = [v for arm in curves.arms for v in (*arm.validation.low, *arm.validation.high) if 0 < v < math.inf]
+    train = [v for arm in curves.arms for v in (*arm.train.low, *arm.train.high) if 0 < v < math.inf]
     # A net that memorizes its training rows drives their loss towards zero, and would flatten all else.
     bottom = max(min(validation + train, default=0.1), min(validation, default=0.1) / 20)
     top = max(validation + train, default=1.0)

@@ -62,7 +62,7 @@ class Dataset:
         )
 
 
-def load_dataset(X: Any, y: Any = None, *, target: str | None = None, ignore: Sequence[str] = ()) -> Dataset:
+def load_dataset(X: Any, y: Any = None, *, target: str | None = None, ignore: str | Sequence[str] = ()) -> Dataset:
     """Read, check and encode what a user gave.
 
     Args:        X: a bundled set's name, a file's path, a frame, or an array (rows, *); y: labels, if X does not hold them;
@@ -76,6 +76,8 @@ def load_dataset(X: Any, y: Any = None, *, target: str | None = None, ignore: Se
         name = Path(X).name
     else:
         table, name = from_memory(X), "data"
+        # A frame's names become texts, such as those of pandas' numbered columns.
+        target = None if target is None else str(target)
         if (y is None) == (target is None):
             raise ArgumentError("expected either y, the labels, or target, the name of a column of X.")
         if y is not None:
@@ -84,6 +86,11 @@ def load_dataset(X: Any, y: Any = None, *, target: str | None = None, ignore: Se
                 raise DataError(f"y has {len(column)} labels for {table.height} rows of X: expected one label per row.")
             table = table.with_columns(column.alias(target))
     assert target is not None
+    ignore = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
+    if target in ignore:
+        raise ArgumentError(
+            f"ignore={ignore!r} holds the target {target!r}: expected other columns. Take it out of one of them."
+        )
     encoding_source = str(X) if isinstance(X, str | Path) else "X"
     encoding = learn_encoding(table, target, ignore, encoding_source)
     labelled = table.filter(~without_value(table[target]))

@@ -92,7 +92,7 @@ def checked_arms(names: str | Sequence[str] | None) -> tuple[ArmName, ...] | Non
     if names is None:
         return None
     if isinstance(names, str):
-        names = names.split(",")
+        names = [name.strip() for name in names.split(",")]
     wanted = {"plain", *(choice(name, "arms", ARMS) for name in names)}
     if len(wanted) == 1:
         raise ArgumentError("arms names plain alone: expected another one beside it, to compare plain with.")

@@ -11,6 +11,7 @@ from dropnorm.errors import DataError
 from dropnorm.study.records import Record
 
 MAX_CATEGORIES = 100
+LARGEST = 1e100
 
 
 class ColumnEncoding(Record):
@@ -132,18 +133,29 @@ def _learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
             f"{source}: the target {column.name!r} holds {column.dtype}: expected texts, whole numbers, true or false."
         )
     present = column.filter(~without_value(column))
-    values = present.unique().sort()
-    if len(values) > MAX_CATEGORIES or (
-        column.dtype.is_float() and (present != present.round(0)).any() and len(values) > 10
-    ):
+    classes = _as_text(present.unique().sort())
+    numbers = _as_numbers(classes)
+    if numbers and _is_text(column):
+        # A target in a file is read as text, which is its classes' names; numbers among them keep their order.
+        classes.sort(key=float)
+    fractional = any(not number.is_integer() for number in numbers) and len(classes) > 10
+    if len(classes) > MAX_CATEGORIES or fractional:
         raise DataError(
-            f"{source}: the target {column.name!r} has {len(values)} different values, so it looks like a quantity or an "
+            f"{source}: the target {column.name!r} has {len(classes)} different values, so it looks like a quantity or an "
             f"identifier: expected at most {MAX_CATEGORIES} classes. Bin it into classes, or name another --target."
         )
-    if len(values) < 2:
-        found = f"only the class {_as_text(values)[0]!r}" if len(values) else "no value in any row"
+    if len(classes) < 2:
+        found = f"only the class {classes[0]!r}" if classes else "no value in any row"
         raise DataError(f"{source}: the target {column.name!r} has {found}: expected at least two classes.")
-    return tuple(_as_text(values))
+    return tuple(classes)
+
+
+def _as_numbers(texts: Sequence[str]) -> list[float]:
+    """The numbers that all the texts are, or none."""
+    try:
+        return [float(text) for text in texts]
+    except ValueError:
+        return []
 
 
 def _as_text(column: pl.Series) -> list[str]:
@@ -152,13 +164,13 @@ def _as_text(column: pl.Series) -> list[str]:
 
 
 def _numbers(column: pl.Series, source: str) -> np.ndarray:
-    """A column of numbers as float64 with NaN for missing; infinity is an error."""
+    """A column of numbers as float64 with NaN for missing; infinity, and what has an infinite variance, is an error."""
     values = _physical(column).cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    infinite = np.isinf(values)
+    infinite = np.abs(values) > LARGEST
     if infinite.any():
         row = int(infinite.argmax())
         raise DataError(
-            f"{source}: the column {column.name!r} is infinite in {infinite.sum()} rows, "
+            f"{source}: the column {column.name!r} is infinite or beyond {LARGEST:g} in {infinite.sum()} rows, "
             f"first in row {row + 1} (line {row + 2} of a file): expected finite or missing values. "
             f"Replace them, or leave the column out."
         )

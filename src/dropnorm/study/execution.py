@@ -117,8 +117,8 @@ def _summarize(store: Store, dataset: Dataset, config: StudyConfig, widths: Sequ
     nets, epochs, data = store.nets(), store.epochs(), dataset.describe(config)
     test_share = data.test_rows / (data.rows - data.test_rows)
     steps = data.train_rows // config.batch_size
-    arms = summarize_arms(nets, epochs, config.arms, test_share, steps)
-    both = interaction(nets, config.arms, test_share)
+    arms = summarize_arms(nets, epochs, config.arms, test_share, steps, 1 / data.test_rows)
+    both = interaction(nets, config.arms, test_share, 1 / data.test_rows)
     recommendation = recommend(arms, nets, test_share)
     return Summary(
         dropnorm_version=version("dropnorm"),

@@ -12,6 +12,8 @@ from dropnorm.study.dataset import Dataset
 from dropnorm.study.design import Split, split_rows
 from dropnorm.study.records import StudyConfig
 
+FARTHEST = 1e6  # standard deviations
+
 
 @dataclass(frozen=True)
 class Standardization:
@@ -30,7 +32,8 @@ class Standardization:
 
     def apply(self, features: np.ndarray) -> np.ndarray:
         """Standardized features in float32."""
-        standardized = (features - self.mean) / self.scale
+        # Cut, far out, so that a single absurd value cannot overflow float32 inside a net.
+        standardized = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
         return np.where(np.isnan(standardized), 0.0, standardized).astype(np.float32)
 
 

@@ -15,9 +15,9 @@ ARMS: tuple[ArmName, ...] = ("plain", "dropout", "batch_norm", "dropout+batch_no
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, and an unknown field is an error."""
+    """Base of all records: immutable, and an unknown field is an error. JSON keeps infinity as a text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class StudyConfig(Record):

@@ -107,7 +107,7 @@ def run_study(
     y: Any = None,
     *,
     target: str | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Sequence[str] = (),
     arms: str | Sequence[str] | None = None,
     seeds: int | None = None,
     epochs: int | None = None,
@@ -116,7 +116,7 @@ def run_study(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     patience: int | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Study:
@@ -134,8 +134,8 @@ def run_study(
                  device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
                  the same folder, data and arguments, a study that was interrupted goes on where it stopped.
                  progress: called after each epoch of each block of nets.
-    Numerics:    60 % of the rows train, 20 % validate, 20 % test, stratified. Epochs and rates are chosen on validation; the
-                 test part has no say in any choice. Intervals and tests: `dropnorm.study.statistics`.
+    Numerics:    60 % of the rows train, 20 % validate, 20 % test, stratified. Epochs and rates are chosen on validation; a
+                 seed's test part has no say in its choices. Intervals and tests: `dropnorm.study.statistics`.
     Randomness:  none: the same data and arguments give the same study; on one machine, to the byte.
     Raises:      DataError for data that cannot be studied, ArgumentError and ArgumentTypeError for arguments, RunError for
                  a folder that cannot be used or holds another study.
@@ -168,8 +168,8 @@ def plan_study(
     y: Any = None,
     *,
     target: str | None = None,
-    ignore: Sequence[str] = (),
-    device: str = "auto",
+    ignore: str | Sequence[str] = (),
+    device: str | torch.device = "auto",
     **given: Any,
 ) -> PlannedStudy:
     """Check data and arguments, which are those of `run_study`, without writing or training anything."""
@@ -177,17 +177,22 @@ def plan_study(
     dataset = load_dataset(X, y, target=target, ignore=ignore)
     check_splittable(dataset, config)
     source = str(X) if isinstance(X, str | Path) else None
+    ignore = [ignore] if isinstance(ignore, str) else ignore
     return PlannedStudy(dataset, config, _command(source, target, ignore, config))
 
 
-def _device(device: str) -> str:
+def _device(device: str | torch.device) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.partition(":")[0] not in ("cpu", "cuda"):
-        raise ArgumentError(f"device={device!r} is unknown: expected 'cpu', 'cuda' or 'auto'.")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ArgumentError(f"device={device!r} is not there: torch sees no CUDA device. Use device='cpu'.")
-    return device
+    try:
+        known = torch.device(device).type in ("cpu", "cuda")
+    except (RuntimeError, TypeError):
+        known = False
+    if not known:
+        raise ArgumentError(f"device={str(device)!r} is unknown: expected 'cpu', 'cuda' or 'auto'.")
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ArgumentError(f"device={str(device)!r} is not there: torch sees no CUDA device. Use device='cpu'.")
+    return str(device)
 
 
 def _command(source: str | None, target: str | None, ignore: Sequence[str], config: StudyConfig) -> str:

@@ -60,8 +60,9 @@ class SavedModel:
         Numerics:    a missing value counts as the training part's mean, an unknown category as none of the known.
         Raises:      DataError if a studied column is missing or is of another kind.
         """
-        table = read_file(Path(X)) if isinstance(X, str | Path) else from_memory(X)
         encoding = self.description.encoding
+        texts = [column.name for column in encoding.columns if column.kind == "category"]
+        table = read_file(Path(X), texts) if isinstance(X, str | Path) else from_memory(X)
         source = str(X) if isinstance(X, str | Path) else "X"
         standardization = Standardization(np.array(self.description.mean), np.array(self.description.scale))
         features = torch.from_numpy(standardization.apply(encoding.encode(table, source)))

@@ -17,25 +17,28 @@ from dropnorm.study.records import (
 )
 
 CONFIDENCE = 0.95
-_SAME = 1e-12  # accuracies that differ by rounding alone
 
 
-def standard_error(values: Sequence[float], test_share: float) -> float:
+def standard_error(values: Sequence[float], test_share: float, resolution: float = 0.0) -> float:
     """Standard error of the mean over seeds, corrected for splits that overlap.
 
     Equation:    sqrt((1 / n + test / train) * variance), variance with n - 1. Scores of splits of the same data are
                  correlated; the plain 1 / n would find differences where there are none.
     Args:        values: one per seed; test_share: rows for testing over all other rows, which training and the choices
-                 on validation use.
+                 on validation use; resolution: the step of the scores whose difference a value is, such as
+                 1 / rows tested. The variance is at least that of rounding two scores to such steps, resolution^2 / 6:
+                 a few seeds that happen to differ by the same count do not make a difference sure.
     Source:      Nadeau & Bengio 2003, "Inference for the generalization error", Machine Learning 52, equation 9.
     """
-    return float(np.sqrt((1.0 / len(values) + test_share) * np.var(values, ddof=1)))
+    variance = max(float(np.var(values, ddof=1)), resolution**2 / 6)
+    return float(np.sqrt((1.0 / len(values) + test_share) * variance))
 
 
-def interval(values: Sequence[float], test_share: float) -> Interval:
+def interval(values: Sequence[float], test_share: float, resolution: float = 0.0) -> Interval:
     """The mean over seeds with its 95 % interval, by Student's t with n - 1 degrees of freedom."""
     mean = float(np.mean(values))
-    reach = standard_error(values, test_share) * float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
+    error = standard_error(values, test_share, resolution)
+    reach = error * float(stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1))
     return Interval(mean=mean, low=mean - reach, high=mean + reach)
 
 
@@ -45,15 +48,11 @@ def accuracy_interval(values: Sequence[float], test_share: float) -> Interval:
     return Interval(mean=free.mean, low=max(0.0, free.low), high=min(1.0, free.high))
 
 
-def p_value(values: Sequence[float], test_share: float) -> float:
-    """Two-sided p of the hypothesis that the mean is zero: the corrected resampled t-test.
-
-    Numerics:    values that are all the same have no variance, and t no value. Accuracies are counts of a few rows, so
-                 that this happens by chance, and the exact test of the signs answers: 2 / 2^n.
-    """
-    mean, error = float(np.mean(values)), standard_error(values, test_share)
-    if np.ptp(values) < _SAME:
-        return 1.0 if abs(mean) < _SAME else 2.0 ** (1 - len(values))
+def p_value(values: Sequence[float], test_share: float, resolution: float = 0.0) -> float:
+    """Two-sided p of the hypothesis that the mean is zero: the corrected resampled t-test; for resolution see there."""
+    mean, error = float(np.mean(values)), standard_error(values, test_share, resolution)
+    if error == 0.0:
+        return 1.0 if mean == 0.0 else 0.0
     return float(2 * stats.t.sf(abs(mean) / error, len(values) - 1))
 
 
@@ -81,15 +80,16 @@ def summarize_arms(
     arms: Sequence[ArmName],
     test_share: float,
     steps_per_epoch: int,
+    resolution: float = 0.0,
 ) -> tuple[ArmResult, ...]:
     """Every arm's results over the seeds, and its paired comparison with plain."""
     chosen = {arm: choose_nets(nets, arm) for arm in arms}
     differences = {arm: paired(chosen[arm], chosen["plain"]) for arm in arms if arm != "plain"}
-    p_values = [p_value(values, test_share) for values in differences.values()]
+    p_values = [p_value(values, test_share, resolution) for values in differences.values()]
     comparisons: dict[ArmName, Comparison] = {
         arm: Comparison(
             differences=tuple(values),
-            interval=interval(values, test_share),
+            interval=interval(values, test_share, resolution),
             p_value=p_values[index],
             p_holm=adjusted,
         )
@@ -118,13 +118,19 @@ def paired(nets: Sequence[NetRecord], plain: Sequence[NetRecord]) -> list[float]
     return [net.test_accuracy - other.test_accuracy for net, other in zip(nets, plain, strict=True)]
 
 
-def interaction(nets: Sequence[NetRecord], arms: Sequence[ArmName], test_share: float) -> Interaction | None:
+def interaction(
+    nets: Sequence[NetRecord], arms: Sequence[ArmName], test_share: float, resolution: float = 0.0
+) -> Interaction | None:
     """Whether dropout and batch norm do more, or less, together than the sum of what each does alone."""
     if len(arms) < 4:
         return None
     accuracy = {arm: np.array([net.test_accuracy for net in choose_nets(nets, arm)]) for arm in arms}
-    values = accuracy["dropout+batch_norm"] - accuracy["dropout"] - accuracy["batch_norm"] + accuracy["plain"]
-    return Interaction(interval=interval(values.tolist(), test_share), p_value=p_value(values.tolist(), test_share))
+    alone = accuracy["dropout"] + accuracy["batch_norm"]
+    values = (accuracy["dropout+batch_norm"] + accuracy["plain"] - alone).tolist()
+    return Interaction(
+        interval=interval(values, test_share, resolution),
+        p_value=p_value(values, test_share, resolution),
+    )
 
 
 def epochs_to_reach(

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ BUNDLED = {
     "wine": datasets.load_wine,
 }
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
+_DECIMAL_COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
 _PARQUET = (".parquet", ".pq")
 _SEPARATORS = (",", ";", "\t")
 
@@ -31,7 +33,7 @@ def read_table(source: str | Path, target: str | None) -> tuple[pl.DataFrame, st
     Raises:      DataError that names the file, and the line or the column, for whatever cannot be read as a table.
     """
     path = Path(source)
-    table = read_file(path)
+    table = read_file(path, () if target is None else (target,))
     if target is None and _is_bundled(path):
         return table, "target"
     if target is None:
@@ -41,8 +43,8 @@ def read_table(source: str | Path, target: str | None) -> tuple[pl.DataFrame, st
     return table, target
 
 
-def read_file(path: Path) -> pl.DataFrame:
-    """Read a CSV or Parquet file, or a bundled set."""
+def read_file(path: Path, texts: Sequence[str] = ()) -> pl.DataFrame:
+    """Read a CSV or Parquet file, or a bundled set; of a CSV, the columns named in `texts` as texts."""
     if _is_bundled(path):
         return _bundled(path.name)
     if not path.exists():
@@ -51,9 +53,9 @@ def read_file(path: Path) -> pl.DataFrame:
         raise DataError(f"{path}: no such file. Expected a CSV or Parquet file, or one of {_listed(BUNDLED)}.{hint}")
     if path.is_dir():
         raise DataError(f"{path}: is a folder. Expected a CSV or Parquet file.")
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty. Expected a header line with column names, and rows below it.")
-    table = _read_parquet(path) if path.suffix.lower() in _PARQUET else _read_csv(path)
+    table = _read_parquet(path) if path.suffix.lower() in _PARQUET else _read_csv(path, texts)
     if table.height == 0:
         raise DataError(f"{path}: the file has column names and no rows. Expected rows below the header.")
     return table
@@ -70,7 +72,7 @@ def from_memory(X: Any) -> pl.DataFrame:
                 raise DataError(f"X: the column name {name!r} is there twice. Expected each name once: rename one.")
             columns[name] = _series(X.iloc[:, index])
         return pl.DataFrame(columns)
-    array = np.asarray(X)
+    array = _array(X)
     if array.ndim < 2 or array.dtype == object:
         raise ArgumentTypeError(
             f"X of shape {array.shape} and dtype {array.dtype} is not a table: expected a frame, or a numeric array of "
@@ -84,8 +86,21 @@ def as_column(y: Any) -> pl.Series:
     """A polars column of a series, list, array or tensor of labels."""
     if isinstance(y, pl.Series):
         return y.alias("target")
-    column = _series(y) if hasattr(y, "iloc") else pl.Series(np.asarray(y).reshape(-1))
+    column = _series(y) if hasattr(y, "iloc") else _labels(_array(y).reshape(-1))
     return column.alias("target")
+
+
+def _array(values: Any) -> np.ndarray:
+    """A NumPy array of a list, array or tensor; of a tensor its values, wherever they lie and in whatever precision."""
+    if not hasattr(values, "detach"):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return np.asarray(values.double() if values.is_floating_point() else values)
+
+
+def _labels(labels: np.ndarray) -> pl.Series:
+    """Labels, among which None is a missing one."""
+    return pl.Series(labels.tolist(), strict=False) if labels.dtype == object else pl.Series(labels)
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
@@ -129,19 +144,36 @@ def _bundled(name: str) -> pl.DataFrame:
 
 def _read_parquet(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: is not a readable Parquet file ({_first_line(error)}). Write it anew.") from error
 
 
-def _read_csv(path: Path) -> pl.DataFrame:
+def _read_csv(path: Path, texts: Sequence[str]) -> pl.DataFrame:
     separator, empty = _check_csv(path)
     try:
-        table = pl.read_csv(path, separator=separator, null_values=MISSING, infer_schema_length=None)
+        # The types of columns that must stay texts are not left to the values that happen to be in this file.
+        header = pl.read_csv(path, separator=separator, n_rows=0, glob=False).columns
+        table = pl.read_csv(
+            path,
+            separator=separator,
+            null_values=MISSING,
+            infer_schema_length=None,
+            schema_overrides={name: pl.String for name in texts if name in header},
+            glob=False,
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path}: is not a readable CSV file ({_first_line(error)}).") from error
     # Polars makes a row of an empty line. In a single column that is right: the value is missing.
-    return table if table.width == 1 else table.filter(~pl.int_range(pl.len()).is_in(empty))
+    table = table if table.width == 1 else table.filter(~pl.int_range(pl.len()).is_in(empty))
+    return table if separator == "," else table.with_columns(_with_decimal_comma(column, texts) for column in table)
+
+
+def _with_decimal_comma(column: pl.Series, texts: Sequence[str]) -> pl.Series:
+    """Numbers, if the column holds nothing but numbers with commas for points, as files with semicolons often do."""
+    if column.dtype != pl.String or column.name in texts or not column.drop_nulls().str.contains(_DECIMAL_COMMA).all():
+        return column
+    return column.str.replace(",", ".", literal=True).cast(pl.Float64)
 
 
 def _check_csv(path: Path) -> tuple[str, list[int]]:

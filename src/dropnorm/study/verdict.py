@@ -23,8 +23,8 @@ def overfits(plain: ArmResult) -> bool:
 def recommend(arms: Sequence[ArmResult], nets: Sequence[NetRecord], test_share: float) -> Recommendation:
     """The simplest arm within one standard error of the best, by accuracy on validation, and its best net.
 
-    The error is that of the paired difference, so that what all arms owe to a lucky split does not count. The test part
-    has no say. Source: the one-standard-error rule of Breiman, Friedman, Olshen & Stone 1984, section 3.4.3.
+    The error is that of the paired difference, so that what all arms owe to a lucky split does not count. The scores on
+    the test parts have no say. Source: the one-standard-error rule of Breiman, Friedman, Olshen & Stone 1984, section 3.4.3.
     """
     by_net = {net.net: net for net in nets}
     validation = {arm.arm: [by_net[net].validation_accuracy for net in arm.nets] for arm in arms}
