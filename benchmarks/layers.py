@@ -50,13 +50,13 @@ def main() -> None:
         x = torch.randn(SHAPE, requires_grad=True)
         memory.append([name, *(f"{saved_bytes(layer, x) / x.nbytes:.2f}" for layer in (theirs, ours))])
         found = medians({"torch": training_step(theirs, x), "dropnorm": training_step(ours, x)}, repeats=7)
-        speed.append([name, f"{found['dropnorm'] / found['torch']:.1f}"])
+        speed.append([name, f"{found['torch'] / found['dropnorm']:.2f}"])
     table(
         "Kept for the backward pass, in sizes of the input, 4096 x 1024 float32", ["layer", "torch", "dropnorm"], memory
     )
     table(
-        "Forward and backward on the reference kernels, 4096 x 1024 float32",
-        ["layer", "time, in times of torch's"],
+        "Forward and backward, as users call the layers, 4096 x 1024 float32",
+        ["layer", "times faster than torch"],
         speed,
     )
 

@@ -144,7 +144,7 @@ def test_the_best_runs_unless_another_is_forced(monkeypatch):
     assert cpu.instruction_set() == cpu.available()[0] != cpu.REFERENCE
     force(monkeypatch, "reference")
     assert cpu.instruction_set() == cpu.REFERENCE
-    monkeypatch.setattr(cpu, "_launch_dropout", None)
+    monkeypatch.setattr(cpu, "launch_dropout", None)
     assert cpu.dropout(torch.ones(2, 3), [0.5], KEY, 0, None, False).shape == (2, 3)
 
 

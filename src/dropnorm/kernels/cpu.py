@@ -73,14 +73,15 @@ def dropout(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor 
         return reference.dropout(x, p, key, site, rows, channelwise)
     y = torch.empty_like(x)
     if x.is_contiguous() and y.is_contiguous():
-        return _launch_dropout(x, y, p, key, site, rows, channelwise)
+        return launch_dropout(x, y, p, key, site, rows, channelwise)
     ordered = x.contiguous()
-    return y.copy_(_launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise))
+    return y.copy_(launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise))
 
 
-def _launch_dropout(
+def launch_dropout(
     x: Tensor, y: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool
 ) -> Tensor:
+    """Run the native kernel from x into y, both contiguous; y may be x."""
     sample = x.shape[key.ndim + 1 :]
     columns, inner = (sample[0], math.prod(sample[1:])) if channelwise and sample else (math.prod(sample), 1)
     key = key.contiguous()
