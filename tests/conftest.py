@@ -4,6 +4,11 @@ from contextlib import AbstractContextManager
 
 import pytest
 import torch
+from hypothesis import settings
+
+# The same examples in every run: a failure must come from a change, not from the day's luck.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)

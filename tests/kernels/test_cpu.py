@@ -47,8 +47,8 @@ def assert_same(x, p, key=KEY, site=0, rows=None, channelwise=False):
 def test_it_is_the_reference_to_the_bit(native, dtype, shape):
     torch.manual_seed(0)
     x = torch.randn(shape).to(dtype)
-    # 0.3 leaves ties to settle, 0.5 none; the last two are the rarest drop and the rarest unit kept
-    for p in (0.0, 0.3, 0.5, 1.0, 1e-6, 1 - 1e-6):
+    # 0.3 leaves ties to settle, 0.5 none; then rare drops, rare units kept, and what rounds to never and to always
+    for p in (0.0, 0.3, 0.5, 1.0, 1e-6, 1 - 1e-6, 2.0**-52, 1 - 2.0**-52):
         assert_same(x, [p], site=5)
 
 

@@ -114,7 +114,9 @@ void run(const Dropout& job) {
     const Value* from = x + index * row_values;
     Value* to = y + index * row_values;
     if (group.threshold == 0) {
-      for (int64_t i = 0; i < row_values; ++i) to[i] = from[i];
+      // A p under 2^-33 never drops, and scales all the same.
+      const auto scale = static_cast<typename Value::Compute>(group.scale);
+      for (int64_t i = 0; i < row_values; ++i) to[i] = Value::rounded(from[i].load() * scale);
     } else if (group.threshold >> 32) {
       for (int64_t i = 0; i < row_values; ++i) to[i] = Value::rounded(0);
     } else {
