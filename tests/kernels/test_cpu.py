@@ -130,20 +130,31 @@ def test_any_shape_and_rate(shape, dtype, p, key, site, channelwise, transposed)
     assert_same(x, [p], torch.tensor(key), site, channelwise=channelwise)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_the_fused_operation_is_the_reference_too(native, dtype):
-    x, weight, bias = torch.randn(33, 20, 3).to(dtype), torch.randn(20), torch.randn(20)
-    settings_ = (1e-5, "gelu", 0.01, [0.3], KEY, 2, None, False, False)
-    expected = reference.batch_norm_act_dropout(x, weight, bias, None, *settings_)
+# Relative to the largest value: a unit in the last place of the type in which results are stored, and a few of float32's own.
+TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13, torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10}
+
+
+def assert_near(got, expected, dtype):
+    for one, other in zip(got, expected, strict=True):
+        scale = float(other.abs().max()) or 1.0
+        torch.testing.assert_close(one.double(), other.double(), rtol=0, atol=TOLERANCE[dtype] * max(scale, 1.0))
+
+
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("shape", [(33, 20), (33, 20, 3), (300, 129), (5, 3, 40, 9)])
+def test_batch_norm_activation_and_dropout_against_the_reference_in_float64(native, shape, dtype, activation):
+    x, weight, bias = torch.randn(shape).to(dtype), torch.rand(shape[1]) + 0.5, torch.randn(shape[1])
+    settings_ = (1e-5, activation, 0.1, [0.3], KEY, 2, None, False, False)
+    expected = reference.batch_norm_act_dropout(x.double(), weight, bias, None, *settings_)
     got = cpu.batch_norm_act_dropout(x, weight, bias, None, *settings_)
-    torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    grad, (_, mean, var) = torch.randn_like(x), expected
-    torch.testing.assert_close(
-        cpu.batch_norm_act_dropout_backward(grad, x, weight, bias, mean, var, None, *settings_),
-        reference.batch_norm_act_dropout_backward(grad, x, weight, bias, mean, var, None, *settings_),
-        rtol=0,
-        atol=0,
+    assert_near(got, expected, dtype)
+    grad = torch.randn(shape).to(dtype)
+    expected = reference.batch_norm_act_dropout_backward(
+        grad.double(), x.double(), weight, bias, *expected[1:], None, *settings_
     )
+    got = cpu.batch_norm_act_dropout_backward(grad, x, weight, bias, *got[1:], None, *settings_)
+    assert_near(got, expected, dtype)
 
 
 def test_the_best_runs_unless_another_is_forced(monkeypatch):

@@ -1,7 +1,7 @@
 """The CPU backend: launches the C++ kernels in `cpu/`, one source compiled for several instruction sets.
 
-Dropout is native. Batch norm, activation and dropout in one is the reference's arithmetic around the native dropout. Where the
-kernels were not built, everything is the reference.
+They work in the memory order that a tensor has, channels first or channels last; only a tensor that is neither is copied. Where
+they were not built, and for an empty tensor, the reference runs.
 """
 
 import functools
@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 # torch must be there first: the kernels take their threads from the OpenMP runtime that it loads.
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 from dropnorm._validate import choice
 from dropnorm.errors import ArgumentError
 from dropnorm.kernels import reference
-from dropnorm.random import checked_site, threshold
+from dropnorm.random import checked_site
 
 REFERENCE = "reference"
 INSTRUCTION_SETS = ("avx512", "avx2", "portable")
@@ -58,52 +59,83 @@ def instruction_set() -> str:
     if wanted == REFERENCE:
         return REFERENCE
     if wanted is None:
-        return available()[0]
+        wanted = available()[0]
     choice(wanted, "DROPNORM_CPU", (*INSTRUCTION_SETS, REFERENCE))
     if wanted not in available():
         raise ArgumentError(
             f"DROPNORM_CPU={wanted!r} is not to be had here: expected one of {', '.join(map(repr, available()))}."
         )
+    native = _native()
+    if native is not None and wanted != REFERENCE:
+        native.choose(wanted)
     return wanted
 
 
+def _chosen() -> ModuleType:
+    """The compiled module, which runs on the instruction set that was chosen."""
+    instruction_set()
+    native = _native()
+    assert native is not None
+    return native
+
+
 def dropout(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:
-    """Drop as the reference does, to the bit; an x that is not contiguous is copied into order and the result back."""
-    if instruction_set() == REFERENCE or x.dtype not in _DTYPES or x.ndim == key.ndim or x.numel() == 0:
+    """Drop as the reference does, to the bit."""
+    if not _native_takes(x) or x.ndim == key.ndim:
         return reference.dropout(x, p, key, site, rows, channelwise)
-    y = torch.empty_like(x)
-    if x.is_contiguous() and y.is_contiguous():
-        return launch_dropout(x, y, p, key, site, rows, channelwise)
-    ordered = x.contiguous()
-    return y.copy_(launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise))
+    ordered = _in_order(x, key.ndim)
+    return _like(x, launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise))
 
 
 def launch_dropout(
     x: Tensor, y: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool
 ) -> Tensor:
-    """Run the native kernel from x into y, both contiguous; y may be x."""
-    sample = x.shape[key.ndim + 1 :]
-    columns, inner = (sample[0], math.prod(sample[1:])) if channelwise and sample else (math.prod(sample), 1)
-    key = key.contiguous()
-    rows = None if rows is None else rows.contiguous()
-    native = _native()
-    assert native is not None
-    native.dropout(
-        instruction_set(),
+    """Run the native kernel from x into y, of one memory order; y may be x."""
+    samples, channels, positions, channels_last = _layout(x, key.ndim)
+    if not channels_last and not channelwise:
+        channels, positions = channels * positions, 1
+    key, rows = key.contiguous(), None if rows is None else rows.contiguous()
+    _chosen().dropout(
         x.data_ptr(),
         y.data_ptr(),
         _DTYPES[x.dtype],
-        x.shape[key.ndim],
-        columns,
-        inner,
+        samples,
+        channels,
+        positions,
+        channels_last,
+        p,
         key.data_ptr(),
-        [threshold(value) for value in p],
-        [1.0 / (1.0 - value) if value < 1.0 else 0.0 for value in p],
         checked_site(site),
-        0 if rows is None else rows.data_ptr(),
+        _address(rows),
+        channelwise,
         torch.get_num_threads(),
     )
     return y
+
+
+def batch_norm(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, eps: float, grouped: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The reference's batch norm: (y, mean, var)."""
+    if not _native_takes(x):
+        return reference.batch_norm(x, weight, bias, mask, eps, grouped)
+    return _forward(x, weight, bias, mask, eps, "identity", 0.0, *_no_dropout(x, grouped))
+
+
+def batch_norm_backward(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    mask: Tensor | None,
+    eps: float,
+    grouped: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of x, weight and bias."""
+    if not _native_takes(x):
+        return reference.batch_norm_backward(grad, x, weight, mean, var, mask, eps, grouped)
+    return _backward(grad, x, weight, None, mean, var, mask, eps, "identity", 0.0, *_no_dropout(x, grouped))
 
 
 def batch_norm_act_dropout(
@@ -121,11 +153,12 @@ def batch_norm_act_dropout(
     channelwise: bool,
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The reference's batch norm and activation, and the native dropout."""
-    mean, var = reference.statistics(x, mask, grouped)
-    _, z = reference.normalize(x, mean, var, weight, bias, eps, grouped)
-    y = dropout(reference.activate(z, activation, negative_slope), p, key, site, rows, channelwise)
-    return y.to(x.dtype), mean, var
+    """The reference's fused operation: (y, mean, var)."""
+    if not _native_takes(x):
+        return reference.batch_norm_act_dropout(
+            x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped
+        )
+    return _forward(x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise)
 
 
 def batch_norm_act_dropout_backward(
@@ -146,8 +179,169 @@ def batch_norm_act_dropout_backward(
     channelwise: bool,
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x, weight and bias; the mask is made again by the native dropout."""
-    x_hat, z = reference.normalize(x, mean, var, weight, bias, eps, grouped)
-    grad_act = dropout(grad.to(z.dtype), p, key, site, rows, channelwise)
-    grad_z = grad_act * reference.activation_derivative(z, activation, negative_slope)
-    return reference.normalize_backward(grad_z, x, x_hat, weight, var, mask, eps, grouped)
+    """The gradients of x, weight and bias; the normalized input and the mask are made again."""
+    if not _native_takes(x):
+        return reference.batch_norm_act_dropout_backward(
+            grad,
+            x,
+            weight,
+            bias,
+            mean,
+            var,
+            mask,
+            eps,
+            activation,
+            negative_slope,
+            p,
+            key,
+            site,
+            rows,
+            channelwise,
+            grouped,
+        )
+    return _backward(
+        grad, x, weight, bias, mean, var, mask, eps, activation, negative_slope, p, key, site, rows, channelwise
+    )
+
+
+_NO_KEYS: dict[int, Tensor] = {}
+
+
+def _no_dropout(x: Tensor, grouped: bool) -> tuple[list[float], Tensor, int, None, bool]:
+    """p, key, site, rows and channelwise of an operation that drops nothing."""
+    groups = x.shape[0] if grouped else 0
+    key = _NO_KEYS.setdefault(groups, torch.zeros((groups,) if grouped else (), dtype=torch.int64))
+    return [0.0] * max(1, groups), key, 0, None, False
+
+
+def _forward(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, eps: float, *rest: Any
+) -> tuple[Tensor, Tensor, Tensor]:
+    key: Tensor = rest[3]
+    ordered = _in_order(x, key.ndim)
+    y = torch.empty_like(ordered)
+    shape = (*x.shape[: key.ndim], x.shape[key.ndim + 1])
+    mean, var = (torch.empty(shape, dtype=reference.accumulation_dtype(x)) for _ in range(2))
+    launch_batch_norm(False, ordered, None, y, weight, bias, mean, var, None, None, mask, eps, *rest)
+    return _like(x, y), mean, var
+
+
+def _backward(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    mask: Tensor | None,
+    eps: float,
+    *rest: Any,
+) -> tuple[Tensor, Tensor, Tensor]:
+    key: Tensor = rest[3]
+    ordered = _in_order(x, key.ndim)
+    if grad.stride() != ordered.stride() or grad.dtype != x.dtype:
+        grad = torch.empty_like(ordered).copy_(grad)
+    grad_x, grad_weight, grad_bias = torch.empty_like(ordered), torch.empty_like(mean), torch.empty_like(mean)
+    launch_batch_norm(
+        True,
+        ordered,
+        grad,
+        grad_x,
+        weight,
+        bias,
+        mean.contiguous(),
+        var.contiguous(),
+        grad_weight,
+        grad_bias,
+        mask,
+        eps,
+        *rest,
+    )
+    return _like(x, grad_x), grad_weight, grad_bias
+
+
+def launch_batch_norm(
+    backward: bool,
+    x: Tensor,
+    grad: Tensor | None,
+    y: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    mean: Tensor,
+    var: Tensor,
+    grad_weight: Tensor | None,
+    grad_bias: Tensor | None,
+    mask: Tensor | None,
+    eps: float,
+    activation: str,
+    negative_slope: float,
+    p: Sequence[float],
+    key: Tensor,
+    site: int,
+    rows: Tensor | None,
+    channelwise: bool,
+) -> None:
+    """Run the native kernel into y, the output or the gradient of x; x, grad and y have one memory order."""
+    samples, channels, positions, channels_last = _layout(x, key.ndim)
+    # These names hold what may be a copy for as long as the kernel reads it.
+    weight, bias = (
+        None if parameter is None else parameter.to(mean.dtype).contiguous() for parameter in (weight, bias)
+    )
+    mask, rows, key = (None if tensor is None else tensor.contiguous() for tensor in (mask, rows, key))
+    _chosen().batch_norm(
+        backward,
+        x.data_ptr(),
+        _address(grad),
+        y.data_ptr(),
+        _DTYPES[x.dtype],
+        samples,
+        channels,
+        positions,
+        channels_last,
+        _address(weight),
+        _address(bias),
+        mean.data_ptr(),
+        var.data_ptr(),
+        _address(grad_weight),
+        _address(grad_bias),
+        _address(mask),
+        eps,
+        reference.ACTIVATIONS.index(activation),
+        negative_slope,
+        p,
+        _address(key),
+        checked_site(site),
+        _address(rows),
+        channelwise,
+        torch.get_num_threads(),
+    )
+
+
+def _native_takes(x: Tensor) -> bool:
+    return instruction_set() != REFERENCE and x.dtype in _DTYPES and x.numel() > 0
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _layout(x: Tensor, leading: int) -> tuple[int, int, int, bool]:
+    """Samples, channels, positions of x in order, and whether its channels come last; `leading` dimensions are groups."""
+    shape = x.shape[leading:]
+    channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 1 else (1, 1)
+    return shape[0], channels, positions, not x.is_contiguous()
+
+
+def _in_order(x: Tensor, leading: int) -> Tensor:
+    """x itself if its channels come first or last in memory, as they do in all usual formats; otherwise a copy."""
+    if x.is_contiguous() or (x.ndim > leading + 2 and x.movedim(leading + 1, -1).is_contiguous()):
+        return x
+    return x.contiguous()
+
+
+def _like(x: Tensor, y: Tensor) -> Tensor:
+    """y with the strides that torch gives to what is made like x."""
+    if y.is_contiguous() == x.is_contiguous():
+        return y
+    like = torch.empty_like(x)
+    return y if like.stride() == y.stride() else like.copy_(y)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropnorm.kernels import reference
+from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
 from dropnorm.ops._transforms import is_transformed
@@ -14,6 +14,9 @@ _batch_norm = torch.library.custom_op("dropnorm::batch_norm", reference.batch_no
 _batch_norm_backward = torch.library.custom_op(
     "dropnorm::batch_norm_backward", reference.batch_norm_backward, mutates_args=()
 )
+
+_batch_norm.register_kernel("cpu", cpu.batch_norm)
+_batch_norm_backward.register_kernel("cpu", cpu.batch_norm_backward)
 
 
 def empty_statistic(x: Tensor, grouped: bool) -> Tensor:

@@ -3,6 +3,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,12 @@ namespace nb = nanobind;
 using namespace dropnorm;
 
 namespace {
+
+struct Kernels {
+  void (*dropout)(const Dropout&);
+  void (*batch_norm)(const BatchNorm&);
+  void (*batch_norm_backward)(const BatchNorm&);
+};
 
 // The best first.
 std::vector<std::string> instruction_sets() {
@@ -26,29 +34,69 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-const Kernels& kernels(const std::string& name) {
+Kernels chosen{portable::dropout, portable::batch_norm, portable::batch_norm_backward};
+
+void choose(const std::string& name) {
+  if (name == "portable") {
+    chosen = {portable::dropout, portable::batch_norm, portable::batch_norm_backward};
 #ifdef DROPNORM_X86
-  if (name == "avx512") return avx512;
-  if (name == "avx2") return avx2;
+  } else if (name == "avx2") {
+    chosen = {avx2::dropout, avx2::batch_norm, avx2::batch_norm_backward};
+  } else if (name == "avx512") {
+    chosen = {avx512::dropout, avx512::batch_norm, avx512::batch_norm_backward};
 #endif
-  return portable;
+  } else {
+    throw std::invalid_argument("no kernels for the instruction set " + name);
+  }
 }
 
-void run_dropout(const std::string& instruction_set, uintptr_t x, uintptr_t y, int dtype, int64_t rows, int64_t columns,
-                 int64_t inner, uintptr_t keys, const std::vector<uint64_t>& thresholds, const std::vector<double>& scales,
-                 uint32_t site, uintptr_t row, int threads) {
-  std::vector<Group> groups(thresholds.size());
-  for (size_t index = 0; index < groups.size(); ++index)
-    groups[index] = {reinterpret_cast<const uint64_t*>(keys)[index], thresholds[index], scales[index]};
-  kernels(instruction_set)
-      .dropout({reinterpret_cast<const void*>(x), reinterpret_cast<void*>(y), static_cast<Dtype>(dtype),
-                static_cast<int64_t>(groups.size()), rows, columns, inner, groups.data(),
-                reinterpret_cast<const int64_t*>(row), site, threads});
+template <class Pointee = void>
+Pointee* pointer(uintptr_t address) {
+  return reinterpret_cast<Pointee*>(address);
+}
+
+// The groups of a mask live as long as the call.
+class GroupsOf {
+ public:
+  GroupsOf(uintptr_t keys, const std::vector<double>& p) : groups_(p.size()) {
+    for (size_t i = 0; i < p.size(); ++i)
+      groups_[i] = {pointer<const uint64_t>(keys)[i], static_cast<uint64_t>(std::nearbyint(p[i] * 4294967296.0)),
+                    p[i] < 1.0 ? 1.0 / (1.0 - p[i]) : 0.0};
+  }
+  Mask mask(uintptr_t row, uint32_t site, bool channelwise) const {
+    return {groups_.data(), pointer<const int64_t>(row), site, channelwise};
+  }
+  int64_t count() const { return static_cast<int64_t>(groups_.size()); }
+
+ private:
+  std::vector<Group> groups_;
+};
+
+void run_dropout(uintptr_t x, uintptr_t y, int dtype, int64_t samples, int64_t channels, int64_t positions, bool channels_last,
+                 const std::vector<double>& p, uintptr_t keys, uint32_t site, uintptr_t row, bool channelwise, int threads) {
+  const GroupsOf groups(keys, p);
+  chosen.dropout({{groups.count(), samples, channels, positions, channels_last}, static_cast<Dtype>(dtype), pointer(x),
+                  pointer(y), groups.mask(row, site, channelwise), threads});
+}
+
+void run_batch_norm(bool backward, uintptr_t x, uintptr_t grad, uintptr_t y, int dtype, int64_t samples, int64_t channels,
+                    int64_t positions, bool channels_last, uintptr_t weight, uintptr_t bias, uintptr_t mean, uintptr_t var,
+                    uintptr_t grad_weight, uintptr_t grad_bias, uintptr_t counted, double eps, int activation,
+                    double negative_slope, const std::vector<double>& p, uintptr_t keys, uint32_t site, uintptr_t row,
+                    bool channelwise, int threads) {
+  const GroupsOf groups(keys, p);
+  (backward ? chosen.batch_norm_backward : chosen.batch_norm)(
+      {{groups.count(), samples, channels, positions, channels_last}, static_cast<Dtype>(dtype), pointer(x), pointer(grad),
+       pointer(y), pointer(weight), pointer(bias), pointer(mean), pointer(var), pointer(grad_weight), pointer(grad_bias),
+       pointer<const uint8_t>(counted), eps, negative_slope, static_cast<Activation>(activation),
+       groups.mask(row, site, channelwise), threads});
 }
 
 }  // namespace
 
 NB_MODULE(_cpu, module) {
   module.def("instruction_sets", &instruction_sets);
+  module.def("choose", &choose);
   module.def("dropout", &run_dropout, nb::call_guard<nb::gil_scoped_release>());
+  module.def("batch_norm", &run_batch_norm, nb::call_guard<nb::gil_scoped_release>());
 }
