@@ -167,7 +167,7 @@ def draw_key(generator: torch.Generator | None = None) -> Tensor:
         True
     """
     # On the CPU whatever the default device is: the same key for every device.
-    return torch.randint(-(2**63), 2**63 - 1, (), dtype=torch.int64, generator=generator, device="cpu")
+    return torch.empty((), dtype=torch.int64, device="cpu").random_(-(2**63), 2**63 - 1, generator=generator)
 
 
 def draw_key_in_graph(generator_number: int) -> Tensor:

@@ -209,3 +209,38 @@ def test_compiled_it_gives_the_same_to_the_bit(compiled):
         slow.sum().backward()
         quick.sum().backward()
         torch.testing.assert_close(x.grad, twin.grad)
+
+
+@pytest.mark.parametrize("format_", [torch.contiguous_format, torch.channels_last])
+def test_in_place_is_the_same_in_the_tensor_itself(format_):
+    x = torch.randn(4, 3, 5, 6).to(memory_format=format_)
+    expected, before = ops.dropout(x, 0.5, KEY, site=2), x._version
+    assert ops.dropout_(x, 0.5, KEY, site=2) is x
+    assert torch.equal(x, expected)
+    assert x._version > before  # autograd must notice that a value which it keeps has changed
+
+
+def test_in_place_takes_no_memory_of_the_size_of_its_input(monkeypatch):
+    monkeypatch.setattr(torch, "empty_like", None)
+    ops.dropout_(torch.ones(40, 50), 0.5, KEY)
+    leaf = torch.ones(40, 50, requires_grad=True)
+    ops.dropout_(leaf * 2, 0.5, KEY)
+
+
+def test_in_place_on_a_view_changes_what_it_looks_at():
+    leaf = torch.ones(4, 6, requires_grad=True)
+    whole = leaf * 3
+    ops.dropout_(whole[1:3], 0.5, KEY)
+    expected = torch.cat(
+        (torch.full((1, 6), 3.0), ops.dropout(torch.full((2, 6), 3.0), 0.5, KEY), torch.full((1, 6), 3.0))
+    )
+    assert torch.equal(whole.detach(), expected)
+    whole.sum().backward()
+    assert torch.equal(leaf.grad, expected)
+
+
+def test_in_place_leaves_a_parameter_as_it_was():
+    leaf = torch.ones(4, 6, requires_grad=True)
+    with pytest.raises(RuntimeError, match="in-place operation"):
+        ops.dropout_(leaf, 0.5, KEY)
+    assert torch.equal(leaf.detach(), torch.ones(4, 6))

@@ -44,3 +44,15 @@ def batch_norm(
     threads: int,
     /,
 ) -> None: ...
+def move_running(
+    running_mean: int,
+    running_var: int,
+    mean: int,
+    var: int,
+    dtype: int,
+    channels: int,
+    momentum: float,
+    correction: float,
+    only_finite: bool,
+    /,
+) -> bool: ...

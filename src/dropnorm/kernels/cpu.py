@@ -87,6 +87,16 @@ def dropout(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor 
     return _like(x, launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise))
 
 
+def works_in_place(x: Tensor, groups: int) -> bool:
+    """Whether `dropout_` takes x, of which the first `groups` dimensions (none or one) are groups."""
+    return _native_takes(x) and x.ndim > groups and _in_order(x, groups) is x
+
+
+def dropout_(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:
+    """The same in x itself, which `works_in_place` must have found to be possible."""
+    return launch_dropout(x, x, p, key, site, rows, channelwise)
+
+
 def launch_dropout(
     x: Tensor, y: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool
 ) -> Tensor:
@@ -287,7 +297,8 @@ def launch_batch_norm(
     weight, bias = (
         None if parameter is None else parameter.to(mean.dtype).contiguous() for parameter in (weight, bias)
     )
-    mask, rows, key = (None if tensor is None else tensor.contiguous() for tensor in (mask, rows, key))
+    mask, rows = (None if tensor is None else tensor.contiguous() for tensor in (mask, rows))
+    key = key.contiguous()
     _chosen().batch_norm(
         backward,
         x.data_ptr(),
@@ -309,12 +320,51 @@ def launch_batch_norm(
         reference.ACTIVATIONS.index(activation),
         negative_slope,
         p,
-        _address(key),
+        key.data_ptr(),
         checked_site(site),
         _address(rows),
         channelwise,
         torch.get_num_threads(),
     )
+
+
+def moves_running(running: Tensor, new: Tensor) -> bool:
+    """Whether `move_running` takes statistics like these."""
+    return (
+        instruction_set() != REFERENCE
+        and running.dtype == new.dtype
+        and running.dtype in (torch.float32, torch.float64)
+        and running.is_contiguous()
+        and new.is_contiguous()
+    )
+
+
+def move_running(
+    running_mean: Tensor,
+    running_var: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    momentum: float,
+    correction: float,
+    only_finite: bool,
+) -> bool:
+    """running.lerp_(new, momentum) for the mean and for var * correction; True if the batch counted.
+
+    With only_finite, statistics that are not all finite change nothing.
+    """
+    counted = _chosen().move_running(
+        running_mean.data_ptr(),
+        running_var.data_ptr(),
+        mean.data_ptr(),
+        var.data_ptr(),
+        _DTYPES[mean.dtype],
+        mean.numel(),
+        momentum,
+        correction,
+        only_finite,
+    )
+    torch.autograd.graph.increment_version((running_mean, running_var))
+    return bool(counted)
 
 
 def _native_takes(x: Tensor) -> bool:
@@ -340,7 +390,7 @@ def _in_order(x: Tensor, leading: int) -> Tensor:
 
 
 def _like(x: Tensor, y: Tensor) -> Tensor:
-    """y with the strides that torch gives to what is made like x."""
+    """Give y the strides that torch gives to what is made like x."""
     if y.is_contiguous() == x.is_contiguous():
         return y
     like = torch.empty_like(x)

@@ -11,7 +11,9 @@ from torch import Tensor
 from dropnorm import ops
 from dropnorm._validate import choice
 from dropnorm.errors import DropnormError, NonFiniteError, ShapeError, SingletonError
+from dropnorm.kernels import cpu
 from dropnorm.nn._path import path_of
+from dropnorm.ops._operation import is_direct
 
 NonFinite = Literal["raise", "skip", "propagate"]
 Singleton = Literal["raise", "running"]
@@ -103,6 +105,10 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
             or (not isinstance(count, Tensor) and count == 0)
         ):
             return
+        if not isinstance(count, Tensor) and is_direct((running_mean, running_var, batches, mean, var)):
+            if cpu.moves_running(running_mean, mean) and cpu.moves_running(running_var, var):
+                self._track_directly(running_mean, running_var, batches, mean, var, count)
+                return
         counts = count > 1
         if self.nonfinite != "propagate":
             finite = torch.isfinite(torch.stack((mean, var)))
@@ -122,6 +128,17 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         momentum = batches.clamp(min=1).to(mean.dtype).reciprocal() if self.momentum is None else self.momentum
         for running, new in ((running_mean, mean), (running_var, unbiased)):
             running.copy_(torch.lerp(running.to(new.dtype), new, momentum))
+
+    def _track_directly(
+        self, running_mean: Tensor, running_var: Tensor, batches: Tensor, mean: Tensor, var: Tensor, count: int
+    ) -> None:
+        """The same by one call of a native kernel."""
+        momentum = 1.0 / (int(batches) + 1) if self.momentum is None else self.momentum
+        only_finite = self.nonfinite != "propagate"
+        if cpu.move_running(running_mean, running_var, mean, var, momentum, count / (count - 1), only_finite):
+            batches.add_(1)
+        elif self.nonfinite == "raise":
+            raise self._nonfinite_error(torch.isfinite(torch.stack((mean, var))))
 
     def _nonfinite_error(self, finite: Tensor) -> NonFiniteError:
         channels = (~finite.all(0)).nonzero().flatten().tolist()

@@ -65,8 +65,8 @@ class _KeyedDropout(Keyed, _DropoutNd):
     def _drop(self, input: Tensor, channelwise: bool, key: int | Tensor | None, rows: Tensor | None) -> Tensor:
         if not self.training:
             return input
-        output = ops.dropout(input, self.p, self._key(key), rows=rows, channelwise=channelwise)
-        return input.copy_(output) if self.inplace else output
+        drop = ops.dropout_ if self.inplace else ops.dropout
+        return drop(input, self.p, self._key(key), rows=rows, channelwise=channelwise)
 
     def _drop_channels(self, input: Tensor, spatial: int, key: int | Tensor | None, rows: Tensor | None) -> Tensor:
         """Drop channels of (N, C, *), with that many spatial dimensions; without N it is a single sample."""

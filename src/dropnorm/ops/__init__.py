@@ -2,6 +2,6 @@
 
 from dropnorm.ops.batch_norm import batch_norm
 from dropnorm.ops.batch_norm_act_dropout import batch_norm_act_dropout
-from dropnorm.ops.dropout import dropout
+from dropnorm.ops.dropout import dropout, dropout_
 
-__all__ = ["batch_norm", "batch_norm_act_dropout", "dropout"]
+__all__ = ["batch_norm", "batch_norm_act_dropout", "dropout", "dropout_"]

@@ -8,15 +8,7 @@ from torch import Tensor
 from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
-from dropnorm.ops._transforms import is_transformed
-
-_batch_norm = torch.library.custom_op("dropnorm::batch_norm", reference.batch_norm, mutates_args=())
-_batch_norm_backward = torch.library.custom_op(
-    "dropnorm::batch_norm_backward", reference.batch_norm_backward, mutates_args=()
-)
-
-_batch_norm.register_kernel("cpu", cpu.batch_norm)
-_batch_norm_backward.register_kernel("cpu", cpu.batch_norm_backward)
+from dropnorm.ops._operation import Operation
 
 
 def empty_statistic(x: Tensor, grouped: bool) -> Tensor:
@@ -34,10 +26,6 @@ def fake_forward(x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
 def fake_backward(_: Tensor, x: Tensor, *args: Any) -> tuple[Tensor, Tensor, Tensor]:
     """The same for its gradients."""
     return fake_forward(x, *args)
-
-
-_batch_norm.register_fake(fake_forward)
-_batch_norm_backward.register_fake(fake_backward)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -58,9 +46,6 @@ def parameter_gradient(grad: Tensor, parameter: Tensor | None) -> Tensor | None:
     return None if parameter is None else grad.to(parameter.dtype)
 
 
-_batch_norm.register_autograd(_backward, setup_context=_setup_context)
-
-
 def _setup_double(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ARG001
     grad, x, weight, _, _, mask, ctx.eps, ctx.grouped = inputs
     ctx.save_for_backward(grad, x, weight, mask)
@@ -77,7 +62,15 @@ def _double_backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | Non
     return grad_grad, grad_x, grad_weight, None, None, None, None, None
 
 
-_batch_norm_backward.register_autograd(_double_backward, setup_context=_setup_double)
+_batch_norm = Operation("batch_norm", reference.batch_norm, cpu.batch_norm, fake_forward, _setup_context, _backward)
+_batch_norm_backward = Operation(
+    "batch_norm_backward",
+    reference.batch_norm_backward,
+    cpu.batch_norm_backward,
+    fake_backward,
+    _setup_double,
+    _double_backward,
+)
 
 
 def batch_norm(
@@ -111,6 +104,5 @@ def batch_norm(
     See also:    torch.nn.functional.batch_norm with training=True, which also updates running statistics.
     """
     _checks.channels(x, weight, bias, mask, grouped)
-    run = reference.batch_norm if is_transformed() else _batch_norm
-    y, mean, var = run(x, weight, bias, None if mask is None else mask.bool(), eps, grouped)
+    y, mean, var = _batch_norm(x, weight, bias, None if mask is None else mask.bool(), eps, grouped)
     return y, mean, var

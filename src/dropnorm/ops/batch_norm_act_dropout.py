@@ -10,19 +10,8 @@ from dropnorm._validate import choice
 from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
 from dropnorm.ops._double_backward import gradient_of_gradient
-from dropnorm.ops._transforms import is_transformed
+from dropnorm.ops._operation import Operation
 from dropnorm.ops.batch_norm import empty_statistic, fake_backward, fake_forward, parameter_gradient
-
-_batch_norm_act_dropout = torch.library.custom_op(
-    "dropnorm::batch_norm_act_dropout", reference.batch_norm_act_dropout, mutates_args=()
-)
-_batch_norm_act_dropout_backward = torch.library.custom_op(
-    "dropnorm::batch_norm_act_dropout_backward", reference.batch_norm_act_dropout_backward, mutates_args=()
-)
-_batch_norm_act_dropout.register_kernel("cpu", cpu.batch_norm_act_dropout)
-_batch_norm_act_dropout_backward.register_kernel("cpu", cpu.batch_norm_act_dropout_backward)
-_batch_norm_act_dropout.register_fake(fake_forward)
-_batch_norm_act_dropout_backward.register_fake(fake_backward)
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -41,9 +30,6 @@ def _backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         grad, x, weight, bias, mean, var, mask, *ctx.numbers, key, site, rows, channelwise, grouped
     )
     return grad_x, parameter_gradient(grad_weight, weight), parameter_gradient(grad_bias, bias), *(None,) * 10
-
-
-_batch_norm_act_dropout.register_autograd(_backward, setup_context=_setup_context)
 
 
 def _setup_double(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ARG001
@@ -71,7 +57,22 @@ def _double_backward(ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | Non
     return *grads, *(None,) * 12
 
 
-_batch_norm_act_dropout_backward.register_autograd(_double_backward, setup_context=_setup_double)
+_batch_norm_act_dropout = Operation(
+    "batch_norm_act_dropout",
+    reference.batch_norm_act_dropout,
+    cpu.batch_norm_act_dropout,
+    fake_forward,
+    _setup_context,
+    _backward,
+)
+_batch_norm_act_dropout_backward = Operation(
+    "batch_norm_act_dropout_backward",
+    reference.batch_norm_act_dropout_backward,
+    cpu.batch_norm_act_dropout_backward,
+    fake_backward,
+    _setup_double,
+    _double_backward,
+)
 
 
 def batch_norm_act_dropout(
@@ -113,8 +114,7 @@ def batch_norm_act_dropout(
     grouped = key.ndim == 1
     _checks.channels(x, weight, bias, mask, grouped)
     checked = _checks.rates(x, p, key, site, rows)
-    run = reference.batch_norm_act_dropout if is_transformed() else _batch_norm_act_dropout
-    y, mean, var = run(
+    y, mean, var = _batch_norm_act_dropout(
         x,
         weight,
         bias,

@@ -8,13 +8,9 @@ from torch import Tensor
 
 from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks
-from dropnorm.ops._transforms import is_transformed
-
-_dropout = torch.library.custom_op("dropnorm::dropout", reference.dropout, mutates_args=())
-_dropout.register_kernel("cpu", cpu.dropout)
+from dropnorm.ops._operation import Operation, direct_function, is_differentiable, is_direct
 
 
-@_dropout.register_fake
 def _fake(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:  # noqa: ARG001
     return torch.empty_like(x)
 
@@ -30,7 +26,13 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, N
     return _dropout(grad, ctx.p, key, ctx.site, rows, ctx.channelwise), None, None, None, None, None
 
 
-_dropout.register_autograd(_backward, setup_context=_setup_context)
+def _setup_in_place(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _setup_context(ctx, inputs, output)
+    ctx.mark_dirty(output)
+
+
+_dropout = Operation("dropout", reference.dropout, cpu.dropout, _fake, _setup_context, _backward)
+_apply_in_place = direct_function("dropout_", cpu.dropout_, _setup_in_place, _backward)
 
 
 def dropout(
@@ -67,6 +69,39 @@ def dropout(
     """
     _checks.floating(x)
     checked = _checks.rates(x, p, key, site, rows)
-    run = reference.dropout if is_transformed() else _dropout
-    y: Tensor = run(x, checked, key, site, rows, channelwise)
+    y: Tensor = _dropout(x, checked, key, site, rows, channelwise)
     return y
+
+
+def dropout_(
+    x: Tensor,
+    p: float | Sequence[float],
+    key: Tensor,
+    *,
+    site: int = 0,
+    rows: Tensor | None = None,
+    channelwise: bool = False,
+) -> Tensor:
+    """Drop units of x in x itself, and return it.
+
+    Equation, Shape, Args, Numerics, Randomness, Raises: as `dropout`; and a RuntimeError of torch's where x may not be
+    changed in place, such as a parameter.
+    Example:
+        >>> import torch
+        >>> from dropnorm import ops
+        >>> x = torch.ones(4, 6)
+        >>> ops.dropout_(x, 0.5, torch.tensor(1)) is x
+        True
+    See also:    torch.nn.functional.dropout with inplace=True.
+    """
+    _checks.floating(x)
+    args = (x, _checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
+    if not (is_direct(args) and cpu.works_in_place(x, key.ndim)):
+        return x.copy_(_dropout(*args))
+    if is_differentiable(args):
+        # Copying refuses a leaf before it is changed; our kernel would have changed it by then.
+        y: Tensor = x.copy_(_dropout(*args)) if x.is_leaf or x._is_view() else _apply_in_place(*args)
+        return y
+    cpu.dropout_(*args)
+    torch.autograd.graph.increment_version(x)
+    return x

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels.hpp"
+#include "running.hpp"
 
 namespace nb = nanobind;
 using namespace dropnorm;
@@ -92,11 +93,22 @@ void run_batch_norm(bool backward, uintptr_t x, uintptr_t grad, uintptr_t y, int
        groups.mask(row, site, channelwise), threads});
 }
 
+bool run_move_running(uintptr_t running_mean, uintptr_t running_var, uintptr_t mean, uintptr_t var, int dtype, int64_t channels,
+                      double momentum, double correction, bool only_finite) {
+  const auto move = [&](auto type) {
+    using T = decltype(type);
+    return move_running(pointer<T>(running_mean), pointer<T>(running_var), pointer<const T>(mean), pointer<const T>(var),
+                        channels, momentum, correction, only_finite);
+  };
+  return static_cast<Dtype>(dtype) == Dtype::float64 ? move(double{}) : move(float{});
+}
+
 }  // namespace
 
 NB_MODULE(_cpu, module) {
   module.def("instruction_sets", &instruction_sets);
   module.def("choose", &choose);
   module.def("dropout", &run_dropout, nb::call_guard<nb::gil_scoped_release>());
+  module.def("move_running", &run_move_running);
   module.def("batch_norm", &run_batch_norm, nb::call_guard<nb::gil_scoped_release>());
 }
