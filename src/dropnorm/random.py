@@ -32,6 +32,7 @@ TILE_COLUMNS = 128
 TILE_BLOCKS = 16
 TIE_SITE = 1 << 31
 
+_ANY_KEY = torch.zeros((), dtype=torch.int64, device="cpu")
 _LOW_32 = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -167,7 +168,11 @@ def draw_key(generator: torch.Generator | None = None) -> Tensor:
         True
     """
     # On the CPU whatever the default device is: the same key for every device.
-    return torch.empty((), dtype=torch.int64, device="cpu").random_(-(2**63), 2**63 - 1, generator=generator)
+    if torch._C._len_torch_dispatch_stack():
+        key = torch.empty((), dtype=torch.int64, device="cpu")  # of the kind that the mode makes
+    else:
+        key = torch.empty_like(_ANY_KEY)  # three times as fast, which a batch of 32 notices
+    return key.random_(-(2**63), 2**63 - 1, generator=generator)
 
 
 def draw_key_in_graph(generator_number: int) -> Tensor:

@@ -24,6 +24,7 @@ from dropnorm.random import checked_site
 REFERENCE = "reference"
 INSTRUCTION_SETS = ("avx512", "avx2", "portable")
 _DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
+_ACTIVATIONS = {name: number for number, name in enumerate(reference.ACTIVATIONS)}
 
 
 @functools.cache
@@ -84,7 +85,8 @@ def dropout(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor 
     if not _native_takes(x) or x.ndim == key.ndim:
         return reference.dropout(x, p, key, site, rows, channelwise)
     ordered = _in_order(x, key.ndim)
-    return _like(x, launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise))
+    y = launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise)
+    return y if ordered is x else _like(x, y)
 
 
 def works_in_place(x: Tensor, groups: int) -> bool:
@@ -104,7 +106,8 @@ def launch_dropout(
     samples, channels, positions, channels_last = _layout(x, key.ndim)
     if not channels_last and not channelwise:
         channels, positions = channels * positions, 1
-    key, rows = key.contiguous(), None if rows is None else rows.contiguous()
+    # These names hold what may be a copy for as long as the kernel reads it.
+    key, rows = key.contiguous(), rows if rows is None else rows.contiguous()
     _chosen().dropout(
         x.data_ptr(),
         y.data_ptr(),
@@ -116,7 +119,7 @@ def launch_dropout(
         p,
         key.data_ptr(),
         checked_site(site),
-        _address(rows),
+        0 if rows is None else rows.data_ptr(),
         channelwise,
         torch.get_num_threads(),
     )
@@ -214,14 +217,16 @@ def batch_norm_act_dropout_backward(
     )
 
 
-_NO_KEYS: dict[int, Tensor] = {}
+@functools.cache
+def _no_key(groups: int | None) -> Tensor:
+    return torch.zeros(() if groups is None else (groups,), dtype=torch.int64, device="cpu")
 
 
 def _no_dropout(x: Tensor, grouped: bool) -> tuple[list[float], Tensor, int, None, bool]:
     """p, key, site, rows and channelwise of an operation that drops nothing."""
-    groups = x.shape[0] if grouped else 0
-    key = _NO_KEYS.setdefault(groups, torch.zeros((groups,) if grouped else (), dtype=torch.int64))
-    return [0.0] * max(1, groups), key, 0, None, False
+    if grouped:
+        return [0.0] * x.shape[0], _no_key(x.shape[0]), 0, None, False
+    return [0.0], _no_key(None), 0, None, False
 
 
 def _forward(
@@ -230,10 +235,14 @@ def _forward(
     key: Tensor = rest[3]
     ordered = _in_order(x, key.ndim)
     y = torch.empty_like(ordered)
-    shape = (*x.shape[: key.ndim], x.shape[key.ndim + 1])
-    mean, var = (torch.empty(shape, dtype=reference.accumulation_dtype(x)) for _ in range(2))
+    dtype = reference.accumulation_dtype(x)
+    if weight is not None and weight.dtype == dtype and weight.is_contiguous():
+        mean, var = torch.empty_like(weight), torch.empty_like(weight)  # the fastest way to have two such tensors
+    else:
+        shape = (*x.shape[: key.ndim], x.shape[key.ndim + 1])
+        mean, var = torch.empty(shape, dtype=dtype, device="cpu"), torch.empty(shape, dtype=dtype, device="cpu")
     launch_batch_norm(False, ordered, None, y, weight, bias, mean, var, None, None, mask, eps, *rest)
-    return _like(x, y), mean, var
+    return (y if ordered is x else _like(x, y)), mean, var
 
 
 def _backward(
@@ -249,25 +258,12 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     key: Tensor = rest[3]
     ordered = _in_order(x, key.ndim)
-    if grad.stride() != ordered.stride() or grad.dtype != x.dtype:
+    if grad.dtype != x.dtype or grad.stride() != ordered.stride():
         grad = torch.empty_like(ordered).copy_(grad)
+    mean, var = mean.contiguous(), var.contiguous()
     grad_x, grad_weight, grad_bias = torch.empty_like(ordered), torch.empty_like(mean), torch.empty_like(mean)
-    launch_batch_norm(
-        True,
-        ordered,
-        grad,
-        grad_x,
-        weight,
-        bias,
-        mean.contiguous(),
-        var.contiguous(),
-        grad_weight,
-        grad_bias,
-        mask,
-        eps,
-        *rest,
-    )
-    return _like(x, grad_x), grad_weight, grad_bias
+    launch_batch_norm(True, ordered, grad, grad_x, weight, bias, mean, var, grad_weight, grad_bias, mask, eps, *rest)
+    return (grad_x if ordered is x else _like(x, grad_x)), grad_weight, grad_bias
 
 
 def launch_batch_norm(
@@ -294,10 +290,8 @@ def launch_batch_norm(
     """Run the native kernel into y, the output or the gradient of x; x, grad and y have one memory order."""
     samples, channels, positions, channels_last = _layout(x, key.ndim)
     # These names hold what may be a copy for as long as the kernel reads it.
-    weight, bias = (
-        None if parameter is None else parameter.to(mean.dtype).contiguous() for parameter in (weight, bias)
-    )
-    mask, rows = (None if tensor is None else tensor.contiguous() for tensor in (mask, rows))
+    weight, bias = _parameter(weight, mean.dtype), _parameter(bias, mean.dtype)
+    mask, rows = mask if mask is None else mask.contiguous(), rows if rows is None else rows.contiguous()
     key = key.contiguous()
     _chosen().batch_norm(
         backward,
@@ -317,7 +311,7 @@ def launch_batch_norm(
         _address(grad_bias),
         _address(mask),
         eps,
-        reference.ACTIVATIONS.index(activation),
+        _ACTIVATIONS[activation],
         negative_slope,
         p,
         key.data_ptr(),
@@ -371,19 +365,27 @@ def _native_takes(x: Tensor) -> bool:
     return instruction_set() != REFERENCE and x.dtype in _DTYPES and x.numel() > 0
 
 
+def _parameter(parameter: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    if parameter is None or (parameter.dtype == dtype and parameter.is_contiguous()):
+        return parameter
+    return parameter.to(dtype).contiguous()
+
+
 def _address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
 
 
 def _layout(x: Tensor, leading: int) -> tuple[int, int, int, bool]:
     """Samples, channels, positions of x in order, and whether its channels come last; `leading` dimensions are groups."""
-    shape = x.shape[leading:]
-    channels, positions = (shape[1], math.prod(shape[2:])) if len(shape) > 1 else (1, 1)
-    return shape[0], channels, positions, not x.is_contiguous()
+    shape = x.shape[leading:] if leading else x.shape
+    dimensions = len(shape)
+    if dimensions <= 2:
+        return shape[0], shape[1] if dimensions == 2 else 1, 1, False
+    return shape[0], shape[1], math.prod(shape[2:]), not x.is_contiguous()
 
 
 def _in_order(x: Tensor, leading: int) -> Tensor:
-    """x itself if its channels come first or last in memory, as they do in all usual formats; otherwise a copy."""
+    """Return x itself if its channels come first or last in memory, as in all usual formats; otherwise a copy."""
     if x.is_contiguous() or (x.ndim > leading + 2 and x.movedim(leading + 1, -1).is_contiguous()):
         return x
     return x.contiguous()

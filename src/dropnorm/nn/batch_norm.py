@@ -105,10 +105,13 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
             or (not isinstance(count, Tensor) and count == 0)
         ):
             return
-        if not isinstance(count, Tensor) and is_direct((running_mean, running_var, batches, mean, var)):
-            if cpu.moves_running(running_mean, mean) and cpu.moves_running(running_var, var):
-                self._track_directly(running_mean, running_var, batches, mean, var, count)
-                return
+        if (
+            not isinstance(count, Tensor)
+            and is_direct((running_mean, running_var, batches, mean))
+            and cpu.moves_running(running_mean, mean)
+        ):
+            self._track_directly(running_mean, running_var, batches, mean, var, count)
+            return
         counts = count > 1
         if self.nonfinite != "propagate":
             finite = torch.isfinite(torch.stack((mean, var)))

@@ -21,6 +21,15 @@ def floating(x: Tensor) -> None:
 
 def rates(x: Tensor, p: float | Sequence[float], key: Tensor, site: int, rows: Tensor | None) -> list[float]:
     """Refuse what makes no mask for x; return the drop probabilities, one per key."""
+    if (
+        rows is None
+        and site == 0
+        and type(p) is float
+        and 0.0 <= p <= 1.0
+        and key.ndim == 0
+        and key.dtype == torch.int64
+    ):
+        return [p]  # what nearly every call is
     checked_site(site)
     for name, whole in (("key", key), ("rows", rows)):
         if whole is not None and whole.dtype != torch.int64:

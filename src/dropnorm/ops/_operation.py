@@ -1,14 +1,17 @@
 """An operation's two ways to its kernels: registered with torch.library, and straight to the CPU kernel in plain eager code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from dropnorm.ops._transforms import is_transformed
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+# Looked up once: these run at every call.
+_watched = torch._C._len_torch_dispatch_stack
+_traced = torch._C._is_tracing
 
 
 class Operation:
@@ -47,19 +50,27 @@ class Operation:
         return self._apply(*args) if is_differentiable(args) else self.kernel(*args)
 
 
-def is_direct(args: tuple[Any, ...]) -> bool:
+def is_direct(args: Iterable[Any]) -> bool:
     """Whether all tensors are plain ones on the CPU, and no compiler, transform, mode or trace wants to see operations."""
-    if torch.compiler.is_compiling() or is_transformed():
+    if torch.compiler.is_compiling() or is_transformed() or _watched() or _traced():
         return False
     for arg in args:
-        if isinstance(arg, Tensor) and (type(arg) not in _PLAIN or not arg.is_cpu):
+        kind = type(arg)
+        if kind is Tensor or kind is Parameter:
+            if not arg.is_cpu:
+                return False
+        elif isinstance(arg, Tensor):
             return False
-    return not (torch._C._len_torch_dispatch_stack() or torch._C._is_tracing())
+    return True
 
 
-def is_differentiable(args: tuple[Any, ...]) -> bool:
+def is_differentiable(args: Iterable[Any]) -> bool:
     """Whether autograd has to know of a call with these arguments."""
-    return torch.is_grad_enabled() and any(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+    if torch.is_grad_enabled():
+        for arg in args:
+            if isinstance(arg, Tensor) and arg.requires_grad:
+                return True
+    return False
 
 
 def direct_function(
