@@ -8,16 +8,22 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
 
 .DEFAULT_GOAL := help
-.PHONY: help study test bench lint docs clean
+.PHONY: help study test sanitize bench lint docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 study: .venv/installed ## run the main job on scikit-learn's bundled digits; DATA=iris and others too
 	$(BIN)/dropnorm study $(DATA)
 
 test: .venv/development lint ## run every check: format, lint, types, imports, tests, snippets of the docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+
+# Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.
+sanitize: build/sanitize/installed ## run the kernels' tests so that a stray memory access or undefined behaviour stops them
+	LD_PRELOAD=$$($(CXX) -print-file-name=libasan.so):$$($(CXX) -print-file-name=libubsan.so) \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 PYTHONPATH=tests/kernels \
+	$(BIN)/python -m pytest -q -n $(WORKERS) -p sanitized tests/kernels/test_cpu*.py
 
 bench: .venv/development ## measure what the README claims, as ratios
 	$(BIN)/python benchmarks/run_all.py
@@ -50,3 +56,9 @@ clean: ## remove what the other targets made, but for studies
 .venv/documentation: .venv/python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@ .venv/installed
+
+build/sanitize/installed: .venv/development $(SOURCES)
+	rm -rf $(@D)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(@D) \
+	-C cmake.build-type=Debug -C cmake.define.DROPNORM_SANITIZE=ON .
+	@touch $@

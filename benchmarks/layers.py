@@ -1,13 +1,55 @@
-"""What the layers keep for the backward pass, and what they cost, against torch's own."""
+"""The layers as users call them, allocation, autograd and Python included, against torch's own, eager and compiled."""
 
 from collections.abc import Callable
 
 import torch
 
 from dropnorm import nn
-from measure import medians, table
+from measure import medians, on_threads, table
 
-SHAPE = (4096, 1024)
+LAST = torch.channels_last
+Pair = Callable[[int], tuple[torch.nn.Module, torch.nn.Module]]
+
+
+def dropouts(_: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Torch's and ours."""
+    return torch.nn.Dropout(0.2), nn.Dropout(0.2)
+
+
+def batch_norms(channels: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The same."""
+    return torch.nn.BatchNorm1d(channels), nn.BatchNorm1d(channels)
+
+
+def batch_norms_2d(channels: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The same."""
+    return torch.nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+
+
+def blocks(channels: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Three layers of torch's, one of ours."""
+    theirs = (torch.nn.BatchNorm1d(channels), torch.nn.ReLU(), torch.nn.Dropout(0.2))
+    return torch.nn.Sequential(*theirs), nn.BatchNormActDropout1d(channels, p=0.2)
+
+
+def blocks_2d(channels: int) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """The same for images."""
+    theirs = (torch.nn.BatchNorm2d(channels), torch.nn.ReLU(), torch.nn.Dropout(0.2))
+    return torch.nn.Sequential(*theirs), nn.BatchNormActDropout2d(channels, p=0.2)
+
+
+# What, the two layers, the size, the memory format, whether backward too, and how many times faster it must be.
+CASES: list[tuple[str, Pair, tuple[int, ...], torch.memory_format, bool, float]] = [
+    ("Dropout", dropouts, (4096, 1024), torch.contiguous_format, False, 25),
+    ("Dropout", dropouts, (4096, 1024), torch.contiguous_format, True, 15),
+    ("BatchNorm1d, ReLU, Dropout", blocks, (4096, 1024), torch.contiguous_format, True, 10),
+    ("BatchNorm1d, ReLU, Dropout", blocks, (16384, 4096), torch.contiguous_format, True, 6),
+    ("BatchNorm2d, ReLU, Dropout", blocks_2d, (64, 64, 56, 56), torch.contiguous_format, True, 6),
+    ("BatchNorm2d, ReLU, Dropout", blocks_2d, (64, 64, 56, 56), LAST, True, 6),
+    ("BatchNorm1d", batch_norms, (4096, 1024), torch.contiguous_format, True, 1.3),
+    ("BatchNorm2d", batch_norms_2d, (64, 64, 56, 56), torch.contiguous_format, True, 1.3),
+    ("BatchNorm2d", batch_norms_2d, (64, 64, 56, 56), LAST, True, 1.3),
+]
 
 
 def saved_bytes(layer: torch.nn.Module, x: torch.Tensor) -> int:
@@ -23,7 +65,7 @@ def saved_bytes(layer: torch.nn.Module, x: torch.Tensor) -> int:
     return sum(kept.values())
 
 
-def training_step(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], None]:
+def training_step(layer: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> Callable[[], None]:
     """Forward and backward pass."""
     grad = torch.ones_like(x)
 
@@ -34,31 +76,49 @@ def training_step(layer: torch.nn.Module, x: torch.Tensor) -> Callable[[], None]
     return step
 
 
+def memory() -> None:
+    """What is kept for the backward pass."""
+    rows = []
+    for name, pair in (("Dropout", dropouts), ("BatchNorm1d", batch_norms), ("BatchNorm1d, ReLU, Dropout", blocks)):
+        x = torch.randn(4096, 1024, requires_grad=True)
+        rows.append([name, *(f"{saved_bytes(layer, x) / x.nbytes:.2f}" for layer in pair(1024))])
+    table(
+        "Kept for the backward pass, in sizes of the input, 4096 x 1024 float32", ["layer", "torch", "dropnorm"], rows
+    )
+
+
+def speed(threads: int) -> list[list[str]]:
+    """One row for each case."""
+    rows = []
+    for name, pair, shape, memory_format, backward, bound in CASES:
+        x = torch.randn(shape).to(memory_format=memory_format).requires_grad_(backward)
+        theirs, ours = pair(shape[1])
+        torch.compiler.reset()
+        layers = {"torch": theirs, "compiled": torch.compile(theirs), "dropnorm": ours}
+        steps = {
+            which: training_step(layer, x) if backward else (lambda layer=layer, x=x: layer(x))
+            for which, layer in layers.items()
+        }
+        if name == "Dropout" and backward:
+            steps["hardtanh"] = training_step(torch.nn.Hardtanh(), x)
+        found = medians(steps, repeats=3 if x.numel() > 2**25 else 9, warmup=2)
+        size = " x ".join(map(str, shape)) + (", channels last" if memory_format is LAST else "")
+        work = f"{name}, forward" + (" and backward" if backward else "")
+        ratios = [f"{found[which] / found['dropnorm']:.2f}" for which in ("torch", "compiled")]
+        rows.append([work, size, str(threads), *ratios, f"{bound:g}"])
+        if "hardtanh" in found:
+            print(
+                f"{work}, {threads} threads: {found['dropnorm'] / found['hardtanh']:.2f} times of hardtanh (at most 1.6)"
+            )
+    return rows
+
+
 def main() -> None:
-    """Compare dropout, batch norm, and the three layers of a usual block with the fused one."""
-    width = SHAPE[1]
-    pairs = {
-        "Dropout": (torch.nn.Dropout(0.2), nn.Dropout(0.2)),
-        "BatchNorm1d": (torch.nn.BatchNorm1d(width), nn.BatchNorm1d(width)),
-        "BatchNorm1d, ReLU, Dropout": (
-            torch.nn.Sequential(torch.nn.BatchNorm1d(width), torch.nn.ReLU(), torch.nn.Dropout(0.2)),
-            nn.BatchNormActDropout1d(width, p=0.2),
-        ),
-    }
-    memory, speed = [], []
-    for name, (theirs, ours) in pairs.items():
-        x = torch.randn(SHAPE, requires_grad=True)
-        memory.append([name, *(f"{saved_bytes(layer, x) / x.nbytes:.2f}" for layer in (theirs, ours))])
-        found = medians({"torch": training_step(theirs, x), "dropnorm": training_step(ours, x)}, repeats=7)
-        speed.append([name, f"{found['torch'] / found['dropnorm']:.2f}"])
-    table(
-        "Kept for the backward pass, in sizes of the input, 4096 x 1024 float32", ["layer", "torch", "dropnorm"], memory
-    )
-    table(
-        "Forward and backward, as users call the layers, 4096 x 1024 float32",
-        ["layer", "times faster than torch"],
-        speed,
-    )
+    """Memory, and speed with two threads and with one."""
+    memory()
+    rows = [row for threads in on_threads() for row in speed(threads)]
+    header = ["layer", "size", "threads", "times faster than torch", "than torch compiled", "at least"]
+    table("Layers as users call them, float32", header, rows)
 
 
 if __name__ == "__main__":

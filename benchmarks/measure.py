@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 
@@ -19,6 +19,17 @@ def medians(ways: Mapping[str, Callable[[], object]], repeats: int = 15, warmup:
             if turn >= warmup:
                 times[name].append(time.perf_counter() - started)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def on_threads() -> Iterator[int]:
+    """Set torch to all its threads, then to one, and back when done."""
+    threads = torch.get_num_threads()
+    try:
+        for used in dict.fromkeys((threads, 1)):
+            torch.set_num_threads(used)
+            yield used
+    finally:
+        torch.set_num_threads(threads)
 
 
 def machine() -> str:

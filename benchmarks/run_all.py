@@ -1,10 +1,11 @@
 """Runs every benchmark, one after the other in this process: `make bench`."""
 
-import dropout_kernel
+import kernels
 import layers
+import sizes
 import study_engine
+import training_step
 
 if __name__ == "__main__":
-    layers.main()
-    dropout_kernel.main()
-    study_engine.main()
+    for benchmark in (layers, kernels, training_step, study_engine, sizes):
+        benchmark.main()

@@ -23,23 +23,6 @@ def test_where_a_compiler_is_the_kernels_are_built():
     assert NATIVE
 
 
-@pytest.fixture(autouse=True)
-def _forget_the_choice():
-    yield
-    cpu.instruction_set.cache_clear()
-
-
-@pytest.fixture(params=NATIVE)
-def native(request, monkeypatch):
-    force(monkeypatch, request.param)
-    return request.param
-
-
-def force(monkeypatch, name):
-    monkeypatch.setenv("DROPNORM_CPU", name)
-    cpu.instruction_set.cache_clear()
-
-
 def assert_same(x, p, key=KEY, site=0, rows=None, channelwise=False):
     """To the bit, NaN being NaN: one multiplication and one rounding leave no room for a tolerance."""
     expected = reference.dropout(x, p, key, site, rows, channelwise)
@@ -130,55 +113,30 @@ def test_any_shape_and_rate(shape, dtype, p, key, site, channelwise, transposed)
     assert_same(x, [p], torch.tensor(key), site, channelwise=channelwise)
 
 
-# Relative to the largest value: a unit in the last place of the type in which results are stored, and a few of float32's own.
-TOLERANCE = {torch.float32: 3e-6, torch.float64: 1e-13, torch.bfloat16: 2.0**-7, torch.float16: 2.0**-10}
-
-
-def assert_near(got, expected, dtype):
-    for one, other in zip(got, expected, strict=True):
-        scale = float(other.abs().max()) or 1.0
-        torch.testing.assert_close(one.double(), other.double(), rtol=0, atol=TOLERANCE[dtype] * max(scale, 1.0))
-
-
-@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("shape", [(33, 20), (33, 20, 3), (300, 129), (5, 3, 40, 9)])
-def test_batch_norm_activation_and_dropout_against_the_reference_in_float64(native, shape, dtype, activation):
-    x, weight, bias = torch.randn(shape).to(dtype), torch.rand(shape[1]) + 0.5, torch.randn(shape[1])
-    settings_ = (1e-5, activation, 0.1, [0.3], KEY, 2, None, False, False)
-    expected = reference.batch_norm_act_dropout(x.double(), weight, bias, None, *settings_)
-    got = cpu.batch_norm_act_dropout(x, weight, bias, None, *settings_)
-    assert_near(got, expected, dtype)
-    grad = torch.randn(shape).to(dtype)
-    expected = reference.batch_norm_act_dropout_backward(
-        grad.double(), x.double(), weight, bias, *expected[1:], None, *settings_
-    )
-    got = cpu.batch_norm_act_dropout_backward(grad, x, weight, bias, *got[1:], None, *settings_)
-    assert_near(got, expected, dtype)
-
-
-def test_the_best_runs_unless_another_is_forced(monkeypatch):
+def test_the_best_runs_unless_another_is_forced(monkeypatch, forced):
     monkeypatch.delenv("DROPNORM_CPU", raising=False)
     cpu.instruction_set.cache_clear()
     assert cpu.instruction_set() == cpu.available()[0] != cpu.REFERENCE
-    force(monkeypatch, "reference")
-    assert cpu.instruction_set() == cpu.REFERENCE
     monkeypatch.setattr(cpu, "launch_dropout", None)
-    assert cpu.dropout(torch.ones(2, 3), [0.5], KEY, 0, None, False).shape == (2, 3)
+    with forced("reference"):
+        assert cpu.instruction_set() == cpu.REFERENCE
+        assert cpu.dropout(torch.ones(2, 3), [0.5], KEY, 0, None, False).shape == (2, 3)
 
 
-def test_what_cannot_be_forced(monkeypatch, refuses):
-    force(monkeypatch, "avx513")
-    with refuses(
-        ArgumentError,
-        "DROPNORM_CPU='avx513' is unknown: expected one of 'avx512', 'avx2', 'portable', 'reference'. "
-        "Did you mean 'avx512'?",
+def test_what_cannot_be_forced(monkeypatch, forced, refuses):
+    with (
+        forced("avx513"),
+        refuses(
+            ArgumentError,
+            "DROPNORM_CPU='avx513' is unknown: expected one of 'avx512', 'avx2', 'portable', 'reference'. "
+            "Did you mean 'avx512'?",
+        ),
     ):
         cpu.instruction_set()
     monkeypatch.setattr(cpu, "available", lambda: ("portable", "reference"))
-    force(monkeypatch, "avx512")
-    with refuses(
-        ArgumentError, "DROPNORM_CPU='avx512' is not to be had here: expected one of 'portable', 'reference'."
+    with (
+        forced("avx512"),
+        refuses(ArgumentError, "DROPNORM_CPU='avx512' is not to be had here: expected one of 'portable', 'reference'."),
     ):
         cpu.instruction_set()
 

@@ -51,7 +51,8 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
                 f"input.shape={tuple(input.shape)} does not fit {path_of(self)}: "
                 f"expected {self.num_features} channels in dimension 1, got {input.shape[1]}."
             )
-        if not self.training and self.running_mean is not None:
+        training, running_mean = self.training, self.running_mean
+        if not training and running_mean is not None:
             return self._by_running(input, key, rows)
         count: int | Tensor = math.prod((input.shape[0], *input.shape[2:]))
         if mask is not None and count:
@@ -60,7 +61,7 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         if enough is False:
             return self._by_running(input, key, rows)
         y, mean, var = self._by_batch(input, mask, key, rows)
-        if self.training and self.track_running_stats and self.running_mean is not None:
+        if training and self.track_running_stats and running_mean is not None:
             self._track(mean, var, count)
         return torch.where(enough, y, self._by_running(input, key, rows)) if isinstance(enough, Tensor) else y
 
@@ -94,24 +95,26 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         )
         return True
 
-    @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor, count: int | Tensor) -> None:
         """Move the running statistics towards the batch's, unless the batch is empty or must not count."""
         running_mean, running_var, batches = self.running_mean, self.running_var, self.num_batches_tracked
-        if (
-            running_mean is None
-            or running_var is None
-            or batches is None
-            or (not isinstance(count, Tensor) and count == 0)
-        ):
+        if running_mean is None or running_var is None or batches is None or (type(count) is int and count == 0):
             return
-        if (
-            not isinstance(count, Tensor)
-            and is_direct((running_mean, running_var, batches, mean))
-            and cpu.moves_running(running_mean, mean)
-        ):
+        if type(count) is int and is_direct((running_mean, batches, mean)) and cpu.moves_running(running_mean, mean):
             self._track_directly(running_mean, running_var, batches, mean, var, count)
-            return
+        else:
+            self._track_by_torch(running_mean, running_var, batches, mean, var, count)
+
+    @torch.no_grad()
+    def _track_by_torch(
+        self,
+        running_mean: Tensor,
+        running_var: Tensor,
+        batches: Tensor,
+        mean: Tensor,
+        var: Tensor,
+        count: int | Tensor,
+    ) -> None:
         counts = count > 1
         if self.nonfinite != "propagate":
             finite = torch.isfinite(torch.stack((mean, var)))
@@ -135,7 +138,7 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
     def _track_directly(
         self, running_mean: Tensor, running_var: Tensor, batches: Tensor, mean: Tensor, var: Tensor, count: int
     ) -> None:
-        """The same by one call of a native kernel."""
+        """Do the same in one call of a native kernel."""
         momentum = 1.0 / (int(batches) + 1) if self.momentum is None else self.momentum
         only_finite = self.nonfinite != "propagate"
         if cpu.move_running(running_mean, running_var, mean, var, momentum, count / (count - 1), only_finite):

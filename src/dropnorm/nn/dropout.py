@@ -50,9 +50,7 @@ class Keyed(torch.nn.Module):
             return given
         if given is not None:
             return torch.tensor(given, dtype=torch.int64, device="cpu")
-        if torch.compiler.is_compiling():
-            return draw_key_in_graph(self._generator_number)
-        return draw_key(self.generator)
+        return draw_key_in_graph(self._generator_number) if torch.compiler.is_compiling() else draw_key(self.generator)
 
 
 class _KeyedDropout(Keyed, _DropoutNd):

@@ -40,14 +40,10 @@ class Operation:
 
     def __call__(self, *args: Any) -> Any:
         """Run it on whatever the arguments are."""
-        if torch.compiler.is_compiling():
-            return self.registered(*args)
-        if is_transformed():
-            # torch differentiates the composition like any other.
-            return self.reference(*args)
-        if not is_direct(args):
-            return self.registered(*args)
-        return self._apply(*args) if is_differentiable(args) else self.kernel(*args)
+        if is_direct(args):
+            return self._apply(*args) if is_differentiable(args) else self.kernel(*args)
+        # torch.func and forward mode differentiate the composition like any other.
+        return self.reference(*args) if is_transformed() else self.registered(*args)
 
 
 def is_direct(args: Iterable[Any]) -> bool:

@@ -84,14 +84,24 @@ inline Lanes<T> keep(uint64_t bits, Lanes<T> a) {
   return a;
 }
 
-// A lane's sum is folded by halves, as any instruction set can.
+// Folded by halves, as any instruction set can.
+template <int kBytes, class T>
+inline T folded(const T* value) {
+  if constexpr (kBytes == sizeof(T)) {
+    return *value;
+  } else {
+    typedef T Half __attribute__((vector_size(kBytes / 2)));
+    Half low, high;
+    std::memcpy(&low, value, sizeof low);
+    std::memcpy(&high, reinterpret_cast<const char*>(value) + sizeof low, sizeof high);
+    low += high;
+    return folded<kBytes / 2>(reinterpret_cast<const T*>(&low));
+  }
+}
+
 template <class T>
 inline T sum(const Lanes<T>& a) {
-  T value[Lanes<T>::kCount];
-  std::memcpy(value, a.part, 64);
-  for (int half = Lanes<T>::kCount / 2; half; half /= 2)
-    for (int i = 0; i < half; ++i) value[i] += value[i + half];
-  return value[0];
+  return folded<64>(reinterpret_cast<const T*>(a.part));
 }
 
 // Sums over many rows are kept in double: two registers' worth for sixteen floats, one for eight doubles.

@@ -154,10 +154,12 @@ class SampleBits {
 inline void transpose(uint64_t words[64]) {
   uint64_t mask = 0x00000000FFFFFFFFull;
   for (int width = 32; width; width >>= 1, mask ^= mask << width) {
-    for (int i = 0; i < 64; i = ((i | width) + 1) & ~width) {
-      const uint64_t swapped = ((words[i] >> width) ^ words[i | width]) & mask;
-      words[i] ^= swapped << width;
-      words[i | width] ^= swapped;
+    for (int first = 0; first < 64; first += 2 * width) {
+      for (int i = first; i < first + width; ++i) {
+        const uint64_t swapped = ((words[i] >> width) ^ words[i + width]) & mask;
+        words[i] ^= swapped << width;
+        words[i + width] ^= swapped;
+      }
     }
   }
 }

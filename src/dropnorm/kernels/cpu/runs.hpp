@@ -1,4 +1,4 @@
-// How a pass goes over a tensor: in runs of up to sixteen vectors whose lanes belong to the same channels.
+// How a pass goes over a tensor: in runs of vectors whose lanes belong to the same channels.
 #pragma once
 
 #include "mask.hpp"
@@ -59,7 +59,7 @@ struct PlaneRun {
 
 // The blocks into which a tensor is cut, by its shape alone.
 class Blocks {
-  static constexpr int64_t kBlockRows = 256, kMostOfRows = 64, kRowChannels = 2048, kValues = 16384, kPlaneColumns = 1024;
+  static constexpr int64_t kBlockRows = 256, kMostOfRows = 64, kRowChannels = 2048, kValues = 16384, kPlaneColumns = 1024, kAlong = 32;
 
  public:
   explicit Blocks(const Layout& layout)
@@ -128,7 +128,12 @@ class Blocks {
                                   (task.group * layout_.samples + n) * layout_.positions + s, scratch.sample.bit(c, s),
                                   channelwise ? 0 : kLanes, static_cast<int>(vectors)});
         };
-        for (; s + kChunk * kLanes <= s1; s += kChunk * kLanes) run(std::true_type{}, kChunk);
+        for (; s + kAlong * kLanes <= s1; s += kAlong * kLanes) run(std::true_type{}, kAlong);
+        if (s + kLanes <= s1) {
+          const int64_t vectors = (s1 - s) / kLanes;
+          run(std::true_type{}, vectors);
+          s += vectors * kLanes;
+        }
         if (s < s1) run(std::false_type{}, ceil_div(s1 - s, kLanes));
       }
     });

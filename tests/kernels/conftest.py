@@ -1,0 +1,36 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from dropnorm.kernels import cpu
+
+NATIVE = [name for name in cpu.available() if name != cpu.REFERENCE]
+
+
+@pytest.fixture(autouse=True)
+def _forget_the_choice() -> Iterator[None]:
+    yield
+    cpu.instruction_set.cache_clear()
+
+
+@contextmanager
+def _forced(name: str) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DROPNORM_CPU", name)
+        cpu.instruction_set.cache_clear()
+        yield name
+    cpu.instruction_set.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def forced() -> Callable[[str], AbstractContextManager[str]]:
+    """A context in which the kernels of this instruction set run."""
+    return _forced
+
+
+@pytest.fixture(params=NATIVE)
+def native(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each of the processor's instruction sets."""
+    with _forced(request.param) as name:
+        yield name
