@@ -31,7 +31,7 @@ class BatchNormPass {
     for_tasks([this](const Task& task, RowBits::Scratch&) { blocks_.by_rows() ? row_moments(task) : plane_moments(task); });
     for_channels([this](int64_t group, int64_t c0, int64_t c1) { finish_moments(group, c0, c1); });
     for_tasks([this](const Task& task, RowBits::Scratch& scratch) {
-      runs<kStreamRows>(task, scratch, [this](const auto& run, const Channel& channel, const Vector& scale) {
+      runs<kStreamRows>(task, scratch, [this](const auto& run, const Channel& channel, const Vector& scale) DROPNORM_INLINE {
         for (int i = 0; i < run.size; ++i) {
           const Vector z = channel.affine(channel.normalized(load(x() + run.offset(i), run.values(i))));
           const Vector activated = activate<kind>(z, Vector(static_cast<T>(job_.negative_slope)));
@@ -45,7 +45,7 @@ class BatchNormPass {
     for_channels([this](int64_t group, int64_t c0, int64_t c1) { set_parameters(group, c0, c1); });
     for_tasks([this](const Task& task, RowBits::Scratch& scratch) {
       double *sums = partial(0, task), *projections = partial(1, task);
-      runs<kSumRows>(task, scratch, [=](const auto& run, const Channel& channel, const Vector& scale) {
+      runs<kSumRows>(task, scratch, [=](const auto& run, const Channel& channel, const Vector& scale) DROPNORM_INLINE {
         Vector sum(T{0}), projection(T{0});
         for (int i = 0; i < run.size; ++i) {
           const Vector normalized = channel.normalized(load(x() + run.offset(i), run.values(i)));
@@ -60,7 +60,7 @@ class BatchNormPass {
     for_channels([this](int64_t group, int64_t c0, int64_t c1) { finish_sums(group, c0, c1); });
     for_tasks([this](const Task& task, RowBits::Scratch& scratch) {
       const T *means = parameter(kGradMean, task.group), *projections = parameter(kGradProjection, task.group);
-      runs<kStreamRows>(task, scratch, [=](const auto& run, const Channel& channel, const Vector& scale) {
+      runs<kStreamRows>(task, scratch, [=](const auto& run, const Channel& channel, const Vector& scale) DROPNORM_INLINE {
         const Vector mean = run.parameter(means), projection = run.parameter(projections);
         const Vector slope = channel.inverse_std * channel.weight;
         for (int i = 0; i < run.size; ++i) {
@@ -127,7 +127,7 @@ class BatchNormPass {
     const T *means = parameter(kMean, task.group), *inverse_stds = parameter(kInverseStd, task.group),
             *weights = parameter(kWeight, task.group), *biases = parameter(kBias, task.group);
     const Decisions decisions(job_.mask, task.group);
-    blocks_.template runs<T, kRows>(task, decisions, job_.mask.channelwise, scratch, [&](const auto& run) {
+    blocks_.template runs<T, kRows>(task, decisions, job_.mask.channelwise, scratch, [&](const auto& run) DROPNORM_INLINE {
       const Channel channel{run.parameter(means), run.parameter(inverse_stds), run.parameter(weights), run.parameter(biases)};
       body(run, channel, scale);
     });

@@ -193,7 +193,10 @@ class RowBits {
     }
     for (int64_t row = 0; row < rows; ++row) {
       uint64_t* words = words_.data() + row * pitch_;
-      if (row && (q0 + row) % layout.positions)
+      // A division takes as long as a tile.
+      if (layout.positions == 1)
+        decisions.columns(q0 + row, c0, c1, words);
+      else if (row && (q0 + row) % layout.positions)
         std::copy_n(words - pitch_, pitch_, words);
       else
         decisions.columns((q0 + row) / layout.positions, c0, c1, words);
@@ -234,7 +237,8 @@ void for_rows(const Decisions& decisions, const Layout& layout, bool channelwise
       }
       end = std::min(end, filled);
     }
-    bits.fill(decisions, layout, channelwise || constant, sample, q, end - q, c0, c1);
+    // What is the same for all rows is written down once.
+    if (!constant || q == q0) bits.fill(decisions, layout, channelwise || constant, sample, q, end - q, c0, c1);
     for (int64_t first = 0; first < end - q; first += kAtOnce)
       body(q + first, std::min(kAtOnce, end - q - first), bits, first);
     q = end;

@@ -4,6 +4,9 @@
 #include "mask.hpp"
 #include "moments.hpp"
 
+// A body that is called in two places is not inlined otherwise, and its run is then passed through memory.
+#define DROPNORM_INLINE __attribute__((always_inline))
+
 namespace dropnorm {
 namespace {
 
@@ -59,7 +62,7 @@ struct PlaneRun {
 
 // The blocks into which a tensor is cut, by its shape alone.
 class Blocks {
-  static constexpr int64_t kBlockRows = 256, kMostOfRows = 64, kRowChannels = 2048, kValues = 16384, kPlaneColumns = 1024, kAlong = 32;
+  static constexpr int64_t kBlockRows = 256, kMostOfRows = 64, kRowChannels = 2048, kValues = 16384, kPlaneColumns = 1024, kAlong = 32, kFewChannels = 512;
 
  public:
   explicit Blocks(const Layout& layout)
@@ -105,25 +108,29 @@ class Blocks {
     const int64_t base = task.group * layout_.rows() * layout_.channels;
     if (by_rows_) {
       const auto [q0, q1] = rows(task);
-      for_rows<kRows>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch,
-               [&, this](int64_t q, int64_t count, const RowBits& bits, int64_t first_bit) {
-                 int64_t c = task.c0;
-                 const auto run = [&](auto whole) {
-                   const uint64_t* decided = bits.words(first_bit, c);
-                   body(RowRun<T, whole>{decided, c, task.c1 - c, base + q * layout_.channels + c, layout_.channels,
-                                         task.group * layout_.rows() + q, bits.pitch(), static_cast<int>(c % 64),
-                                         static_cast<int>(count)});
-                 };
-                 for (; c + kLanes <= task.c1; c += kLanes) run(std::true_type{});
-                 if (c < task.c1) run(std::false_type{});
-               });
+      const auto rows_body = [&, this](int64_t q, int64_t count, const RowBits& bits, int64_t first_bit) DROPNORM_INLINE {
+        int64_t c = task.c0;
+        const auto run = [&](auto whole) DROPNORM_INLINE {
+          const uint64_t* decided = bits.words(first_bit, c);
+          body(RowRun<T, whole>{decided, c, task.c1 - c, base + q * layout_.channels + c, layout_.channels,
+                                task.group * layout_.rows() + q, bits.pitch(), static_cast<int>(c % 64),
+                                static_cast<int>(count)});
+        };
+        for (; c + kLanes <= task.c1; c += kLanes) run(std::true_type{});
+        if (c < task.c1) run(std::false_type{});
+      };
+      // Few channels: a run of many rows lies together, and the channels' parameters are loaded once for all of them.
+      if (layout_.channels <= kFewChannels)
+        for_rows<16>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, rows_body);
+      else
+        for_rows<kRows>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, rows_body);
       return;
     }
     stretches(task, [&, this](int64_t n, int64_t s0, int64_t s1) {
       scratch.sample.fill(decisions, layout_, channelwise, n, task.c0, task.c1, s0, s1);
       for (int64_t c = task.c0; c < task.c1; ++c) {
         int64_t s = s0;
-        const auto run = [&](auto whole, int64_t vectors) {
+        const auto run = [&](auto whole, int64_t vectors) DROPNORM_INLINE {
           body(PlaneRun<T, whole>{scratch.sample.words(), c, s1 - s, base + (n * layout_.channels + c) * layout_.positions + s,
                                   (task.group * layout_.samples + n) * layout_.positions + s, scratch.sample.bit(c, s),
                                   channelwise ? 0 : kLanes, static_cast<int>(vectors)});
