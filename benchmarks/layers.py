@@ -101,7 +101,7 @@ def speed(threads: int) -> list[list[str]]:
         }
         if name == "Dropout" and backward:
             steps["hardtanh"] = training_step(torch.nn.Hardtanh(), x)
-        found = medians(steps, repeats=3 if x.numel() > 2**25 else 9, warmup=2)
+        found = medians(steps, repeats=3 if x.numel() > 2**25 else 7, warmup=1)
         size = " x ".join(map(str, shape)) + (", channels last" if memory_format is LAST else "")
         work = f"{name}, forward" + (" and backward" if backward else "")
         ratios = [f"{found[which] / found['dropnorm']:.2f}" for which in ("torch", "compiled")]
@@ -116,9 +116,9 @@ def speed(threads: int) -> list[list[str]]:
 def main() -> None:
     """Memory, and speed with two threads and with one."""
     memory()
-    rows = [row for threads in on_threads() for row in speed(threads)]
     header = ["layer", "size", "threads", "times faster than torch", "than torch compiled", "at least"]
-    table("Layers as users call them, float32", header, rows)
+    for threads in on_threads():
+        table("Layers as users call them, float32", header, speed(threads))
 
 
 if __name__ == "__main__":

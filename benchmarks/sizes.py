@@ -26,15 +26,17 @@ def measured(name: str, size: int, dtype: torch.dtype) -> tuple[float, float]:
     x = torch.randn(shape_of(size, name)).to(dtype).requires_grad_()
     theirs, ours = (layer.to(dtype) for layer in LAYERS[name](x.shape[1]))
     ways = {"torch": training_step(theirs, x), "dropnorm": training_step(ours, x)}
-    repeats, warmup = (101, 20) if size < 2**17 else (11, 2) if size < 2**25 else (3, 1)
+    repeats, warmup = (51, 10) if size < 2**17 else (5, 1) if size < 2**25 else (1, 1)
     found = medians(ways, repeats=repeats, warmup=warmup)
     return found["torch"], found["dropnorm"]
 
 
 def main() -> None:
     """Print the ratios by size, and draw the time for each value."""
-    figure, rows = go.Figure(), []
+    figure = go.Figure()
+    header = ["layer", "type", "threads", *(f"{size:,} values" for size in SIZES)]
     for threads in on_threads():
+        rows = []
         for name in LAYERS:
             for dtype in DTYPES:
                 # The largest once: in the type that all use, and with all threads.
@@ -47,6 +49,7 @@ def main() -> None:
                     for which, index in (("torch", 0), ("dropnorm", 1)):
                         each = [1e9 * pair[index] / size for pair, size in zip(times, sizes, strict=True)]
                         figure.add_scatter(x=sizes, y=each, name=f"{name}, {which}, {threads} threads")
+        table(f"Times faster than torch by size, forward and backward; at least {BOUND} is asked", header, rows)
     figure.update_layout(
         title=f"Forward and backward pass, float32: {machine()}",
         xaxis={"type": "log", "title": "values"},
@@ -54,8 +57,6 @@ def main() -> None:
     )
     RESULTS.mkdir(exist_ok=True)
     figure.write_html(RESULTS / "sizes.html", include_plotlyjs="directory")
-    header = ["layer", "type", "threads", *(f"{size:,} values" for size in SIZES)]
-    table(f"Times faster than torch by size, forward and backward; at least {BOUND} is asked", header, rows)
     print(f"\nDrawn: {RESULTS / 'sizes.html'}")
 
 
