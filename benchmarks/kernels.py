@@ -12,7 +12,7 @@ KEY = torch.tensor(1)
 PLAIN = ("identity", 0.0, [0.0], KEY, 0, None, False)
 RELU_DROPOUT = ("relu", 0.0, [0.2], KEY, 0, None, False)
 
-# What, on which shape, in which type and memory format, and the bound that issue and README state.
+# What, on which shape, in which type and memory format, and the bound that the README states.
 Case = tuple[str, tuple[int, ...], torch.dtype, torch.memory_format, float]
 LAST = torch.channels_last
 CASES: list[Case] = [
