@@ -171,7 +171,7 @@ def draw_key(generator: torch.Generator | None = None) -> Tensor:
     if torch._C._len_torch_dispatch_stack():
         key = torch.empty((), dtype=torch.int64, device="cpu")  # of the kind that the mode makes
     else:
-        key = torch.empty_like(_ANY_KEY)  # three times as fast, which a batch of 32 notices
+        key = torch.empty_like(_ANY_KEY)  # faster, which a batch of 32 notices
     return key.random_(-(2**63), 2**63 - 1, generator=generator)
 
 

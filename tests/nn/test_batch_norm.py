@@ -439,3 +439,14 @@ def test_compiled_what_only_the_data_can_tell_is_an_assertion_or_a_choice(compil
     y = call(lenient, x, few)
     assert_same(buffers(lenient), before, rtol=0, atol=0)
     torch.testing.assert_close(y, copy.deepcopy(lenient).eval()(x))
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+@pytest.mark.parametrize("replaced", [lambda old: old.double(), lambda old: torch.stack((old, old), 1)[:, 0]])
+def test_running_statistics_of_another_type_or_stride_are_moved_all_the_same(name, replaced):
+    x, plain, other = torch.randn(40, 3) * 2 + 5, nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+    setattr(other, name, replaced(getattr(other, name)))
+    for layer in (plain, other):
+        layer(x)
+    for buffer in ("running_mean", "running_var"):
+        torch.testing.assert_close(getattr(other, buffer), getattr(plain, buffer), check_dtype=False)

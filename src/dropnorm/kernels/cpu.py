@@ -322,14 +322,11 @@ def launch_batch_norm(
     )
 
 
-def moves_running(running: Tensor, new: Tensor) -> bool:
-    """Whether `move_running` takes statistics like these."""
-    return (
-        instruction_set() != REFERENCE
-        and running.dtype == new.dtype
-        and running.dtype in (torch.float32, torch.float64)
-        and running.is_contiguous()
-        and new.is_contiguous()
+def moves_running(running_mean: Tensor, running_var: Tensor, mean: Tensor) -> bool:
+    """Whether `move_running` takes these: buffers are the user's to replace, and the kernel sees only addresses."""
+    return instruction_set() != REFERENCE and all(
+        running.dtype == mean.dtype and running.shape == mean.shape and running.is_contiguous()
+        for running in (running_mean, running_var)
     )
 
 
@@ -346,6 +343,7 @@ def move_running(
 
     With only_finite, statistics that are not all finite change nothing.
     """
+    mean, var = mean.contiguous(), var.contiguous()
     counted = _chosen().move_running(
         running_mean.data_ptr(),
         running_var.data_ptr(),

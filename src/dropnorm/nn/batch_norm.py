@@ -100,7 +100,8 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         running_mean, running_var, batches = self.running_mean, self.running_var, self.num_batches_tracked
         if running_mean is None or running_var is None or batches is None or (type(count) is int and count == 0):
             return
-        if type(count) is int and is_direct((running_mean, batches, mean)) and cpu.moves_running(running_mean, mean):
+        plain = type(count) is int and is_direct((running_mean, running_var, batches, mean))
+        if isinstance(count, int) and plain and cpu.moves_running(running_mean, running_var, mean):
             self._track_directly(running_mean, running_var, batches, mean, var, count)
         else:
             self._track_by_torch(running_mean, running_var, batches, mean, var, count)
