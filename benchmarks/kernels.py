@@ -5,13 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dropnorm.kernels import cpu
+from dropnorm.kernels import cpu, instruction_sets
+from dropnorm.kernels.instruction_sets import kernels
+from dropnorm.kernels.reference import ACTIVATIONS
 from measure import medians, on_threads, table
 
-KEY = torch.tensor(1)
-PLAIN = ("identity", 0.0, [0.0], KEY, 0, None, False)
-RELU_DROPOUT = ("relu", 0.0, [0.2], KEY, 0, None, False)
-
+IDENTITY, RELU = (ACTIVATIONS.index(name) for name in ("identity", "relu"))
 # What, on which shape, in which type and memory format, and the bound that the README states.
 Case = tuple[str, tuple[int, ...], torch.dtype, torch.memory_format, float]
 LAST = torch.channels_last
@@ -30,15 +29,18 @@ CASES: list[Case] = [
 def ways(what: str, x: Tensor) -> dict[str, Callable[[], object]]:
     """A copy and the kernel, both into y."""
     y, grad = torch.empty_like(x), torch.randn_like(x)
+    native, threads = kernels(), torch.get_num_threads()
+    decided = cpu.decide(0.2, torch.tensor(1), 0, None, False)
     if what == "dropout forward":
-        return {"copy": lambda: y.copy_(x), what: lambda: cpu.launch_dropout(x, y, [0.2], KEY, 0, None, False)}
+        return {"copy": lambda: y.copy_(x), what: lambda: native.dropout(x, y, decided, threads)}
     weight, bias = torch.rand(x.shape[1]), torch.randn(x.shape[1])
-    mean, var, grad_weight, grad_bias = (torch.empty(x.shape[1]) for _ in range(4))
-    rest = PLAIN if what == "batch norm" else RELU_DROPOUT
+    grad_weight, grad_bias = torch.empty(x.shape[1]), torch.empty(x.shape[1])
+    activation, dropping = (IDENTITY, None) if what == "batch norm" else (RELU, decided)
 
     def both() -> None:
-        cpu.launch_batch_norm(False, x, None, y, weight, bias, mean, var, None, None, None, 1e-5, *rest)
-        cpu.launch_batch_norm(True, x, grad, y, weight, bias, mean, var, grad_weight, grad_bias, None, 1e-5, *rest)
+        call = native.BatchNorm(1e-5, activation, 0.0, dropping, False)
+        call.forward(x, y, weight, bias, None, threads)
+        call.backward(grad, x, weight, bias, None, y, grad_weight, grad_bias, threads)
 
     return {"copy": lambda: y.copy_(x), what: both}
 
@@ -55,7 +57,7 @@ def main() -> None:
             kind = str(dtype).removeprefix("torch.")
             rows.append([name, size, kind, str(threads), f"{found[what] / found['copy']:.2f}", f"{bound:g}"])
     header = ["work", "size", "type", "threads", "times of copy_", "at most"]
-    table(f"The kernels ({cpu.instruction_set()}) alone, output already there", header, rows)
+    table(f"The kernels ({instruction_sets.chosen()}) alone, output already there", header, rows)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dropnorm import cli
-from dropnorm.kernels import cpu
+from dropnorm.kernels import instruction_sets
 from dropnorm.study.records import Summary
 from dropnorm.study.run import PlannedStudy
 
@@ -284,14 +284,14 @@ def test_a_mistake_of_ours_shows_its_traceback(csv, monkeypatch):
 
 def test_info_says_which_kernels_run(run, monkeypatch):
     monkeypatch.setenv("DROPNORM_CPU", "reference")
-    cpu.instruction_set.cache_clear()
+    instruction_sets.choose_again()
     try:
         code, out, err = run("info")
     finally:
-        cpu.instruction_set.cache_clear()
+        instruction_sets.choose_again()
     assert (code, err) == (0, "")
     facts = dict(line.split(maxsplit=1) for line in out.splitlines())
-    assert facts["kernels"] == f"reference (of {', '.join(cpu.available())}; DROPNORM_CPU chooses)"
+    assert facts["kernels"] == f"reference (of {', '.join(instruction_sets.available())}; DROPNORM_CPU chooses)"
     assert facts["torch"] == torch.__version__
     assert facts["threads"] == str(torch.get_num_threads())
 

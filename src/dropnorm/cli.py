@@ -197,7 +197,7 @@ def info() -> None:
     import torch
 
     from dropnorm import __version__
-    from dropnorm.kernels import cpu
+    from dropnorm.kernels import instruction_sets
     from dropnorm.study.execution import processor_name
 
     facts = {
@@ -205,7 +205,7 @@ def info() -> None:
         "torch": torch.__version__,
         "processor": processor_name("cpu"),
         "threads": str(torch.get_num_threads()),
-        "kernels": f"{cpu.instruction_set()} (of {', '.join(cpu.available())}; DROPNORM_CPU chooses)",
+        "kernels": f"{instruction_sets.chosen()} (of {', '.join(instruction_sets.available())}; DROPNORM_CPU chooses)",
         "CUDA": processor_name("cuda") if torch.cuda.is_available() else "none",
     }
     for name, value in facts.items():

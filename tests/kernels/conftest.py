@@ -3,24 +3,24 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from dropnorm.kernels import cpu
+from dropnorm.kernels import instruction_sets
 
-NATIVE = [name for name in cpu.available() if name != cpu.REFERENCE]
+NATIVE = [name for name in instruction_sets.available() if name != instruction_sets.REFERENCE]
 
 
 @pytest.fixture(autouse=True)
 def _forget_the_choice() -> Iterator[None]:
     yield
-    cpu.instruction_set.cache_clear()
+    instruction_sets.choose_again()
 
 
 @contextmanager
 def _forced(name: str) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DROPNORM_CPU", name)
-        cpu.instruction_set.cache_clear()
+        instruction_sets.choose_again()
         yield name
-    cpu.instruction_set.cache_clear()
+    instruction_sets.choose_again()
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,13 @@
 import shutil
-import sys
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropnorm.errors import ArgumentError
-from dropnorm.kernels import cpu, reference
+from dropnorm.kernels import cpu, instruction_sets, reference
 
-NATIVE = [name for name in cpu.available() if name != cpu.REFERENCE]
+NATIVE = [name for name in instruction_sets.available() if name != instruction_sets.REFERENCE]
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 KEY = torch.tensor(-0x123456789ABCDEF)
 
@@ -111,48 +109,3 @@ def test_any_shape_and_rate(shape, dtype, p, key, site, channelwise, transposed)
     x = torch.randn(shape).to(dtype)
     x = x.transpose(0, -1) if transposed else x
     assert_same(x, [p], torch.tensor(key), site, channelwise=channelwise)
-
-
-def test_the_best_runs_unless_another_is_forced(monkeypatch, forced):
-    monkeypatch.delenv("DROPNORM_CPU", raising=False)
-    cpu.instruction_set.cache_clear()
-    assert cpu.instruction_set() == cpu.available()[0] != cpu.REFERENCE
-    monkeypatch.setattr(cpu, "launch_dropout", None)
-    with forced("reference"):
-        assert cpu.instruction_set() == cpu.REFERENCE
-        assert cpu.dropout(torch.ones(2, 3), [0.5], KEY, 0, None, False).shape == (2, 3)
-
-
-def test_what_cannot_be_forced(monkeypatch, forced, refuses):
-    with (
-        forced("avx513"),
-        refuses(
-            ArgumentError,
-            "DROPNORM_CPU='avx513' is unknown: expected one of 'avx512', 'avx2', 'portable', 'reference'. "
-            "Did you mean 'avx512'?",
-        ),
-    ):
-        cpu.instruction_set()
-    monkeypatch.setattr(cpu, "available", lambda: ("portable", "reference"))
-    with (
-        forced("avx512"),
-        refuses(ArgumentError, "DROPNORM_CPU='avx512' is not to be had here: expected one of 'portable', 'reference'."),
-    ):
-        cpu.instruction_set()
-
-
-def test_without_the_compiled_module_it_says_so_once_and_runs(monkeypatch, recwarn):
-    monkeypatch.delenv("DROPNORM_CPU", raising=False)
-    monkeypatch.setitem(sys.modules, "dropnorm.kernels._cpu", None)
-    monkeypatch.delattr("dropnorm.kernels._cpu", raising=False)
-    cpu._native.cache_clear()
-    cpu.instruction_set.cache_clear()
-    try:
-        with pytest.warns(RuntimeWarning, match="without its C\\+\\+ kernels .* install a C\\+\\+17 compiler"):
-            assert cpu.instruction_set() == cpu.REFERENCE
-        for _ in range(2):
-            assert cpu.available() == ("reference",)
-            assert_same(torch.randn(3, 5), [0.5])
-        assert not recwarn.list
-    finally:
-        cpu._native.cache_clear()

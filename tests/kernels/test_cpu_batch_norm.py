@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dropnorm.kernels import cpu, reference
+from dropnorm.kernels import cpu, instruction_sets, reference
 
-NATIVE = [name for name in cpu.available() if name != cpu.REFERENCE]
+NATIVE = [name for name in instruction_sets.available() if name != instruction_sets.REFERENCE]
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 RESULTS = ("y", "mean", "var", "grad_x", "grad_weight", "grad_bias")
 KEY = torch.tensor(-0x123456789ABCDEF)

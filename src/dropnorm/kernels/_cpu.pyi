@@ -1,58 +1,52 @@
+from collections.abc import Sequence
+
+from torch import Tensor
+
 def instruction_sets() -> list[str]: ...
 def choose(instruction_set: str, /) -> None: ...
-def dropout(
-    x: int,
-    y: int,
-    dtype: int,
-    samples: int,
-    channels: int,
-    positions: int,
-    channels_last: bool,
-    p: list[float],
-    keys: int,
-    site: int,
-    row: int,
-    channelwise: bool,
-    threads: int,
-    /,
-) -> None: ...
-def batch_norm(
-    backward: bool,
-    x: int,
-    grad: int,
-    y: int,
-    dtype: int,
-    samples: int,
-    channels: int,
-    positions: int,
-    channels_last: bool,
-    weight: int,
-    bias: int,
-    mean: int,
-    var: int,
-    grad_weight: int,
-    grad_bias: int,
-    counted: int,
-    eps: float,
-    activation: int,
-    negative_slope: float,
-    p: list[float],
-    keys: int,
-    site: int,
-    row: int,
-    channelwise: bool,
-    threads: int,
-    /,
-) -> None: ...
-def move_running(
-    running_mean: int,
-    running_var: int,
-    mean: int,
-    var: int,
-    dtype: int,
-    channels: int,
-    momentum: float,
-    correction: float,
-    only_finite: bool,
-    /,
-) -> bool: ...
+
+class Decided: ...
+
+def decide(
+    p: float | Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool, /
+) -> Decided | None: ...
+def dropout(x: Tensor, y: Tensor, decided: Decided, threads: int, /) -> bool: ...
+
+class BatchNorm:
+    def __init__(
+        self, eps: float, activation: int, negative_slope: float, decided: Decided | None, grouped: bool, /
+    ) -> None: ...
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        counted: Tensor | None,
+        threads: int,
+        /,
+    ) -> bool: ...
+    def backward(
+        self,
+        grad: Tensor,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        counted: Tensor | None,
+        grad_x: Tensor,
+        grad_weight: Tensor | None,
+        grad_bias: Tensor | None,
+        threads: int,
+        /,
+    ) -> bool: ...
+    def statistics(self, mean: Tensor, var: Tensor, /) -> bool: ...
+    def recall(self, x: Tensor, mean: Tensor, var: Tensor, /) -> bool: ...
+    def track(
+        self,
+        running_mean: Tensor,
+        running_var: Tensor | None,
+        batches: Tensor | None,
+        momentum: float | None,
+        only_finite: bool,
+        /,
+    ) -> bool | None: ...

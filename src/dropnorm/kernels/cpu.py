@@ -1,138 +1,121 @@
-"""The CPU backend: launches the C++ kernels in `cpu/`, one source compiled for several instruction sets.
+"""The CPU backend: native kernels for what lies in memory channels first or last, a copy of what does not, or the reference.
 
-They work in the memory order that a tensor has, channels first or channels last; only a tensor that is neither is copied. Where
-they were not built, and for an empty tensor, the reference runs.
+The native module reads tensors itself, and says of each call whether it took it; what it leaves is not an error.
 """
 
-import functools
-import math
-import os
-import warnings
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
-# torch must be there first: the kernels take their threads from the OpenMP runtime that it loads.
 import torch
 from torch import Tensor
 
-from dropnorm._validate import choice
-from dropnorm.errors import ArgumentError
 from dropnorm.kernels import reference
+from dropnorm.kernels.instruction_sets import kernels
 from dropnorm.random import checked_site
 
-REFERENCE = "reference"
-INSTRUCTION_SETS = ("avx512", "avx2", "portable")
-_DTYPES = {torch.float32: 0, torch.float64: 1, torch.bfloat16: 2, torch.float16: 3}
 _ACTIVATIONS = {name: number for number, name in enumerate(reference.ACTIVATIONS)}
 
 
-@functools.cache
-def _native() -> ModuleType | None:
-    """The compiled module, or None with a warning, which the cache makes the only one."""
-    try:
-        from dropnorm.kernels import _cpu
-    except ImportError:
-        warnings.warn(
-            "dropnorm was installed without its C++ kernels and runs on the reference kernels: the same masks, slower. "
-            "To get the fast ones, install a C++17 compiler and then dropnorm again: pip install --force-reinstall "
-            "--no-deps dropnorm.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        return None
-    return _cpu
+def decide(p: float | Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Any:
+    """The mask's decisions as the native kernels take them; None where there are no kernels for key and rows."""
+    native = kernels()
+    return None if native is None else native.decide(p, key, checked_site(site), rows, channelwise)
 
 
-def available() -> tuple[str, ...]:
-    """What this processor can run, the fastest first; the reference is always there."""
-    native = _native()
-    return (*(native.instruction_sets() if native else ()), REFERENCE)
+def dropped(x: Tensor, decided: Any) -> Tensor | None:
+    """Drop the decided units of x into a new tensor; None where the native kernel takes neither x nor a copy of it."""
+    native: Any = kernels()
+    y = torch.empty_like(x)
+    if native.dropout(x, y, decided, torch.get_num_threads()):
+        return y
+    ordered = _ordered(x)
+    result = torch.empty_like(ordered)
+    return y.copy_(result) if native.dropout(ordered, result, decided, torch.get_num_threads()) else None
 
 
-@functools.cache
-def instruction_set() -> str:
-    """What runs: the fastest there is, or what the environment variable DROPNORM_CPU forces, read at first use.
+def dropped_in_place(x: Tensor, decided: Any) -> bool:
+    """Drop in x itself, and say whether that was possible."""
+    native: Any = kernels()
+    done: bool = native.dropout(x, x, decided, torch.get_num_threads())
+    return done
 
-    Raises:      ArgumentError if DROPNORM_CPU is unknown, or not to be had on this processor.
+
+def normalized(
+    x: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    counted: Tensor | None,
+    eps: float,
+    activation: str,
+    negative_slope: float,
+    decided: Any,
+    grouped: bool,
+) -> tuple[Tensor, Any] | None:
+    """Batch norm, activation and dropout (none, if nothing is decided) of x, and the call with what its gradients need.
+
+    None where the native kernels take neither these tensors nor copies of them.
     """
-    wanted = os.environ.get("DROPNORM_CPU") or None
-    if wanted == REFERENCE:
-        return REFERENCE
-    if wanted is None:
-        wanted = available()[0]
-    choice(wanted, "DROPNORM_CPU", (*INSTRUCTION_SETS, REFERENCE))
-    if wanted not in available():
-        raise ArgumentError(
-            f"DROPNORM_CPU={wanted!r} is not to be had here: expected one of {', '.join(map(repr, available()))}."
-        )
-    native = _native()
-    if native is not None and wanted != REFERENCE:
-        native.choose(wanted)
-    return wanted
+    native: Any = kernels()
+    call = native.BatchNorm(eps, _ACTIVATIONS[activation], negative_slope, decided, grouped)
+    y = torch.empty_like(x)
+    if call.forward(x, y, weight, bias, counted, torch.get_num_threads()):
+        return y, call
+    given = (x, weight, bias, counted)
+    if not all(tensor is None or tensor.is_cpu for tensor in given):
+        return None
+    copies = [None if tensor is None else _ordered(tensor) for tensor in given]
+    result = torch.empty_like(copies[0])  # type: ignore[arg-type] # x is not None
+    if call.forward(copies[0], result, *copies[1:], torch.get_num_threads()):
+        return y.copy_(result), call
+    return None
 
 
-def _chosen() -> ModuleType:
-    """The compiled module, which runs on the instruction set that was chosen."""
-    instruction_set()
-    native = _native()
-    assert native is not None
-    return native
+def statistics(call: Any, x: Tensor, grouped: bool) -> tuple[Tensor, Tensor]:
+    """Mean and variance that a forward pass of x has kept."""
+    shape = (x.shape[0], x.shape[2]) if grouped else (x.shape[1],)
+    dtype = reference.accumulation_dtype(x)
+    mean, var = torch.empty(shape, dtype=dtype, device="cpu"), torch.empty(shape, dtype=dtype, device="cpu")
+    call.statistics(mean, var)
+    return mean, var
+
+
+def gradients(
+    call: Any, grad: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, counted: Tensor | None
+) -> tuple[Tensor, Tensor | None, Tensor | None] | None:
+    """The gradients of x, weight and bias from that of the call's output, of what there is; None as for `normalized`."""
+    grad_x = torch.empty_like(x)
+    grad_weight = None if weight is None else torch.empty_like(weight)
+    grad_bias = None if bias is None else torch.empty_like(bias)
+    of_parameters = (grad_weight, grad_bias)
+    if call.backward(grad, x, weight, bias, counted, grad_x, *of_parameters, torch.get_num_threads()):
+        return grad_x, grad_weight, grad_bias
+    # A gradient may lie otherwise than x, as that of a sum does.
+    along = grad_x.copy_(grad)
+    if call.backward(along, x, weight, bias, counted, grad_x, *of_parameters, torch.get_num_threads()):
+        return grad_x, grad_weight, grad_bias
+    first, *rest = (None if tensor is None else _ordered(tensor) for tensor in (x, weight, bias, counted))
+    along = _ordered(grad).to(x.dtype, copy=True)
+    if call.backward(along, first, *rest, along, *of_parameters, torch.get_num_threads()):
+        return grad_x.copy_(along), grad_weight, grad_bias
+    return None
 
 
 def dropout(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:
     """Drop as the reference does, to the bit."""
-    if not _native_takes(x) or x.ndim == key.ndim:
-        return reference.dropout(x, p, key, site, rows, channelwise)
-    ordered = _in_order(x, key.ndim)
-    y = launch_dropout(ordered, torch.empty_like(ordered), p, key, site, rows, channelwise)
-    return y if ordered is x else _like(x, y)
-
-
-def works_in_place(x: Tensor, groups: int) -> bool:
-    """Whether `dropout_` takes x, of which the first `groups` dimensions (none or one) are groups."""
-    return _native_takes(x) and x.ndim > groups and _in_order(x, groups) is x
-
-
-def dropout_(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:
-    """The same in x itself, which `works_in_place` must have found to be possible."""
-    return launch_dropout(x, x, p, key, site, rows, channelwise)
-
-
-def launch_dropout(
-    x: Tensor, y: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool
-) -> Tensor:
-    """Run the native kernel from x into y, of one memory order; y may be x."""
-    samples, channels, positions, channels_last = _layout(x, key.ndim)
-    if not channels_last and not channelwise:
-        channels, positions = channels * positions, 1
-    # These names hold what may be a copy for as long as the kernel reads it.
-    key, rows = key.contiguous(), rows if rows is None else rows.contiguous()
-    _chosen().dropout(
-        x.data_ptr(),
-        y.data_ptr(),
-        _DTYPES[x.dtype],
-        samples,
-        channels,
-        positions,
-        channels_last,
-        p,
-        key.data_ptr(),
-        checked_site(site),
-        0 if rows is None else rows.data_ptr(),
-        channelwise,
-        torch.get_num_threads(),
-    )
-    return y
+    decided = decide(p, _ordered(key), site, rows if rows is None else _ordered(rows), channelwise)
+    y = None if decided is None else dropped(x, decided)
+    return reference.dropout(x, p, key, site, rows, channelwise) if y is None else y
 
 
 def batch_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, eps: float, grouped: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The reference's batch norm: (y, mean, var)."""
-    if not _native_takes(x):
+    made = kernels() and normalized(x, weight, bias, mask, eps, "identity", 0.0, None, grouped)
+    if not made:
         return reference.batch_norm(x, weight, bias, mask, eps, grouped)
-    return _forward(x, weight, bias, mask, eps, "identity", 0.0, *_no_dropout(x, grouped))
+    y, call = made
+    return y, *statistics(call, x, grouped)
 
 
 def batch_norm_backward(
@@ -146,9 +129,8 @@ def batch_norm_backward(
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, weight and bias."""
-    if not _native_takes(x):
-        return reference.batch_norm_backward(grad, x, weight, mean, var, mask, eps, grouped)
-    return _backward(grad, x, weight, None, mean, var, mask, eps, "identity", 0.0, *_no_dropout(x, grouped))
+    made = _recalled(grad, x, weight, None, mean, var, mask, eps, "identity", 0.0, None, grouped)
+    return made or reference.batch_norm_backward(grad, x, weight, mean, var, mask, eps, grouped)
 
 
 def batch_norm_act_dropout(
@@ -167,11 +149,14 @@ def batch_norm_act_dropout(
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The reference's fused operation: (y, mean, var)."""
-    if not _native_takes(x):
+    decided = decide(p, _ordered(key), site, rows if rows is None else _ordered(rows), channelwise)
+    made = decided and normalized(x, weight, bias, mask, eps, activation, negative_slope, decided, grouped)
+    if not made:
         return reference.batch_norm_act_dropout(
             x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise, grouped
         )
-    return _forward(x, weight, bias, mask, eps, activation, negative_slope, p, key, site, rows, channelwise)
+    y, call = made
+    return y, *statistics(call, x, grouped)
 
 
 def batch_norm_act_dropout_backward(
@@ -193,59 +178,31 @@ def batch_norm_act_dropout_backward(
     grouped: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of x, weight and bias; the normalized input and the mask are made again."""
-    if not _native_takes(x):
-        return reference.batch_norm_act_dropout_backward(
-            grad,
-            x,
-            weight,
-            bias,
-            mean,
-            var,
-            mask,
-            eps,
-            activation,
-            negative_slope,
-            p,
-            key,
-            site,
-            rows,
-            channelwise,
-            grouped,
-        )
-    return _backward(
-        grad, x, weight, bias, mean, var, mask, eps, activation, negative_slope, p, key, site, rows, channelwise
+    decided = decide(p, _ordered(key), site, rows if rows is None else _ordered(rows), channelwise)
+    made = decided and _recalled(
+        grad, x, weight, bias, mean, var, mask, eps, activation, negative_slope, decided, grouped
+    )
+    return made or reference.batch_norm_act_dropout_backward(
+        grad,
+        x,
+        weight,
+        bias,
+        mean,
+        var,
+        mask,
+        eps,
+        activation,
+        negative_slope,
+        p,
+        key,
+        site,
+        rows,
+        channelwise,
+        grouped,
     )
 
 
-@functools.cache
-def _no_key(groups: int | None) -> Tensor:
-    return torch.zeros(() if groups is None else (groups,), dtype=torch.int64, device="cpu")
-
-
-def _no_dropout(x: Tensor, grouped: bool) -> tuple[list[float], Tensor, int, None, bool]:
-    """p, key, site, rows and channelwise of an operation that drops nothing."""
-    if grouped:
-        return [0.0] * x.shape[0], _no_key(x.shape[0]), 0, None, False
-    return [0.0], _no_key(None), 0, None, False
-
-
-def _forward(
-    x: Tensor, weight: Tensor | None, bias: Tensor | None, mask: Tensor | None, eps: float, *rest: Any
-) -> tuple[Tensor, Tensor, Tensor]:
-    key: Tensor = rest[3]
-    ordered = _in_order(x, key.ndim)
-    y = torch.empty_like(ordered)
-    dtype = reference.accumulation_dtype(x)
-    if weight is not None and weight.dtype == dtype and weight.is_contiguous():
-        mean, var = torch.empty_like(weight), torch.empty_like(weight)  # the fastest way to have two such tensors
-    else:
-        shape = (*x.shape[: key.ndim], x.shape[key.ndim + 1])
-        mean, var = torch.empty(shape, dtype=dtype, device="cpu"), torch.empty(shape, dtype=dtype, device="cpu")
-    launch_batch_norm(False, ordered, None, y, weight, bias, mean, var, None, None, mask, eps, *rest)
-    return (y if ordered is x else _like(x, y)), mean, var
-
-
-def _backward(
+def _recalled(
     grad: Tensor,
     x: Tensor,
     weight: Tensor | None,
@@ -254,144 +211,33 @@ def _backward(
     var: Tensor,
     mask: Tensor | None,
     eps: float,
-    *rest: Any,
-) -> tuple[Tensor, Tensor, Tensor]:
-    key: Tensor = rest[3]
-    ordered = _in_order(x, key.ndim)
-    if grad.dtype != x.dtype or grad.stride() != ordered.stride():
-        grad = torch.empty_like(ordered).copy_(grad)
-    mean, var = mean.contiguous(), var.contiguous()
-    grad_x, grad_weight, grad_bias = torch.empty_like(ordered), torch.empty_like(mean), torch.empty_like(mean)
-    launch_batch_norm(True, ordered, grad, grad_x, weight, bias, mean, var, grad_weight, grad_bias, mask, eps, *rest)
-    return (grad_x if ordered is x else _like(x, grad_x)), grad_weight, grad_bias
-
-
-def launch_batch_norm(
-    backward: bool,
-    x: Tensor,
-    grad: Tensor | None,
-    y: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor,
-    var: Tensor,
-    grad_weight: Tensor | None,
-    grad_bias: Tensor | None,
-    mask: Tensor | None,
-    eps: float,
     activation: str,
     negative_slope: float,
-    p: Sequence[float],
-    key: Tensor,
-    site: int,
-    rows: Tensor | None,
-    channelwise: bool,
-) -> None:
-    """Run the native kernel into y, the output or the gradient of x; x, grad and y have one memory order."""
-    samples, channels, positions, channels_last = _layout(x, key.ndim)
-    # These names hold what may be a copy for as long as the kernel reads it.
-    weight, bias = _parameter(weight, mean.dtype), _parameter(bias, mean.dtype)
-    mask, rows = mask if mask is None else mask.contiguous(), rows if rows is None else rows.contiguous()
-    key = key.contiguous()
-    _chosen().batch_norm(
-        backward,
-        x.data_ptr(),
-        _address(grad),
-        y.data_ptr(),
-        _DTYPES[x.dtype],
-        samples,
-        channels,
-        positions,
-        channels_last,
-        _address(weight),
-        _address(bias),
-        mean.data_ptr(),
-        var.data_ptr(),
-        _address(grad_weight),
-        _address(grad_bias),
-        _address(mask),
-        eps,
-        _ACTIVATIONS[activation],
-        negative_slope,
-        p,
-        key.data_ptr(),
-        checked_site(site),
-        _address(rows),
-        channelwise,
-        torch.get_num_threads(),
-    )
+    decided: Any,
+    grouped: bool,
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    """The gradients where a forward pass has left its statistics in tensors; those of parameters in their own type."""
+    native = kernels()
+    if native is None:
+        return None
+    call = native.BatchNorm(eps, _ACTIVATIONS[activation], negative_slope, decided, grouped)
+    mean, var = _ordered(mean), _ordered(var)
+    ordered = x if call.recall(x, mean, var) else _ordered(x)
+    if ordered is not x and not call.recall(ordered, mean, var):
+        return None
+    # A registered operation returns gradients of both parameters, in the accumulation type, whether they are there or not.
+    ones, zeros = torch.ones_like(mean), torch.zeros_like(mean)
+    weight = ones if weight is None else _ordered(weight).to(mean.dtype)
+    bias = zeros if bias is None else _ordered(bias).to(mean.dtype)
+    made = gradients(call, grad, ordered, weight, bias, mask)
+    if made is None:
+        return None
+    grad_x, grad_weight, grad_bias = made
+    assert grad_weight is not None
+    assert grad_bias is not None
+    return grad_x if ordered is x else torch.empty_like(x).copy_(grad_x), grad_weight, grad_bias
 
 
-def moves_running(running_mean: Tensor, running_var: Tensor, mean: Tensor) -> bool:
-    """Whether `move_running` takes these: buffers are the user's to replace, and the kernel sees only addresses."""
-    return instruction_set() != REFERENCE and all(
-        running.dtype == mean.dtype and running.shape == mean.shape and running.is_contiguous()
-        for running in (running_mean, running_var)
-    )
-
-
-def move_running(
-    running_mean: Tensor,
-    running_var: Tensor,
-    mean: Tensor,
-    var: Tensor,
-    momentum: float,
-    correction: float,
-    only_finite: bool,
-) -> bool:
-    """running.lerp_(new, momentum) for the mean and for var * correction; True if the batch counted.
-
-    With only_finite, statistics that are not all finite change nothing.
-    """
-    mean, var = mean.contiguous(), var.contiguous()
-    counted = _chosen().move_running(
-        running_mean.data_ptr(),
-        running_var.data_ptr(),
-        mean.data_ptr(),
-        var.data_ptr(),
-        _DTYPES[mean.dtype],
-        mean.numel(),
-        momentum,
-        correction,
-        only_finite,
-    )
-    torch.autograd.graph.increment_version((running_mean, running_var))
-    return bool(counted)
-
-
-def _native_takes(x: Tensor) -> bool:
-    return instruction_set() != REFERENCE and x.dtype in _DTYPES and x.numel() > 0
-
-
-def _parameter(parameter: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    if parameter is None or (parameter.dtype == dtype and parameter.is_contiguous()):
-        return parameter
-    return parameter.to(dtype).contiguous()
-
-
-def _address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def _layout(x: Tensor, leading: int) -> tuple[int, int, int, bool]:
-    """Samples, channels, positions of x in order, and whether its channels come last; `leading` dimensions are groups."""
-    shape = x.shape[leading:] if leading else x.shape
-    dimensions = len(shape)
-    if dimensions <= 2:
-        return shape[0], shape[1] if dimensions == 2 else 1, 1, False
-    return shape[0], shape[1], math.prod(shape[2:]), not x.is_contiguous()
-
-
-def _in_order(x: Tensor, leading: int) -> Tensor:
-    """Return x itself if its channels come first or last in memory, as in all usual formats; otherwise a copy."""
-    if x.is_contiguous() or (x.ndim > leading + 2 and x.movedim(leading + 1, -1).is_contiguous()):
-        return x
-    return x.contiguous()
-
-
-def _like(x: Tensor, y: Tensor) -> Tensor:
-    """Give y the strides that torch gives to what is made like x."""
-    if y.is_contiguous() == x.is_contiguous():
-        return y
-    like = torch.empty_like(x)
-    return y if like.stride() == y.stride() else like.copy_(y)
+def _ordered(tensor: Tensor) -> Tensor:
+    """The values as a plain tensor in the usual order, in the processor's memory."""
+    return tensor.detach().as_subclass(Tensor).cpu().contiguous()

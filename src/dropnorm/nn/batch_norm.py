@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from dropnorm._validate import choice
 from dropnorm.errors import DropnormError, NonFiniteError, ShapeError, SingletonError
 from dropnorm.kernels import cpu
 from dropnorm.nn._path import path_of
-from dropnorm.ops._operation import is_direct
+from dropnorm.ops import _eager
 
 NonFinite = Literal["raise", "skip", "propagate"]
 Singleton = Literal["raise", "running"]
@@ -54,6 +54,10 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         training, running_mean = self.training, self.running_mean
         if not training and running_mean is not None:
             return self._by_running(input, key, rows)
+        if mask is None and input.numel() > self.num_features:
+            y = self._in_eager(input, running_mean, key, rows)
+            if y is not None:
+                return y
         count: int | Tensor = math.prod((input.shape[0], *input.shape[2:]))
         if mask is not None and count:
             count = mask.count_nonzero()
@@ -64,6 +68,36 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         if training and self.track_running_stats and running_mean is not None:
             self._track(mean, var, count)
         return torch.where(enough, y, self._by_running(input, key, rows)) if isinstance(enough, Tensor) else y
+
+    def _in_eager(
+        self, input: Tensor, running_mean: Tensor | None, key: Tensor | None, rows: Tensor | None
+    ) -> Tensor | None:
+        """Do the usual by native calls alone; None where anything is unusual."""
+        made = _eager.batch_norm(input, self.weight, self.bias, None, self.eps, *self._following(key, rows), False)
+        if made is None:
+            return None
+        y, call = made
+        running_var, batches = self.running_var, self.num_batches_tracked
+        if not (self.training and self.track_running_stats) or running_mean is None:
+            return y
+        if running_var is None or batches is None:
+            return y
+        counted = call.track(running_mean, running_var, batches, self.momentum, self.nonfinite != "propagate")
+        if counted:
+            torch.autograd.graph.increment_version((running_mean, running_var, batches))
+        elif counted is None:
+            self._track(*cpu.statistics(call, input, False), input.numel() // self.num_features)
+        elif self.nonfinite == "raise":
+            raise self._nonfinite_error(torch.isfinite(torch.stack(cpu.statistics(call, input, False))))
+        return y
+
+    def _following(
+        self,
+        key: Tensor | None,  # noqa: ARG002 - the fused layers drop units too
+        rows: Tensor | None,  # noqa: ARG002
+    ) -> tuple[str, float, tuple[Any, ...] | None]:
+        """Activation, negative slope, and what is dropped."""
+        return "identity", 0.0, None
 
     def _by_batch(
         self,
@@ -95,27 +129,12 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         )
         return True
 
+    @torch.no_grad()
     def _track(self, mean: Tensor, var: Tensor, count: int | Tensor) -> None:
         """Move the running statistics towards the batch's, unless the batch is empty or must not count."""
         running_mean, running_var, batches = self.running_mean, self.running_var, self.num_batches_tracked
         if running_mean is None or running_var is None or batches is None or (type(count) is int and count == 0):
             return
-        plain = type(count) is int and is_direct((running_mean, running_var, batches, mean))
-        if isinstance(count, int) and plain and cpu.moves_running(running_mean, running_var, mean):
-            self._track_directly(running_mean, running_var, batches, mean, var, count)
-        else:
-            self._track_by_torch(running_mean, running_var, batches, mean, var, count)
-
-    @torch.no_grad()
-    def _track_by_torch(
-        self,
-        running_mean: Tensor,
-        running_var: Tensor,
-        batches: Tensor,
-        mean: Tensor,
-        var: Tensor,
-        count: int | Tensor,
-    ) -> None:
         counts = count > 1
         if self.nonfinite != "propagate":
             finite = torch.isfinite(torch.stack((mean, var)))
@@ -135,17 +154,6 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         momentum = batches.clamp(min=1).to(mean.dtype).reciprocal() if self.momentum is None else self.momentum
         for running, new in ((running_mean, mean), (running_var, unbiased)):
             running.copy_(torch.lerp(running.to(new.dtype), new, momentum))
-
-    def _track_directly(
-        self, running_mean: Tensor, running_var: Tensor, batches: Tensor, mean: Tensor, var: Tensor, count: int
-    ) -> None:
-        """Do the same in one call of a native kernel."""
-        momentum = 1.0 / (int(batches) + 1) if self.momentum is None else self.momentum
-        only_finite = self.nonfinite != "propagate"
-        if cpu.move_running(running_mean, running_var, mean, var, momentum, count / (count - 1), only_finite):
-            batches.add_(1)
-        elif self.nonfinite == "raise":
-            raise self._nonfinite_error(torch.isfinite(torch.stack((mean, var))))
 
     def _nonfinite_error(self, finite: Tensor) -> NonFiniteError:
         channels = (~finite.all(0)).nonzero().flatten().tolist()

@@ -1,5 +1,7 @@
 """Batch normalization, an activation and dropout as one module."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -77,6 +79,10 @@ class _BatchNormActDropout(Keyed, _BatchNorm):
             rows=rows,
             channelwise=self.channelwise,
         )
+
+    def _following(self, key: Tensor | None, rows: Tensor | None) -> tuple[str, float, tuple[Any, ...] | None]:
+        dropping = None if key is None else (self.p, key, 0, rows, self.channelwise)
+        return self.activation, self.negative_slope, dropping
 
     def _by_running(self, input: Tensor, key: Tensor | None, rows: Tensor | None) -> Tensor:
         y = activate(super()._by_running(input, key, rows), self.activation, self.negative_slope)

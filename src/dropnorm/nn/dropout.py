@@ -10,6 +10,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from dropnorm import ops
 from dropnorm._validate import probability
 from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
+from dropnorm.ops import _eager
 from dropnorm.random import draw_key, draw_key_in_graph, enter_generator
 
 
@@ -63,8 +64,14 @@ class _KeyedDropout(Keyed, _DropoutNd):
     def _drop(self, input: Tensor, channelwise: bool, key: int | Tensor | None, rows: Tensor | None) -> Tensor:
         if not self.training:
             return input
+        key = self._key(key)
+        if not self.inplace:
+            # What it does not take, the operation's checks may have a word about.
+            y = _eager.dropout(input, (self.p, key, 0, rows, channelwise))
+            if y is not None:
+                return y
         drop = ops.dropout_ if self.inplace else ops.dropout
-        return drop(input, self.p, self._key(key), rows=rows, channelwise=channelwise)
+        return drop(input, self.p, key, rows=rows, channelwise=channelwise)
 
     def _drop_channels(self, input: Tensor, spatial: int, key: int | Tensor | None, rows: Tensor | None) -> Tensor:
         """Drop channels of (N, C, *), with that many spatial dimensions; without N it is a single sample."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dropnorm._validate import choice
 from dropnorm.kernels import cpu, reference
-from dropnorm.ops import _checks
+from dropnorm.ops import _checks, _eager
 from dropnorm.ops._double_backward import gradient_of_gradient
 from dropnorm.ops._operation import Operation
 from dropnorm.ops.batch_norm import empty_statistic, fake_backward, fake_forward, parameter_gradient
@@ -112,20 +112,13 @@ def batch_norm_act_dropout(
     """
     grouped = key.ndim == 1
     _checks.channels(x, weight, bias, mask, grouped)
-    checked = _checks.rates(x, p, key, site, rows)
+    choice(activation, "activation", reference.ACTIVATIONS)
+    dropping = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
+    counted = None if mask is None else mask.bool()
+    made = _eager.batch_norm(x, weight, bias, counted, eps, activation, negative_slope, dropping, grouped)
+    if made is not None:
+        return made[0], *cpu.statistics(made[1], x, grouped)
     y, mean, var = _batch_norm_act_dropout(
-        x,
-        weight,
-        bias,
-        None if mask is None else mask.bool(),
-        eps,
-        choice(activation, "activation", reference.ACTIVATIONS),
-        negative_slope,
-        checked,
-        key,
-        site,
-        rows,
-        channelwise,
-        grouped,
+        x, weight, bias, counted, eps, activation, negative_slope, *dropping, grouped
     )
     return y, mean, var

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from dropnorm.kernels import cpu, reference
-from dropnorm.ops import _checks
-from dropnorm.ops._operation import Operation, direct_function, is_differentiable, is_direct
+from dropnorm.ops import _checks, _eager
+from dropnorm.ops._operation import Operation
 
 
 def _fake(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:  # noqa: ARG001
@@ -26,13 +26,7 @@ def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None, N
     return _dropout(grad, ctx.p, key, ctx.site, rows, ctx.channelwise), None, None, None, None, None
 
 
-def _setup_in_place(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    _setup_context(ctx, inputs, output)
-    ctx.mark_dirty(output)
-
-
 _dropout = Operation("dropout", reference.dropout, cpu.dropout, _fake, _setup_context, _backward)
-_apply_in_place = direct_function("dropout_", cpu.dropout_, _setup_in_place, _backward)
 
 
 def dropout(
@@ -68,9 +62,9 @@ def dropout(
     See also:    torch.nn.functional.dropout, which draws its mask from the global generator and stores it.
     """
     _checks.floating(x)
-    checked = _checks.rates(x, p, key, site, rows)
-    y: Tensor = _dropout(x, checked, key, site, rows, channelwise)
-    return y
+    arguments = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
+    y = _eager.dropout(x, arguments)
+    return _dropout(x, *arguments) if y is None else y
 
 
 def dropout_(
@@ -95,13 +89,6 @@ def dropout_(
     See also:    torch.nn.functional.dropout with inplace=True.
     """
     _checks.floating(x)
-    args = (x, _checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
-    if not (is_direct(args) and cpu.works_in_place(x, key.ndim)):
-        return x.copy_(_dropout(*args))
-    if is_differentiable(args):
-        # Copying refuses a leaf before it is changed; our kernel would have changed it by then.
-        y: Tensor = x.copy_(_dropout(*args)) if x.is_leaf or x._is_view() else _apply_in_place(*args)
-        return y
-    cpu.dropout_(*args)
-    torch.autograd.graph.increment_version(x)
-    return x
+    arguments = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
+    y = _eager.dropout_(x, arguments)
+    return x.copy_(_dropout(x, *arguments)) if y is None else y

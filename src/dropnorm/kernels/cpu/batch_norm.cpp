@@ -3,14 +3,21 @@
 // Each pass goes over blocks whose borders depend on the shape alone, and what it sums is summed block by block: the result is
 // the same to the bit for any number of threads.
 #include "activation.hpp"
+#include "channels.hpp"
 #include "runs.hpp"
+
+#include <memory>
 
 namespace dropnorm {
 namespace {
 
-// Rows that a run goes down: one where a pass writes, so that memory is met in order, and more where sums are gathered, for
-// which sums are loaded and stored once. Many rows whose length is a power of two would compete for the same places in a cache.
-constexpr int64_t kStreamRows = 1, kSumRows = 4;
+// Rows that a run goes down, whose channels' parameters and sums are loaded once. Many more, of a length that is a power of two,
+// would compete for the same places in a cache, as three tensors' four rows do already.
+constexpr int64_t kRows = 4, kRowsOfThree = 1;
+// How far ahead in its row, in values, each of a chunk's rows is asked for.
+constexpr int64_t kAhead = 128;
+// An output of as many bytes would throw everything else out of the caches, and goes past them.
+constexpr int64_t kStreamedBytes = int64_t{32} << 20;
 
 template <class Value, Activation kind>
 class BatchNormPass {
@@ -20,38 +27,57 @@ class BatchNormPass {
  public:
   explicit BatchNormPass(const BatchNorm& job)
       : job_(job), layout_(job.layout), blocks_(job.layout), pitch_(ceil_div(layout_.channels, kTileColumns) * kTileColumns) {
-    for (auto& values : parameters_) values.assign(layout_.groups * pitch_, T{0});
-    for (auto& values : partial_) values.assign(layout_.groups * blocks_.count() * pitch_, 0.0);
+    const int64_t channels = layout_.groups * pitch_;
+    parameters_.reset(new T[kParameters * channels]);
+    partials_.assign(2 * channels * blocks_.count(), 0.0);
     counts_.assign(layout_.groups * blocks_.count(), 0);
     const int64_t worth = std::max<int64_t>(1, layout_.size() / kValuesWorthAThread);
     threads_ = static_cast<int>(std::min<int64_t>(job.threads, worth));
+    const int64_t stretch = (blocks_.by_rows() ? layout_.channels : layout_.positions) * sizeof(Value);
+    streamed_ = layout_.size() * static_cast<int64_t>(sizeof(Value)) >= kStreamedBytes && stretch % 64 == 0 &&
+                reinterpret_cast<uintptr_t>(job.y) % 64 == 0;
   }
 
   void forward() {
     for_tasks([this](const Task& task, RowBits::Scratch&) { blocks_.by_rows() ? row_moments(task) : plane_moments(task); });
     for_channels([this](int64_t group, int64_t c0, int64_t c1) { finish_moments(group, c0, c1); });
     for_tasks([this](const Task& task, RowBits::Scratch& scratch) {
-      runs<kStreamRows>(task, scratch, [this](const auto& run, const Channel& channel, const Vector& scale) DROPNORM_INLINE {
-        for (int i = 0; i < run.size; ++i) {
-          const Vector z = channel.affine(channel.normalized(load(x() + run.offset(i), run.values(i))));
-          const Vector activated = activate<kind>(z, Vector(static_cast<T>(job_.negative_slope)));
-          store(y() + run.offset(i), keep(run.bits(i), activated * scale), run.values(i));
-        }
+      const Decisions decisions(job_.mask, task.group);
+      const Vector scale = this->scale(task), negative_slope(static_cast<T>(job_.negative_slope));
+      const T *means = parameter(kMean, task.group), *slopes = parameter(kSlope, task.group), *biases = parameter(kBias, task.group);
+      const Value* x = this->x();
+      const Writer y = writer();
+      const auto ahead = [=](int64_t offset, int64_t count) { fetch(x + offset, count); };
+      runs<kRows>(task, decisions, scratch, ahead, [=](const auto& run) DROPNORM_INLINE {
+        const Vector mean = run.parameter(means), slope = run.parameter(slopes), bias = run.parameter(biases);
+        y.write(run, [=](int64_t i) DROPNORM_INLINE {
+          const Vector z = (load(x + run.offset(i), run.values(i)) - mean) * slope + bias;
+          return keep(run.bits(i), activate<kind>(z, negative_slope) * scale);
+        });
       });
     });
   }
 
   void backward() {
+    gates_.reset(new Gate[blocks_.vectors(Vector::kCount)]);
     for_channels([this](int64_t group, int64_t c0, int64_t c1) { set_parameters(group, c0, c1); });
     for_tasks([this](const Task& task, RowBits::Scratch& scratch) {
+      const Decisions decisions(job_.mask, task.group);
       double *sums = partial(0, task), *projections = partial(1, task);
-      runs<kSumRows>(task, scratch, [=](const auto& run, const Channel& channel, const Vector& scale) DROPNORM_INLINE {
+      const Gradient gradient(*this, task);
+      const Value *x = this->x(), *grad = this->grad();
+      Gate* gates = gates_.get();
+      const auto ahead = [=](int64_t offset, int64_t count) { fetch(x + offset, count), fetch(grad + offset, count); };
+      runs<kRows>(task, decisions, scratch, ahead, [=](const auto& run) DROPNORM_INLINE {
+        const Channel channel(gradient, run);
         Vector sum(T{0}), projection(T{0});
-        for (int i = 0; i < run.size; ++i) {
-          const Vector normalized = channel.normalized(load(x() + run.offset(i), run.values(i)));
-          const Vector grad = gradient(run, i, channel, normalized, scale);
-          sum = sum + grad;
-          projection = projection + grad * normalized;
+        for (int64_t i = 0; i < run.size; ++i) {
+          const Vector centred = load(x + run.offset(i), run.values(i)) - channel.mean;
+          const uint64_t gate = gradient.gate(channel, centred, run.bits(i));
+          gates[run.number(i)] = static_cast<Gate>(gate);
+          const Vector let_through = gradient.through(channel, centred, gate, load(grad + run.offset(i), run.values(i)));
+          sum = sum + let_through;
+          projection = projection + let_through * centred;
         }
         run.add(sums, sum);
         run.add(projections, projection);
@@ -59,86 +85,150 @@ class BatchNormPass {
     });
     for_channels([this](int64_t group, int64_t c0, int64_t c1) { finish_sums(group, c0, c1); });
     for_tasks([this](const Task& task, RowBits::Scratch& scratch) {
-      const T *means = parameter(kGradMean, task.group), *projections = parameter(kGradProjection, task.group);
-      runs<kStreamRows>(task, scratch, [=](const auto& run, const Channel& channel, const Vector& scale) DROPNORM_INLINE {
-        const Vector mean = run.parameter(means), projection = run.parameter(projections);
-        const Vector slope = channel.inverse_std * channel.weight;
-        for (int i = 0; i < run.size; ++i) {
-          const Vector normalized = channel.normalized(load(x() + run.offset(i), run.values(i)));
-          Vector through_statistics = mean + normalized * projection;
-          if (job_.counted) through_statistics = keep(run.counted(job_.counted, i), through_statistics);
-          const Vector grad = gradient(run, i, channel, normalized, scale);
-          store(y() + run.offset(i), (grad - through_statistics) * slope, run.values(i));
-        }
+      const Decisions nothing_decided(Mask{}, 0);
+      const T *grad_means = parameter(kGradMean, task.group), *grad_centred = parameter(kGradCentred, task.group);
+      const Gradient gradient(*this, task);
+      const Value *x = this->x(), *grad = this->grad();
+      const Gate* gates = gates_.get();
+      const uint8_t* counted = job_.counted;
+      const Writer grad_x = writer();
+      runs<kRowsOfThree>(task, nothing_decided, scratch, [](auto...) {}, [=](const auto& run) DROPNORM_INLINE {
+        const Channel channel(gradient, run);
+        const Vector grad_mean = run.parameter(grad_means), grad_centre = run.parameter(grad_centred);
+        grad_x.write(run, [=](int64_t i) DROPNORM_INLINE {
+          const Vector centred = load(x + run.offset(i), run.values(i)) - channel.mean;
+          Vector through_statistics = grad_mean + centred * grad_centre;
+          if (counted) through_statistics = keep(run.counted(counted, i), through_statistics);
+          const Vector let_through =
+              gradient.through(channel, centred, gates[run.number(i)], load(grad + run.offset(i), run.values(i)));
+          return (let_through - through_statistics) * channel.slope;
+        });
       });
     });
   }
 
  private:
-  enum Parameter { kMean, kInverseStd, kWeight, kBias, kGradMean, kGradProjection, kParameters };
+  // The slope is 1 / sqrt(var + eps) * weight.
+  enum Parameter { kMean, kSlope, kBias, kInverseStd, kGradMean, kGradCentred, kParameters };
+  using Gate = uint16_t;
 
   const BatchNorm& job_;
   const Layout& layout_;
   const Blocks blocks_;
   const int64_t pitch_;
   int threads_;
-  std::vector<T> parameters_[kParameters];  // (groups, pitch)
-  std::vector<double> partial_[2];          // (groups, blocks, pitch): means and squares, or the two sums
-  std::vector<int64_t> counts_;             // (groups, blocks)
+  bool streamed_;
+  std::unique_ptr<T[]> parameters_;  // (parameters, groups, pitch)
+  std::vector<double> partials_;     // (2, groups, blocks, pitch): means and squares, or the two sums
+  std::vector<int64_t> counts_;      // (groups, blocks)
+  // One bit for each value: what the backward pass decides for its sums and needs again for the gradient, a 32nd of x.
+  std::unique_ptr<Gate[]> gates_;
 
+  // The gradient at the batch norm's output from that of what follows it.
+  struct Gradient {
+    const T *means, *slopes, *biases;
+    Vector scale, negative_slope;
+
+    Gradient(BatchNormPass& pass, const Task& task)
+        : means(pass.parameter(kMean, task.group)), slopes(pass.parameter(kSlope, task.group)), biases(pass.parameter(kBias, task.group)),
+          scale(pass.scale(task)), negative_slope(static_cast<T>(pass.job_.negative_slope)) {}
+
+    // Who lets a gradient through: those who are kept, of a ReLU's only those above zero.
+    template <class Channel>
+    uint64_t gate(const Channel& channel, const Vector& centred, uint64_t kept) const {
+      if constexpr (kind == Activation::relu) return kept & less(Vector(T{0}), centred * channel.slope + channel.bias);
+      return kept;
+    }
+    template <class Channel>
+    Vector through(const Channel& channel, const Vector& centred, uint64_t gate, const Vector& grad) const {
+      const Vector kept = keep(gate, grad * scale);
+      if constexpr (kind == Activation::relu || kind == Activation::identity) return kept;
+      return activation_gradient<kind>(centred * channel.slope + channel.bias, kept, negative_slope);
+    }
+  };
   struct Channel {
-    Vector mean, inverse_std, weight, bias;
-    Vector normalized(const Vector& x) const { return (x - mean) * inverse_std; }
-    Vector affine(const Vector& normalized) const { return normalized * weight + bias; }
+    Vector mean, slope, bias;
+    template <class Run>
+    Channel(const Gradient& gradient, const Run& run)
+        : mean(run.parameter(gradient.means)), slope(run.parameter(gradient.slopes)), bias(run.parameter(gradient.biases)) {}
   };
 
   const Value* x() const { return static_cast<const Value*>(job_.x); }
-  Value* y() const { return static_cast<Value*>(job_.y); }
-  T* parameter(Parameter which, int64_t group) { return parameters_[which].data() + group * pitch_; }
+  const Value* grad() const { return static_cast<const Value*>(job_.grad); }
+  Vector scale(const Task& task) const { return Vector(static_cast<T>(job_.mask.of(task.group).scale)); }
+  T* parameter(Parameter which, int64_t group) const { return parameters_.get() + (which * layout_.groups + group) * pitch_; }
   double* partial(int which, const Task& task) {
-    return partial_[which].data() + (task.group * blocks_.count() + task.block) * pitch_;
+    return partials_.data() + ((which * layout_.groups + task.group) * blocks_.count() + task.block) * pitch_;
   }
   int64_t& count(const Task& task) { return counts_[task.group * blocks_.count() + task.block]; }
 
+  struct Writer {
+    Value* to;
+    bool streamed;
+    // Four vectors are read before they are written: where rows are as long as a page, the processor takes a row's address for
+    // that of the row before in another tensor, and would wait for what is written there.
+    template <class Run, class Values>
+    void write(const Run& run, Values values) const {
+      for (int64_t i = 0; i < run.size; i += 4) {
+        const int64_t rest = run.size - i;
+        Vector four[4];
+        for (int j = 0; j < 4; ++j)
+          if (j < rest) four[j] = values(i + j);
+        for (int j = 0; j < 4; ++j)
+          if (j < rest) put(run, i + j, four[j]);
+      }
+    }
+    template <class Run>
+    void put(const Run& run, int64_t i, const Vector& values) const {
+      streamed ? stream(to + run.offset(i), values) : store(to + run.offset(i), values, run.values(i));
+    }
+  };
+  Writer writer() const { return {static_cast<Value*>(job_.y), streamed_}; }
+
   template <class Body>
   void for_tasks(Body body) {
-#pragma omp parallel num_threads(threads_) if (threads_ > 1)
-    {
+    on_threads(blocks_.tasks(), [&](auto each) {
       RowBits::Scratch scratch;
-#pragma omp for schedule(static)
-      for (int64_t index = 0; index < blocks_.tasks(); ++index) body(blocks_.task(index), scratch);
-    }
+      each([&](int64_t index) { body(blocks_.task(index), scratch); });
+      if (streamed_) finish_streams();
+    });
   }
 
   template <class Body>
   void for_channels(Body body) {
     const int64_t parts = pitch_ / kTileColumns;
-#pragma omp parallel for schedule(static) num_threads(threads_) if (threads_ > 1)
-    for (int64_t index = 0; index < layout_.groups * parts; ++index) {
-      const int64_t c0 = index % parts * kTileColumns;
-      body(index / parts, c0, std::min<int64_t>(c0 + kTileColumns, layout_.channels));
-    }
-  }
-
-  // Calls body(run, channel, scale) for all of a task's values; scale is what remains is multiplied by.
-  template <int64_t kRows, class Body>
-  void runs(const Task& task, RowBits::Scratch& scratch, Body body) {
-    const Vector scale(static_cast<T>(job_.mask.group[task.group].scale));
-    const T *means = parameter(kMean, task.group), *inverse_stds = parameter(kInverseStd, task.group),
-            *weights = parameter(kWeight, task.group), *biases = parameter(kBias, task.group);
-    const Decisions decisions(job_.mask, task.group);
-    blocks_.template runs<T, kRows>(task, decisions, job_.mask.channelwise, scratch, [&](const auto& run) DROPNORM_INLINE {
-      const Channel channel{run.parameter(means), run.parameter(inverse_stds), run.parameter(weights), run.parameter(biases)};
-      body(run, channel, scale);
+    on_threads(layout_.groups * parts, [&](auto each) {
+      each([&](int64_t index) {
+        const int64_t c0 = index % parts * kTileColumns;
+        body(index / parts, c0, std::min<int64_t>(c0 + kTileColumns, layout_.channels));
+      });
     });
   }
 
-  // The gradient of the batch norm's output, from that of what follows it.
-  template <class Run>
-  Vector gradient(const Run& run, int i, const Channel& channel, const Vector& normalized, const Vector& scale) const {
-    const Vector grad = load(static_cast<const Value*>(job_.grad) + run.offset(i), run.values(i));
-    const Vector slope(static_cast<T>(job_.negative_slope));
-    return activation_gradient<kind>(channel.affine(normalized), keep(run.bits(i), grad * scale), slope);
+  // Calls work(each) on every thread; each(body) calls body(index) for the thread's share of `count`.
+  template <class Work>
+  void on_threads(int64_t count, Work work) {
+    if (threads_ == 1) {  // a parallel region of one thread is not free
+      work([&](auto body) {
+        for (int64_t index = 0; index < count; ++index) body(index);
+      });
+      return;
+    }
+#pragma omp parallel num_threads(threads_)
+    work([&](auto body) {
+#pragma omp for schedule(static)
+      for (int64_t index = 0; index < count; ++index) body(index);
+    });
+  }
+
+  // Calls body(run) for all of a task's values.
+  template <int64_t kAtOnce, class Ahead, class Body>
+  void runs(const Task& task, const Decisions& decisions, RowBits::Scratch& scratch, Ahead ahead, Body body) {
+    blocks_.template runs<T, kAtOnce>(task, decisions, job_.mask.channelwise, scratch, ahead, body);
+  }
+
+  static void fetch(const Value* from, int64_t count) {
+    for (int64_t i = 0; i < count; i += 64 / sizeof(Value)) __builtin_prefetch(from + i);
   }
 
   void row_moments(const Task& task) {
@@ -156,8 +246,10 @@ class BatchNormPass {
       const Weights weights(done, waiting);
       int64_t c = task.c0;
       // A constant count is unrolled.
-      for (; waiting == kChunk && c + Vector::kCount <= task.c1; c += Vector::kCount)
+      for (; waiting == kChunk && c + Vector::kCount <= task.c1; c += Vector::kCount) {
+        for (int i = 0; i < kChunk; ++i) __builtin_prefetch(rows[i] + c + kAhead);
         merge(means + c, squares + c, weights, chunk_of<T>(kChunk, [&](int i) { return load(rows[i] + c); }));
+      }
       for (; c < task.c1; c += Vector::kCount)
         merge(means + c, squares + c, weights, chunk_of<T>(waiting, [&](int i) { return load(rows[i] + c, task.c1 - c); }));
       done += waiting;
@@ -196,20 +288,22 @@ class BatchNormPass {
       done += count(task);
     }
     for (int64_t c = c0; c < c1; ++c) {
-      static_cast<T*>(job_.mean)[group * layout_.channels + c] = static_cast<T>(means[c]);
-      static_cast<T*>(job_.var)[group * layout_.channels + c] = static_cast<T>(done ? squares[c] / static_cast<double>(done) : 0);
+      // Rounded as whoever asks for them sees them.
+      job_.mean[group * layout_.channels + c] = static_cast<T>(means[c]);
+      job_.var[group * layout_.channels + c] = static_cast<T>(done ? squares[c] / static_cast<double>(done) : 0);
     }
     set_parameters(group, c0, c1);
   }
 
   void set_parameters(int64_t group, int64_t c0, int64_t c1) {
+    const double *mean = job_.mean + group * layout_.channels, *var = job_.var + group * layout_.channels, eps = job_.eps;
+    T *to_mean = parameter(kMean, group), *inverse_std = parameter(kInverseStd, group), *slope = parameter(kSlope, group);
+    read_channels(job_.weight, group, c0, c1, T{1}, slope);
+    read_channels(job_.bias, group, c0, c1, T{0}, parameter(kBias, group));
     for (int64_t c = c0; c < c1; ++c) {
-      const int64_t from = group * layout_.channels + c;
-      const double var = static_cast<const T*>(job_.var)[from];
-      parameter(kMean, group)[c] = static_cast<const T*>(job_.mean)[from];
-      parameter(kInverseStd, group)[c] = static_cast<T>(1.0 / std::sqrt(var + job_.eps));
-      parameter(kWeight, group)[c] = job_.weight ? static_cast<const T*>(job_.weight)[from] : T{1};
-      parameter(kBias, group)[c] = job_.bias ? static_cast<const T*>(job_.bias)[from] : T{0};
+      to_mean[c] = static_cast<T>(mean[c]);
+      inverse_std[c] = static_cast<T>(1.0 / std::sqrt(var[c] + eps));
+      slope[c] *= inverse_std[c];
     }
   }
 
@@ -222,12 +316,16 @@ class BatchNormPass {
       const double *other_sums = partial(0, {group, block, 0, 0}), *other_projections = partial(1, {group, block, 0, 0});
       for (int64_t c = c0; c < c1; ++c) sums[c] += other_sums[c], projections[c] += other_projections[c];
     }
+    // Of centred values so far: they become normalized ones.
+    const T* inverse_std = parameter(kInverseStd, group);
+    T *grad_mean = parameter(kGradMean, group), *grad_centred = parameter(kGradCentred, group);
     for (int64_t c = c0; c < c1; ++c) {
-      static_cast<T*>(job_.grad_bias)[group * layout_.channels + c] = static_cast<T>(sums[c]);
-      static_cast<T*>(job_.grad_weight)[group * layout_.channels + c] = static_cast<T>(projections[c]);
-      parameter(kGradMean, group)[c] = static_cast<T>(sums[c] * share);
-      parameter(kGradProjection, group)[c] = static_cast<T>(projections[c] * share);
+      projections[c] *= static_cast<double>(inverse_std[c]);
+      grad_mean[c] = static_cast<T>(sums[c] * share);
+      grad_centred[c] = static_cast<T>(projections[c] * share * static_cast<double>(inverse_std[c]));
     }
+    write_channels(sums, group, c0, c1, job_.grad_bias);
+    write_channels(projections, group, c0, c1, job_.grad_weight);
   }
 };
 

@@ -46,7 +46,7 @@ void drop_units(const Dropout& job, int threads) {
     for (int64_t task = 0; task < tasks; ++task) {
       const int64_t group = task / (row_tasks * pieces), row = task / pieces % row_tasks * at_once;
       const Decisions decisions(job.mask, group);
-      const auto factor = static_cast<typename Value::Compute>(job.mask.group[group].scale);
+      const auto factor = static_cast<typename Value::Compute>(job.mask.of(group).scale);
       const int64_t first = task % pieces * kPiece, offset = (group * rows + row) * columns + first;
       const auto* x = static_cast<const Value*>(job.x) + offset;
       auto* y = static_cast<Value*>(job.y) + offset;
@@ -82,8 +82,8 @@ void drop_channels(const Dropout& job, int threads) {
 #pragma omp for schedule(static)
     for (int64_t index = 0; index < samples; ++index) {
       const int64_t group = index / layout.samples;
-      const Lanes<typename Value::Compute> scale(static_cast<typename Value::Compute>(job.mask.group[group].scale));
-      bits.fill(Decisions(job.mask, group), layout, true, index % layout.samples, 0, layout.channels, 0, 1);
+      const Lanes<typename Value::Compute> scale(static_cast<typename Value::Compute>(job.mask.of(group).scale));
+      bits.fill(Decisions(job.mask, group), layout, true, index % layout.samples, 0, layout.channels, 0, 1, [](int64_t) {});
       for (int64_t c = 0; c < layout.channels; ++c) {
         const int64_t offset = (index * layout.channels + c) * layout.positions;
         const uint64_t word = -(bits.at(c, 0) & 1);
@@ -110,11 +110,11 @@ void drop_rows(const Dropout& job, int threads) {
       const int64_t group = task / pieces / layout.samples, sample = task / pieces % layout.samples;
       const int64_t first = sample * layout.positions + task % pieces * kRows;
       const int64_t last = std::min(first + kRows, (sample + 1) * layout.positions);
-      const Lanes<typename Value::Compute> scale(static_cast<typename Value::Compute>(job.mask.group[group].scale));
+      const Lanes<typename Value::Compute> scale(static_cast<typename Value::Compute>(job.mask.of(group).scale));
       const auto* x = static_cast<const Value*>(job.x) + group * layout.rows() * layout.channels;
       auto* y = static_cast<Value*>(job.y) + group * layout.rows() * layout.channels;
-      for_rows<4>(Decisions(job.mask, group), layout, job.mask.channelwise, first, last, 0, layout.channels, scratch,
-                  [&](int64_t q, int64_t rows, const RowBits& bits, int64_t first_bits) {
+      for_rows<4>(Decisions(job.mask, group), layout, job.mask.channelwise, first, last, 0, layout.channels, scratch, [](auto...) {},
+                  [&](int64_t q, int64_t rows, int64_t, int64_t, const RowBits& bits, int64_t first_bits) {
                  for (int64_t row = 0; row < rows; ++row) {
                    const int64_t offset = (q + row) * layout.channels;
                    for (int64_t c = 0; c < layout.channels; c += scale.kCount) {

@@ -15,6 +15,17 @@ struct Layout {
 
   int64_t rows() const { return samples * positions; }
   int64_t size() const { return groups * rows() * channels; }
+  bool operator==(const Layout& other) const {
+    return groups == other.groups && samples == other.samples && channels == other.channels && positions == other.positions &&
+           channels_last == other.channels_last;
+  }
+};
+
+// A number for each channel of each group, in any of the types and at any stride; without data there is none.
+struct PerChannel {
+  void* data = nullptr;
+  Dtype dtype = Dtype::float32;
+  int64_t group_stride = 0, channel_stride = 0;
 };
 
 // One group's decisions, as the mask contract has them (dropnorm/random.py).
@@ -26,10 +37,12 @@ struct Group {
 
 // Who is dropped: of the logical columns channel * positions + position, or of the channels.
 struct Mask {
-  const Group* group;   // (groups,)
-  const int64_t* row;   // (samples,) indices in the mask, or null for 0, 1, ...
-  uint32_t site;
-  bool channelwise;
+  const Group* group = nullptr;  // (groups,), or null: nobody is dropped
+  const int64_t* row = nullptr;  // (samples,) indices in the mask, or null for 0, 1, ...
+  uint32_t site = 0;
+  bool channelwise = false;
+
+  Group of(int64_t index) const { return group ? group[index] : Group{0, 0, 1.0}; }
 };
 
 constexpr int64_t kValuesWorthAThread = 16384;
@@ -43,16 +56,15 @@ struct Dropout {
   int threads;
 };
 
-// Batch normalization, an activation and dropout, forward and backward. Parameters, statistics and gradients of parameters
-// are (groups, channels), in double for float64 and in float otherwise; a null weight is ones, a null bias zeros.
+// Batch normalization, an activation and dropout, forward and backward. Without a weight it is ones, without a bias zeros.
 struct BatchNorm {
   Layout layout;
   Dtype dtype;
   const void *x, *grad;         // grad, the output's gradient, in the backward pass only
   void* y;                      // the output, or the gradient of x
-  const void *weight, *bias;
-  void *mean, *var;             // written by the forward pass, read by the backward pass
-  void *grad_weight, *grad_bias;
+  PerChannel weight, bias;
+  double *mean, *var;           // (groups, channels), as precise as the computation; written by the forward pass
+  PerChannel grad_weight, grad_bias;
   const uint8_t* counted;       // (groups, samples, positions) that enter the statistics, or null for all
   double eps, negative_slope;
   Activation activation;

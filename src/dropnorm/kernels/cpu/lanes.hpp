@@ -63,6 +63,34 @@ inline Lanes<T> where_less(const Lanes<T>& a, const Lanes<T>& b, Lanes<T> yes, c
   return yes;
 }
 
+// One bit for each lane: whether a < b, which nothing is to what is no number.
+template <class T>
+inline uint64_t less(const Lanes<T>& a, const Lanes<T>& b) {
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 4)
+    return _mm512_cmp_ps_mask(reinterpret_cast<__m512>(a.part[0]), reinterpret_cast<__m512>(b.part[0]), _CMP_LT_OQ);
+  else
+    return _mm512_cmp_pd_mask(reinterpret_cast<__m512d>(a.part[0]), reinterpret_cast<__m512d>(b.part[0]), _CMP_LT_OQ);
+#else
+  uint64_t bits = 0;
+  for (int i = 0; i < Lanes<T>::kParts; ++i) {
+    const auto found = a.part[i] < b.part[i];
+#if defined(__AVX2__)
+    uint64_t part;
+    if constexpr (sizeof(T) == 4)
+      part = _mm256_movemask_ps(reinterpret_cast<__m256>(found));
+    else
+      part = _mm256_movemask_pd(reinterpret_cast<__m256d>(found));
+#else
+    uint64_t part = 0;
+    for (int j = 0; j < Lanes<T>::kPerPart; ++j) part |= uint64_t{found[j] != 0} << j;
+#endif
+    bits |= part << (i * Lanes<T>::kPerPart);
+  }
+  return bits;
+#endif
+}
+
 // The lanes whose bit is set, zero in the others.
 template <class T>
 inline Lanes<T> keep(uint64_t bits, Lanes<T> a) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "kernels.hpp"
@@ -9,6 +10,9 @@
 
 namespace dropnorm {
 namespace {
+
+// Columns of a row that are decided at once where memory is worked on meanwhile, two tiles; and positions of a sample.
+constexpr int64_t kStrip = 2 * kTileColumns, kPositions = 1024;
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -30,7 +34,7 @@ inline void set_bits(uint64_t* words, int64_t first, int64_t count, uint64_t bit
 class Decisions {
  public:
   Decisions(const Mask& mask, int64_t group)
-      : key_(mask.group[group].key), threshold_(mask.group[group].threshold), site_(mask.site), row_(mask.row) {}
+      : key_(mask.of(group).key), threshold_(mask.of(group).threshold), site_(mask.site), row_(mask.row) {}
 
   bool all_kept() const { return threshold_ == 0; }
   bool all_dropped() const { return threshold_ >> 32; }
@@ -114,8 +118,10 @@ class Decisions {
 // The decisions about channels [c0, c1) and positions [s0, s1) of one sample.
 class SampleBits {
  public:
+  // Calls ahead(c) before channel c's part is decided.
+  template <class Ahead>
   void fill(const Decisions& decisions, const Layout& layout, bool channelwise, int64_t sample, int64_t c0, int64_t c1,
-            int64_t s0, int64_t s1) {
+            int64_t s0, int64_t s1, Ahead ahead) {
     channelwise_ = channelwise;
     const int64_t positions = channelwise ? 1 : layout.positions;
     if (channelwise) s0 = 0, s1 = 1;
@@ -132,6 +138,7 @@ class SampleBits {
     words_.assign((c1 - c0) * words + 2, 0);
     part_.resize(words + 2);
     for (int64_t c = c0; c < c1; ++c) {
+      ahead(c);
       const int64_t first = c * positions + s0, last = c * positions + s1;
       decisions.columns(sample, first, last, part_.data());
       for (int64_t i = 0; i < ceil_div(s1 - s0, 64); ++i)
@@ -150,18 +157,37 @@ class SampleBits {
   std::vector<uint64_t> words_, part_;
 };
 
+typedef uint64_t EightWords __attribute__((vector_size(64)));
+
+// One step within registers: words `width` apart swap the halves that lie on the other side of the diagonal.
+template <int width>
+inline void swap_inside(EightWords& words, uint64_t mask) {
+  const EightWords lane = {0, 1, 2, 3, 4, 5, 6, 7}, partner = lane ^ uint64_t{width};
+  const EightWords low = (lane & uint64_t{width}) == EightWords{};
+  const EightWords swap = ((words >> uint64_t{width}) ^ __builtin_shuffle(words, partner)) & mask & low;
+  words ^= (swap << uint64_t{width}) ^ __builtin_shuffle(swap, partner);
+}
+
 // Bit j of word i becomes bit i of word j (Warren 2013, Hacker's Delight, section 7-3).
 inline void transpose(uint64_t words[64]) {
+  EightWords eight[8];
+  std::memcpy(eight, words, sizeof eight);
   uint64_t mask = 0x00000000FFFFFFFFull;
-  for (int width = 32; width; width >>= 1, mask ^= mask << width) {
-    for (int first = 0; first < 64; first += 2 * width) {
-      for (int i = first; i < first + width; ++i) {
-        const uint64_t swapped = ((words[i] >> width) ^ words[i + width]) & mask;
-        words[i] ^= swapped << width;
-        words[i + width] ^= swapped;
-      }
+  for (int width = 32; width >= 8; width >>= 1, mask ^= mask << width) {
+    for (int i = 0; i < 8; ++i) {
+      if (i & (width / 8)) continue;
+      EightWords &low = eight[i], &high = eight[i + width / 8];
+      const EightWords swap = ((low >> static_cast<uint64_t>(width)) ^ high) & mask;
+      low ^= swap << static_cast<uint64_t>(width);
+      high ^= swap;
     }
   }
+  for (auto& each : eight) {
+    swap_inside<4>(each, 0x0F0F0F0F0F0F0F0Full);
+    swap_inside<2>(each, 0x3333333333333333ull);
+    swap_inside<1>(each, 0x5555555555555555ull);
+  }
+  std::memcpy(words, eight, sizeof eight);
 }
 
 // The decisions about up to 64 rows of a tensor whose channels come last: row q is position q % positions of its sample.
@@ -172,8 +198,9 @@ class RowBits {
 
   // Channels [c0, c1), c0 a multiple of 128. Where units of several positions are dropped one by one, the rows are of one
   // sample, and `sample` holds its bits, which lie the other way.
+  template <class Ahead>
   void fill(const Decisions& decisions, const Layout& layout, bool channelwise, const SampleBits& sample, int64_t q0,
-            int64_t rows, int64_t c0, int64_t c1) {
+            int64_t rows, int64_t c0, int64_t c1, Ahead ahead) {
     first_ = c0, pitch_ = 2 * ceil_div(c1 - c0, kTileColumns);
     words_.resize(kRows * pitch_);
     if (layout.positions > 1 && !channelwise) {
@@ -193,6 +220,7 @@ class RowBits {
     }
     for (int64_t row = 0; row < rows; ++row) {
       uint64_t* words = words_.data() + row * pitch_;
+      ahead(row);
       // A division takes as long as a tile.
       if (layout.positions == 1)
         decisions.columns(q0 + row, c0, c1, words);
@@ -217,31 +245,47 @@ struct RowBits::Scratch {
   RowBits bits;
 };
 
-// Calls body(q, rows, bits, first): rows q ... q + rows - 1, at most kAtOnce, whose bits begin at row `first` of `bits`.
-template <int64_t kAtOnce, class Body>
+// Calls body(q, rows, c0, c1, bits, first): channels [c0, c1) of the rows q ... q + rows - 1, at most kAtOnce, whose bits begin
+// at row `first` of `bits`; and before it decides about a row, ahead(q, c0, c1) for a row that comes next: deciding takes as long as
+// memory does, and what is asked for meanwhile is there in time.
+template <int64_t kAtOnce, class Ahead, class Body>
 void for_rows(const Decisions& decisions, const Layout& layout, bool channelwise, int64_t q0, int64_t q1, int64_t c0,
-              int64_t c1, RowBits::Scratch& scratch, Body body) {
-  constexpr int64_t kPositions = 1024;
+              int64_t c1, RowBits::Scratch& scratch, Ahead ahead, Body body) {
   auto& [sample, bits] = scratch;
-  const bool constant = decisions.all_kept() || decisions.all_dropped();
-  const bool across = layout.positions > 1 && !channelwise && !constant;
-  for (int64_t q = q0, filled = q0; q < q1;) {
-    int64_t end = std::min(q1, q + (across ? RowBits::kRows : kAtOnce));
-    if (across) {
-      const int64_t s = q % layout.positions;
-      end = std::min(end, q - s + layout.positions);
-      if (q == filled || s == 0) {
-        const int64_t last = std::min({layout.positions, s + kPositions, s + q1 - q});
-        sample.fill(decisions, layout, false, q / layout.positions, c0, c1, s, last);
-        filled = q - s + last;
+  if (decisions.all_kept() || decisions.all_dropped()) {  // the same bits for all rows
+    bits.fill(decisions, layout, true, sample, q0, kAtOnce, c0, c1, [](int64_t) {});
+    for (int64_t q = q0; q < q1; q += kAtOnce) body(q, std::min(kAtOnce, q1 - q), c0, c1, bits, 0);
+    return;
+  }
+  if (layout.positions == 1 || channelwise) {
+    // Strip by strip, so that what is written can leave while the next one is decided.
+    const int64_t strip = layout.positions == 1 ? kStrip : c1 - c0;
+    for (int64_t q = q0; q < q1; q += kAtOnce) {
+      const int64_t rows = std::min(kAtOnce, q1 - q);
+      for (int64_t c = c0; c < c1; c += strip) {
+        const int64_t end = std::min(c + strip, c1), next = end < c1 ? end : c0, next_end = std::min(next + strip, c1);
+        const int64_t next_q = end < c1 ? q : q + kAtOnce;
+        bits.fill(decisions, layout, channelwise, sample, q, rows, c, end, [&](int64_t row) {
+          if (next_q + row < q1) ahead(next_q + row, next, next_end);
+        });
+        body(q, rows, c, end, bits, 0);
       }
-      end = std::min(end, filled);
     }
-    // What is the same for all rows is written down once.
-    if (!constant || q == q0) bits.fill(decisions, layout, channelwise || constant, sample, q, end - q, c0, c1);
-    for (int64_t first = 0; first < end - q; first += kAtOnce)
-      body(q + first, std::min(kAtOnce, end - q - first), bits, first);
-    q = end;
+    return;
+  }
+  // The bits of a sample lie the other way: many positions of all channels at once are decided, and some of them turned around.
+  for (int64_t q = q0; q < q1;) {
+    const int64_t s = q % layout.positions, last = std::min({layout.positions, s + kPositions, s + q1 - q});
+    sample.fill(decisions, layout, false, q / layout.positions, c0, c1, s, last, [&](int64_t c) {
+      for (int64_t i = (last - s) * (c - c0) / (c1 - c0); i < (last - s) * (c + 1 - c0) / (c1 - c0); ++i) ahead(q + i, c0, c1);
+    });
+    for (const int64_t filled = q + last - s; q < filled;) {
+      const int64_t end = std::min(filled, q + RowBits::kRows);
+      bits.fill(decisions, layout, false, sample, q, end - q, c0, c1, [](int64_t) {});
+      for (int64_t first = 0; first < end - q; first += kAtOnce)
+        body(q + first, std::min(kAtOnce, end - q - first), c0, c1, bits, first);
+      q = end;
+    }
   }
 }
 

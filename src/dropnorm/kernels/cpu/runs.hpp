@@ -20,13 +20,16 @@ template <class T, bool whole>
 struct RowRun {
   const uint64_t* decided;
   int64_t c, left, first, channels, q, pitch;
-  int shift, size;
+  int shift;
+  int64_t size;
 
-  int64_t offset(int i) const { return first + i * channels; }
-  int64_t values(int) const { return whole ? int64_t{Lanes<T>::kCount} : left; }
-  uint64_t bits(int i) const { return decided[i * pitch] >> shift; }
+  int64_t offset(int64_t i) const { return first + i * channels; }
+  // The vector's number among all of the tensor's.
+  int64_t number(int64_t i) const { return (q + i) * ceil_div(channels, Lanes<T>::kCount) + c / Lanes<T>::kCount; }
+  int64_t values(int64_t) const { return whole ? int64_t{Lanes<T>::kCount} : left; }
+  uint64_t bits(int64_t i) const { return decided[i * pitch] >> shift; }
   // The lanes whose position counts: a row's position is all lanes'.
-  uint64_t counted(const uint8_t* positions, int i) const { return positions[q + i] ? ~uint64_t{0} : 0; }
+  uint64_t counted(const uint8_t* positions, int64_t i) const { return positions[q + i] ? ~uint64_t{0} : 0; }
   Lanes<T> parameter(const T* of_channels) const { return load(reinterpret_cast<const Same<T>*>(of_channels + c)); }
   void add(double* to_channels, const Lanes<T>& lanes) const {
     const Wide<T> wide = widened(lanes);
@@ -41,16 +44,17 @@ struct RowRun {
 template <class T, bool whole>
 struct PlaneRun {
   const uint64_t* decided;
-  int64_t c, left, first, q, first_bit, step;
-  int size;
+  int64_t c, left, first, q, first_bit, step, first_number;
+  int64_t size;
 
-  int64_t offset(int i) const { return first + i * Lanes<T>::kCount; }
-  int64_t values(int i) const { return whole ? int64_t{Lanes<T>::kCount} : left - i * Lanes<T>::kCount; }
+  int64_t offset(int64_t i) const { return first + i * Lanes<T>::kCount; }
+  int64_t number(int64_t i) const { return first_number + i; }
+  int64_t values(int64_t i) const { return whole ? int64_t{Lanes<T>::kCount} : left - i * Lanes<T>::kCount; }
   // A channel that is decided as a whole has one bit, which all lanes read: no step.
-  uint64_t bits(int i) const {
+  uint64_t bits(int64_t i) const {
     return step ? bits_at(decided, first_bit + i * step) : -(decided[first_bit / 64] >> (first_bit % 64) & 1);
   }
-  uint64_t counted(const uint8_t* positions, int i) const {
+  uint64_t counted(const uint8_t* positions, int64_t i) const {
     uint64_t bits = 0;
     const int64_t count = std::min<int64_t>(values(i), Lanes<T>::kCount);
     for (int64_t j = 0; j < count; ++j) bits |= uint64_t{positions[q + i * Lanes<T>::kCount + j] != 0} << j;
@@ -81,6 +85,12 @@ class Blocks {
   }
 
   bool by_rows() const { return by_rows_; }
+  // How many vectors of so many lanes all runs have.
+  int64_t vectors(int64_t lanes) const {
+    const int64_t of_rows = layout_.rows() * ceil_div(layout_.channels, lanes);
+    const int64_t of_planes = layout_.samples * layout_.channels * segments_ * ceil_div(segment(), lanes);
+    return layout_.groups * (by_rows_ ? of_rows : of_planes);
+  }
   int64_t count() const { return count_; }
   int64_t tasks() const { return layout_.groups * count_ * parts_; }
   Task task(int64_t index) const {
@@ -97,43 +107,52 @@ class Blocks {
   template <class Body>
   void stretches(const Task& task, Body body) const {
     const int64_t n0 = task.block / segments_ * samples_, n1 = std::min(n0 + samples_, layout_.samples);
-    const int64_t length = ceil_div(layout_.positions, segments_), s0 = task.block % segments_ * length;
-    for (int64_t n = n0; n < n1; ++n) body(n, s0, std::min(s0 + length, layout_.positions));
+    const int64_t s0 = task.block % segments_ * segment();
+    for (int64_t n = n0; n < n1; ++n) body(n, s0, std::min(s0 + segment(), layout_.positions));
   }
 
-  // Calls body(run) for all of a task's values; where channels come last, a run has kRows rows.
-  template <class T, int64_t kRows, class Body>
-  void runs(const Task& task, const Decisions& decisions, bool channelwise, RowBits::Scratch& scratch, Body body) const {
+  // Calls body(run) for all of a task's values; where channels come last, a run has kRows rows. ahead(offset, count) may ask for
+  // values that will be worked on soon.
+  template <class T, int64_t kRows, class Ahead, class Body>
+  void runs(const Task& task, const Decisions& decisions, bool channelwise, RowBits::Scratch& scratch, Ahead ahead, Body body) const {
     constexpr int64_t kLanes = Lanes<T>::kCount;
     const int64_t base = task.group * layout_.rows() * layout_.channels;
     if (by_rows_) {
       const auto [q0, q1] = rows(task);
-      const auto rows_body = [&, this](int64_t q, int64_t count, const RowBits& bits, int64_t first_bit) DROPNORM_INLINE {
-        int64_t c = task.c0;
-        const auto run = [&](auto whole) DROPNORM_INLINE {
-          const uint64_t* decided = bits.words(first_bit, c);
-          body(RowRun<T, whole>{decided, c, task.c1 - c, base + q * layout_.channels + c, layout_.channels,
-                                task.group * layout_.rows() + q, bits.pitch(), static_cast<int>(c % 64),
-                                static_cast<int>(count)});
+      const auto rows_body = [&, this](int64_t q, int64_t count, int64_t c, int64_t c1, const RowBits& bits,
+                                       int64_t first_bit) DROPNORM_INLINE {
+        // Copies: of what lies elsewhere, the compiler must fear that writing values has changed it.
+        const Body own = body;
+        const uint64_t* const decided = bits.words(first_bit, c);
+        const int64_t c0 = c, channels = layout_.channels, first = base + q * channels, row = task.group * layout_.rows() + q,
+                      pitch = bits.pitch();
+        const auto run = [=](auto whole, int64_t c) DROPNORM_INLINE {
+          own(RowRun<T, whole>{decided + (c - c0) / 64, c, c1 - c, first + c, channels, row, pitch, static_cast<int>(c % 64),
+                               count});
         };
-        for (; c + kLanes <= task.c1; c += kLanes) run(std::true_type{});
-        if (c < task.c1) run(std::false_type{});
+        for (; c + kLanes <= c1; c += kLanes) run(std::true_type{}, c);
+        if (c < c1) run(std::false_type{}, c);
       };
+      const auto row_ahead = [&](int64_t q, int64_t c, int64_t c1) { ahead(base + q * layout_.channels + c, c1 - c); };
       // Few channels: a run of many rows lies together, and the channels' parameters are loaded once for all of them.
       if (layout_.channels <= kFewChannels)
-        for_rows<16>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, rows_body);
+        for_rows<16>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
       else
-        for_rows<kRows>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, rows_body);
+        for_rows<kRows>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
       return;
     }
     stretches(task, [&, this](int64_t n, int64_t s0, int64_t s1) {
-      scratch.sample.fill(decisions, layout_, channelwise, n, task.c0, task.c1, s0, s1);
+      scratch.sample.fill(decisions, layout_, channelwise, n, task.c0, task.c1, s0, s1, [](int64_t) {});
+      const int64_t vectors_of_segment = ceil_div(segment(), kLanes), segment_number = s0 / segment();
       for (int64_t c = task.c0; c < task.c1; ++c) {
         int64_t s = s0;
+        const int64_t plane = (task.group * layout_.samples + n) * layout_.channels + c;
+        const int64_t number = (plane * segments_ + segment_number) * vectors_of_segment;
+        const Body own = body;
         const auto run = [&](auto whole, int64_t vectors) DROPNORM_INLINE {
-          body(PlaneRun<T, whole>{scratch.sample.words(), c, s1 - s, base + (n * layout_.channels + c) * layout_.positions + s,
+          own(PlaneRun<T, whole>{scratch.sample.words(), c, s1 - s, base + (n * layout_.channels + c) * layout_.positions + s,
                                   (task.group * layout_.samples + n) * layout_.positions + s, scratch.sample.bit(c, s),
-                                  channelwise ? 0 : kLanes, static_cast<int>(vectors)});
+                                  channelwise ? 0 : kLanes, number + (s - s0) / kLanes, vectors});
         };
         for (; s + kAlong * kLanes <= s1; s += kAlong * kLanes) run(std::true_type{}, kAlong);
         if (s + kLanes <= s1) {
@@ -150,6 +169,8 @@ class Blocks {
   const Layout& layout_;
   bool by_rows_;
   int64_t rows_ = 0, segments_ = 1, samples_ = 0, count_, channels_, parts_;
+
+  int64_t segment() const { return ceil_div(layout_.positions, segments_); }
 };
 
 }  // namespace

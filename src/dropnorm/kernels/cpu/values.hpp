@@ -117,6 +117,30 @@ inline void store(Float16* to, const Lanes<float>& lanes) {
 #endif
 }
 
+// Past the caches, into memory that begins at a multiple of the vector's size: for what is larger than they are, since an
+// ordinary store first reads what it overwrites.
+template <class Value>
+inline void stream(Value* to, const Lanes<typename Value::Compute>& lanes) {
+#if defined(__AVX2__)
+  alignas(64) Value values[Lanes<typename Value::Compute>::kCount];
+  store(values, lanes);
+#if defined(__AVX512BW__)
+  if constexpr (sizeof values == 64) return _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_load_si512(values));
+#endif
+  for (size_t i = 0; i < sizeof values / 32; ++i)
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to) + i, _mm256_load_si256(reinterpret_cast<const __m256i*>(values) + i));
+#else
+  store(to, lanes);
+#endif
+}
+
+// What was streamed is there for other threads from here on.
+inline void finish_streams() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
 // The first `count` lanes, at most all; the others are zero, and their memory is not touched.
 template <class Value>
 inline auto load(const Value* from, int64_t count) {
