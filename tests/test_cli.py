@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 
 from dropnorm import cli
 from dropnorm.kernels import instruction_sets
@@ -167,6 +168,25 @@ def test_rows_without_a_target_are_told(write_csv, run, monkeypatch):
     ]
 
 
+def test_images_that_are_left_out_are_told(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(PlannedStudy, "carry_out", interrupt)
+    for index in range(80):
+        (tmp_path / "ab"[index % 2]).mkdir(exist_ok=True)
+        Image.new("L", (2, 1), index).save(tmp_path / "ab"[index % 2] / f"{index}.png")
+    (tmp_path / "a" / "x.png").write_bytes(b"")
+    code, _, err = run("study", tmp_path, "--batch-size", "16", "--out", tmp_path / "run")
+    assert (code, err) == (
+        2,
+        f"dropnorm: {tmp_path}: 1 of its 81 images are broken: a/x.png (no image that can be read). Mend or remove them, or "
+        f"leave them out with --skip-broken (skip_broken=True in Python).\n",
+    )
+    _, _, err = run("study", tmp_path, "--batch-size", "16", "--skip-broken", "--out", tmp_path / "run")
+    assert err.splitlines()[:2] == [
+        f"{tmp_path.name}: 80 rows, 2 features, 2 classes; training 80 nets.",
+        "Images left out, broken or of another size than most: 1.",
+    ]
+
+
 def interrupt(*_):
     raise KeyboardInterrupt
 
@@ -207,8 +227,8 @@ def test_a_mistake_ends_with_its_message_and_code_2():
     done = dropnorm("study", "digts")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "dropnorm: digts: no such file. Expected a CSV or Parquet file, or one of breast_cancer, digits, iris, wine. Did "
-        "you mean the bundled set 'digits'?\n"
+        "dropnorm: digts: no such file. Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a folder of images; or one of "
+        "breast_cancer, diabetes, digits, iris, wine. Did you mean the bundled set 'digits'?\n"
     )
 
 

@@ -89,10 +89,17 @@ def _options(
 @app.command(epilog=STUDY_EXAMPLES)
 def study(
     data: Annotated[
-        str, typer.Argument(help="breast_cancer, digits, iris or wine; or a CSV or Parquet file.")
+        str,
+        typer.Argument(
+            help="breast_cancer, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; or a folder of images with "
+            "one sub-folder per class."
+        ),
     ] = "digits",
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
+    ] = False,
     arms: Annotated[
         str | None,
         typer.Option(help="Of plain,dropout,batch_norm,dropout+batch_norm; default: all.", show_default=False),
@@ -123,6 +130,7 @@ def study(
         data,
         target=target,
         ignore=ignore or (),
+        skip_broken=skip_broken,
         device=device,
         arms=checked_arms(arms),
         seeds=seeds,
@@ -141,6 +149,8 @@ def study(
     )
     if described.rows_without_target:
         _tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")
+    if described.images_skipped:
+        _tell(f"Images left out, broken or of another size than most: {described.images_skipped}.")
     try:
         with _progress() as show:
             done = planned.carry_out(folder, show)
@@ -161,10 +171,11 @@ def study(
 def predict(
     run: Annotated[Path, typer.Argument(help="The folder of a finished study.")],
     data: Annotated[
-        str, typer.Argument(help="A CSV or Parquet file with the studied columns; the target may be missing.")
+        str,
+        typer.Argument(help="A file with the studied columns, or a folder of images; the target may be missing."),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="A CSV or Parquet file to write; default: CSV to the terminal.")
+        Path | None, typer.Option(help="A CSV, TSV, Parquet or Arrow file to write; default: CSV to the terminal.")
     ] = None,
 ) -> None:
     """Predict classes and probabilities with a study's recommended net."""
@@ -174,7 +185,7 @@ def predict(
     if out is None:
         typer.echo(predictions.write_csv(), nl=False)
         return
-    from dropnorm.study.table import write_table
+    from dropnorm.study.sources.writing import write_table
 
     write_table(predictions, out)
     typer.echo(f"{predictions.height} predictions: {out}")

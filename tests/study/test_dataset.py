@@ -22,8 +22,10 @@ def test_the_same_data_has_one_fingerprint_wherever_it_is_read_from(table, tmp_p
     table.write_csv(tmp_path / "a.csv")
     table.write_csv(tmp_path / "b.csv", separator=";", include_bom=True)
     table.write_parquet(tmp_path / "c.parquet")
+    table.write_ipc(tmp_path / "d.arrow")
+    table.write_csv(tmp_path / "e.tsv", separator="\t")
     pandas = pd.DataFrame(table.to_dict(as_series=False))
-    sources = [table, pandas, *(tmp_path / name for name in ("a.csv", "b.csv", "c.parquet"))]
+    sources = [table, pandas, *sorted(tmp_path.iterdir())]
     fingerprints = {load_dataset(source, target="kind").fingerprint for source in sources}
     assert len(fingerprints) == 1
     assert all(len(fingerprint) == 16 for fingerprint in fingerprints)
@@ -104,6 +106,7 @@ def test_a_bundled_set_describes_itself():
         "classes": ("setosa", "versicolor", "virginica"),
         "class_rows": (50, 50, 50),
         "rows_without_target": 0,
+        "images_skipped": 0,
         "train_rows": 90,
         "validation_rows": 30,
         "test_rows": 30,

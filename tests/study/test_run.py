@@ -1,10 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load
+from torch.utils.data import TensorDataset
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError, RunError
@@ -211,7 +214,54 @@ def test_pandas_numpy_and_torch_users_get_the_same_study(blobs, quick):
         (X, y),
         (torch.from_numpy(X), torch.from_numpy(y)),
         (frame, pd.Series(y)),
-        (X.reshape(120, 2, 2), list(y)),
+        (X.tolist(), list(y)),
+        (TensorDataset(torch.from_numpy(X), torch.from_numpy(y)),),
     ]
     summaries = [dn.run_study(*source, arms=["dropout"], **(quick | {"epochs": 1})).summary for source in sources]
     assert all(summary == summaries[0] for summary in summaries[1:])
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder of 8 x 6 images of two classes, told apart by the side that is bright, and one broken file."""
+    folder, rng = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for index in range(60):
+        pixels = rng.integers(0, 100, (6, 8), dtype=np.uint8)
+        side = ("left", "right")[index % 2]
+        pixels[:, slice(0, 4) if side == "left" else slice(4, 8)] += 120
+        (folder / side).mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / side / f"{index:02}.png")
+    (folder / "left" / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+def test_a_folder_of_images_is_studied_and_predicted(images, quick, tmp_path):
+    with pytest.raises(DataError, match=r"left/broken\.png"):
+        dn.run_study(images, **quick)
+    given = quick | {"epochs": 12, "learning_rate": 0.01}
+    study = dn.run_study(images, skip_broken=True, device="cpu", out=tmp_path, **given)
+    data = study.summary.data
+    assert (data.rows, data.columns, data.features, data.images_skipped) == (60, 1, 48, 1)
+    assert (data.target, data.classes) == ("class", ("left", "right"))
+    assert study.summary.recommendation.test_accuracy > 0.9
+    assert "--skip-broken" in study.run.command
+    column = dn.load_model(tmp_path).description.encoding.columns[0]
+    assert (column.kind, column.shape) == ("array", (1, 6, 8))
+    predictions = study.model.predict(images / "right")
+    assert predictions.columns == ["file", "prediction", "probability_left", "probability_right"]
+    assert predictions["file"].to_list() == [f"{index:02}.png" for index in range(1, 60, 2)]
+    assert (predictions["prediction"] == "right").mean() > 0.9
+
+
+def test_npz_arrays_datasets_and_arrays_of_images_are_one_study(images, quick, tmp_path):
+    X = np.random.default_rng(0).random((80, 3, 4, 4), dtype=np.float32)
+    y = np.arange(80) % 2
+    np.savez(tmp_path / "data.npz", X=X, y=y)
+    dataset = TensorDataset(torch.from_numpy(X), torch.from_numpy(y))
+    arguments = quick | {"epochs": 1, "arms": ["dropout"]}
+    studies = [dn.run_study(*source, **arguments) for source in ((X, y), (dataset,), (tmp_path / "data.npz",))]
+    for study in studies:
+        assert study.model.description.encoding.columns[0].shape == (3, 4, 4)
+        assert study.run.nets == studies[0].run.nets
+    predictions = [studies[0].model.predict(source) for source in (X, dataset, tmp_path / "data.npz")]
+    assert all(one.equals(predictions[0]) for one in predictions)

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from dropnorm.study.encoding import ColumnEncoding, Encoding
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.records import ARMS
 from dropnorm.study.saved_model import ModelDescription, load_model, model_of
-from dropnorm.study.table import read_file
+from dropnorm.study.sources.bundled import load_bundled
 
 WIDTHS = (4, 10, 7, 3)
 
@@ -126,7 +125,7 @@ def test_a_table_without_rows_has_no_predictions(finished, table):
 
 def test_a_bundled_set_can_be_predicted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = read_file(Path("iris")).drop("target").columns
+    names = load_bundled("iris").frame.drop("target").columns
     columns = tuple(ColumnEncoding(name=name, kind="number", has_missing=False) for name in names)
     model = saved("plain", batched_nets("plain"), 0)
     encoding = Encoding(columns=columns, target="target", classes=("a", "b", "c"))

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.encoding import Encoding, encode_target, learn_encoding, without_value
+from dropnorm.study.encoding import Encoding, learn_encoding
 from dropnorm.study.records import DataDescription, StudyConfig
-from dropnorm.study.table import as_column, from_memory, read_table
+from dropnorm.study.sources.opening import open_source
+from dropnorm.study.target import encode_target
+from dropnorm.study.values import without_value
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Dataset:
     labels: np.ndarray
     encoding: Encoding
     rows_without_target: int
+    images_skipped: int
 
     @property
     def rows(self) -> int:
@@ -56,51 +59,40 @@ class Dataset:
             classes=self.encoding.classes,
             class_rows=tuple(int(count) for count in np.bincount(self.labels, minlength=len(self.encoding.classes))),
             rows_without_target=self.rows_without_target,
+            images_skipped=self.images_skipped,
             train_rows=train,
             validation_rows=validation,
             test_rows=test,
         )
 
 
-def load_dataset(X: Any, y: Any = None, *, target: str | None = None, ignore: str | Sequence[str] = ()) -> Dataset:
+def load_dataset(
+    X: Any, y: Any = None, *, target: str | None = None, ignore: str | Sequence[str] = (), skip_broken: bool = False
+) -> Dataset:
     """Read, check and encode what a user gave.
 
-    Args:        X: a bundled set's name, a file's path, a frame, or an array (rows, *); y: labels, if X does not hold them;
-                 target: the name of the column to predict; ignore: columns to leave out.
+    Args:        X: a bundled set's name, a file's or a folder's path, a frame, an array (rows, *) or a torch Dataset;
+                 y: labels, if X does not hold them; target: the name of the column to predict; ignore: columns to leave out;
+                 skip_broken: leave out images that cannot be used.
     Raises:      DataError that names the file or column and the remedy; ArgumentError for y and target together.
     """
-    if isinstance(X, str | Path):
-        if y is not None:
-            raise ArgumentError("y is given beside a file: expected target, the name of the file's column to predict.")
-        table, target = read_table(X, target)
-        name = Path(X).name
-    else:
-        table, name = from_memory(X), "data"
-        # A frame's names become texts, such as those of pandas' numbered columns.
-        target = None if target is None else str(target)
-        if (y is None) == (target is None):
-            raise ArgumentError("expected either y, the labels, or target, the name of a column of X.")
-        if y is not None:
-            column, target = as_column(y), _free_name("target", table.columns)
-            if len(column) != table.height:
-                raise DataError(f"y has {len(column)} labels for {table.height} rows of X: expected one label per row.")
-            table = table.with_columns(column.alias(target))
-    assert target is not None
+    table, target = open_source(X, y, target, skip_broken=skip_broken)
     ignore = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
     if target in ignore:
         raise ArgumentError(
             f"ignore={ignore!r} holds the target {target!r}: expected other columns. Take it out of one of them."
         )
-    encoding_source = str(X) if isinstance(X, str | Path) else "X"
-    encoding = learn_encoding(table, target, ignore, encoding_source)
-    labelled = table.filter(~without_value(table[target]))
+    source = str(X) if isinstance(X, str | Path) else "X"
+    encoding = learn_encoding(table.frame, target, ignore, source)
+    labelled = table.frame.filter(~without_value(table.frame[target]))
     return Dataset(
-        name=name,
+        name=Path(X).name if isinstance(X, str | Path) else "data",
         columns=len(encoding.columns),
-        features=encoding.encode(labelled, encoding_source),
+        features=encoding.encode(labelled, source),
         labels=encode_target(labelled[target], encoding.classes),
         encoding=encoding,
-        rows_without_target=table.height - labelled.height,
+        rows_without_target=table.frame.height - labelled.height,
+        images_skipped=table.skipped,
     )
 
 
@@ -126,9 +118,3 @@ def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
             f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "
             f"{config.batch_size}. Use --batch-size {max(2, train // 4)} (batch_size= in Python), or add rows."
         )
-
-
-def _free_name(name: str, taken: Sequence[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name

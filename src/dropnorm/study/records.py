@@ -48,6 +48,7 @@ class DataDescription(Record):
     classes: tuple[str, ...]
     class_rows: tuple[int, ...]
     rows_without_target: int = 0
+    images_skipped: int = 0
     train_rows: int
     validation_rows: int
     test_rows: int

@@ -108,6 +108,7 @@ def run_study(
     *,
     target: str | None = None,
     ignore: str | Sequence[str] = (),
+    skip_broken: bool = False,
     arms: str | Sequence[str] | None = None,
     seeds: int | None = None,
     epochs: int | None = None,
@@ -122,9 +123,11 @@ def run_study(
 ) -> Study:
     """Find out on your data whether a dense network overfits, and whether dropout, batch norm or both help.
 
-    Args:        X: a bundled data set's name ("breast_cancer", "digits", "iris", "wine"), the path of a CSV or Parquet file,
-                 a pandas or polars frame, or an array or tensor (rows, *); y: labels, if X does not hold them; target: the
-                 name of the column to predict; ignore: columns to leave out.
+    Args:        X: a bundled data set's name ("breast_cancer", "digits", "iris", "wine"); the path of a CSV, TSV, Parquet,
+                 Arrow or NPZ file, or of a folder of images with one sub-folder per class; a pandas or polars frame; an
+                 array or tensor (rows, *); or a map-style torch Dataset of items (x, y). y: labels, if X does not hold them;
+                 target: the name of the column to predict; ignore: columns to leave out; skip_broken: leave out images that
+                 are broken or of another size than most.
                  arms: of "plain", "dropout", "batch_norm", "dropout+batch_norm", default all; plain is always there.
                  seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
                  epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
@@ -150,6 +153,7 @@ def run_study(
         y,
         target=target,
         ignore=ignore,
+        skip_broken=skip_broken,
         device=device,
         arms=checked_arms(arms),
         seeds=seeds,
@@ -169,16 +173,19 @@ def plan_study(
     *,
     target: str | None = None,
     ignore: str | Sequence[str] = (),
+    skip_broken: bool = False,
     device: str | torch.device = "auto",
     **given: Any,
 ) -> PlannedStudy:
     """Check data and arguments, which are those of `run_study`, without writing or training anything."""
     config = configure(device=_device(device), **given)
-    dataset = load_dataset(X, y, target=target, ignore=ignore)
+    dataset = load_dataset(X, y, target=target, ignore=ignore, skip_broken=skip_broken)
     check_splittable(dataset, config)
     source = str(X) if isinstance(X, str | Path) else None
     ignore = [ignore] if isinstance(ignore, str) else ignore
-    return PlannedStudy(dataset, config, _command(source, target, ignore, config))
+    given_data = {"target": target, "ignore": list(ignore), "skip_broken": skip_broken}
+    command = _command(source, given_data, config)
+    return PlannedStudy(dataset, config, command)
 
 
 def _device(device: str | torch.device) -> str:
@@ -195,7 +202,7 @@ def _device(device: str | torch.device) -> str:
     return str(device)
 
 
-def _command(source: str | None, target: str | None, ignore: Sequence[str], config: StudyConfig) -> str:
+def _command(source: str | None, data: dict[str, Any], config: StudyConfig) -> str:
     """What repeats the study: a command line, or a call in Python where the data came from memory."""
     default = StudyConfig()
     changed = {
@@ -206,19 +213,25 @@ def _command(source: str | None, target: str | None, ignore: Sequence[str], conf
     if torch.cuda.is_available():
         # "auto" would choose for itself
         changed["device"] = config.device
+    given = {name: value for name, value in data.items() if value} | changed
     if source is None:
-        arguments = [
-            f"target={target!r}" if target else "y",
-            *([f"ignore={list(ignore)!r}"] if ignore else []),
-            *(f"{name}={value!r}" for name, value in changed.items()),
-        ]
+        labels = [] if "target" in given else ["y"]
+        arguments = [*labels, *(f"{name}={value!r}" for name, value in given.items())]
         return f"dropnorm.run_study(X, {', '.join(arguments)})"
     words = ["dropnorm", "study", source]
-    if target:
-        words += ["--target", target]
-    for column in ignore:
-        words += ["--ignore", column]
-    for name, value in changed.items():
-        text = ",".join(f"{item}" for item in value) if isinstance(value, tuple) else str(value)
-        words += [f"--{name.replace('_', '-')}", text]
+    for name, value in given.items():
+        words += _option(f"--{name.replace('_', '-')}", value)
     return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """An option as words: a list of names is given one by one, numbers with commas, and what is true by its name alone."""
+    match value:
+        case True:
+            return [name]
+        case list():
+            return [word for item in value for word in (name, str(item))]
+        case tuple():
+            return [name, ",".join(str(item) for item in value)]
+        case _:
+            return [name, str(value)]

@@ -19,7 +19,7 @@ from dropnorm.study.encoding import Encoding
 from dropnorm.study.files import write_atomically
 from dropnorm.study.parts import Standardization
 from dropnorm.study.records import SCHEMA_VERSION, ArmName, Record
-from dropnorm.study.table import from_memory, read_file
+from dropnorm.study.sources.opening import open_features
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
@@ -55,22 +55,23 @@ class SavedModel:
     def predict(self, X: Any) -> pl.DataFrame:
         """Class and probabilities of each row.
 
-        Shape:       a table of n rows -> n rows: `prediction`, then `probability_<class>` for each class
-        Args:        X: a CSV or Parquet file's path, a frame, or an array with the studied columns; others are ignored.
+        Shape:       a table of n rows -> n rows: of images `file`; `prediction`; `probability_<class>` for each class
+        Args:        X: whatever `run_study` takes, with the studied columns; others, and labels, are ignored.
         Numerics:    a missing value counts as the training part's mean, an unknown category as none of the known.
         Raises:      DataError if a studied column is missing or is of another kind.
         """
         encoding = self.description.encoding
         texts = [column.name for column in encoding.columns if column.kind == "category"]
-        table = read_file(Path(X), texts) if isinstance(X, str | Path) else from_memory(X)
+        table = open_features(X, texts)
         source = str(X) if isinstance(X, str | Path) else "X"
         standardization = Standardization(np.array(self.description.mean), np.array(self.description.scale))
-        features = torch.from_numpy(standardization.apply(encoding.encode(table, source)))
+        features = torch.from_numpy(standardization.apply(encoding.encode(table.frame, source)))
         with torch.no_grad():
             logits = [self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)]
         probabilities = torch.cat(logits).softmax(dim=1).numpy()
         classes = np.array(encoding.classes)
-        columns = {"prediction": classes[probabilities.argmax(axis=1)]}
+        columns: dict[str, Any] = {"file": table.files} if table.files else {}
+        columns["prediction"] = classes[probabilities.argmax(axis=1)]
         columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
         return pl.DataFrame(columns)
 

@@ -1,0 +1,1 @@
+"""Where data comes from, one kind of source per file: each becomes a `Table`."""

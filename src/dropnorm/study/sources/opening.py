@@ -1,0 +1,64 @@
+"""Whatever a user gives as data, in Python or by a name, as a table with its target."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.sources.memory import as_column, from_dataset, from_memory
+from dropnorm.study.sources.reading import read_source
+from dropnorm.study.sources.table import Table, listed
+
+
+def open_source(
+    X: Any, y: Any = None, target: str | None = None, *, skip_broken: bool = False, name: str = "X"
+) -> tuple[Table, str]:
+    """Read what is to be studied; returns the table, and the name of the column to predict.
+
+    Args:        X: a bundled set's name, a path, a frame, an array or tensor (rows, *), or a torch Dataset; y: labels, if X
+                 does not hold them; name: X's, for errors.
+    Raises:      ArgumentError unless it is said once what is to be predicted; DataError for data that cannot be read.
+    """
+    if isinstance(X, str | Path):
+        if y is not None:
+            raise ArgumentError("y is given beside a file: expected target, the name of the file's column to predict.")
+        table = read_source(X, target, skip_broken=skip_broken)
+        target = target or table.target
+        if target is None:
+            columns = listed(table.frame.columns)
+            raise DataError(f"{Path(X)}: the column to predict is not given. Name it with --target, one of: {columns}.")
+        return table, target
+    # A frame's names become texts, such as those of pandas' numbered columns.
+    target = None if target is None else str(target)
+    if isinstance(X, Dataset):
+        if y is not None or target is not None:
+            given = "y" if target is None else "target"
+            raise ArgumentError(f"{given} is given beside a Dataset, whose items (x, y) hold y already. Leave it out.")
+        X, y = from_dataset(X, name)
+    frame = from_memory(X)
+    if (y is None) == (target is None):
+        raise ArgumentError("expected either y, the labels, or target, the name of a column of X.")
+    if target is not None:
+        return Table(frame, target=target), target
+    column, target = as_column(y), _free_name("target", frame.columns)
+    if len(column) != frame.height:
+        raise DataError(f"y has {len(column)} labels for {frame.height} rows of X: expected one label per row.")
+    return Table(frame.with_columns(column.alias(target)), target=target), target
+
+
+def open_features(X: Any, texts: Sequence[str] = ()) -> Table:
+    """Read what is to be predicted, which needs no target.
+
+    Args:        X: as for `open_source`, of a Dataset the x of its items; texts: columns that stay as they are written.
+    """
+    if isinstance(X, str | Path):
+        return read_source(X, texts=texts, labelled=False)
+    return Table(from_memory(from_dataset(X, "X")[0] if isinstance(X, Dataset) else X))
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

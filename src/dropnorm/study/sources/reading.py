@@ -1,0 +1,61 @@
+"""A source by its name: a bundled set, a file by its ending, or a folder of images."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from dropnorm._validate import closest
+from dropnorm.errors import DataError
+from dropnorm.study.sources.bundled import BUNDLED, load_bundled
+from dropnorm.study.sources.columnar import read_arrow, read_parquet
+from dropnorm.study.sources.images import read_images
+from dropnorm.study.sources.npz import read_npz
+from dropnorm.study.sources.table import Table, listed
+from dropnorm.study.sources.text import read_text
+
+KINDS = "a CSV, TSV, Parquet, Arrow or NPZ file, or a folder of images"
+_COLUMNAR: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".parquet": read_parquet,
+    ".pq": read_parquet,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
+    ".ipc": read_arrow,
+}
+
+
+def read_source(
+    source: str | Path,
+    target: str | None = None,
+    *,
+    texts: Sequence[str] = (),
+    skip_broken: bool = False,
+    labelled: bool = True,
+) -> Table:
+    """Read whatever a name stands for.
+
+    Args:        target: the column to predict, and texts: other columns, which a file of text must not take for numbers;
+                 skip_broken: leave out images that cannot be used; labelled: whether images must lie in a folder per class.
+    Raises:      DataError that names the file, and the line or the column, for whatever cannot be read as a table.
+    """
+    path = Path(source)
+    if str(path) in BUNDLED and not path.exists():
+        return load_bundled(path.name)
+    if not path.exists():
+        meant = closest(str(path), BUNDLED)
+        hint = f" Did you mean the bundled set {meant!r}?" if meant else ""
+        raise DataError(f"{path}: no such file. Expected {KINDS}; or one of {listed(BUNDLED)}.{hint}")
+    if path.is_dir():
+        return read_images(path, skip_broken=skip_broken, labelled=labelled)
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"{path}: the file is empty. Expected a header line with column names, and rows below it.")
+    ending = path.suffix.lower()
+    if ending == ".npz":
+        table = read_npz(path)
+    elif ending in _COLUMNAR:
+        table = Table(_COLUMNAR[ending](path))
+    else:
+        table = Table(read_text(path, texts, target))
+    if table.frame.height == 0:
+        raise DataError(f"{path}: the file has column names and no rows. Expected rows below the header.")
+    return table

@@ -1,0 +1,26 @@
+import numpy as np
+import polars as pl
+import pytest
+from sklearn import datasets
+
+from dropnorm.study.sources.bundled import BUNDLED, load_bundled
+
+
+def test_a_bundled_set_has_a_target():
+    table = load_bundled("wine")
+    assert (table.target, table.frame.height, table.frame.width) == ("target", 178, 14)
+    assert table.frame["target"].unique().sort().to_list() == ["class_0", "class_1", "class_2"]
+    np.testing.assert_array_equal(table.frame["alcohol"].to_numpy(), datasets.load_wine().data[:, 0])
+
+
+def test_the_target_of_diabetes_is_a_quantity():
+    target = load_bundled("diabetes").frame["target"]
+    assert target.dtype == pl.Float64
+    np.testing.assert_array_equal(target.to_numpy(), datasets.load_diabetes().target)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_every_bundled_set_is_a_table_of_numbers_without_gaps(name):
+    frame = load_bundled(name).frame
+    assert all(dtype.is_numeric() for dtype in frame.drop("target").dtypes)
+    assert frame.null_count().sum_horizontal().item() == 0

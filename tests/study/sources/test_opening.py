@@ -1,0 +1,65 @@
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.sources.opening import open_features, open_source
+
+X, Y = np.arange(6.0).reshape(3, 2), [1, 0, 1]
+
+
+def test_a_bundled_set_knows_its_target_and_takes_another():
+    assert open_source("wine")[1] == "target"
+    assert open_source("wine", target="alcohol")[1] == "alcohol"
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (X, Y),
+        (torch.from_numpy(X), torch.tensor(Y)),
+        (pd.DataFrame(X, columns=["x0", "x1"]), pd.Series(Y)),
+        (pl.DataFrame(X, schema=["x0", "x1"]), pl.Series(Y)),
+        (TensorDataset(torch.from_numpy(X), torch.tensor(Y)), None),
+    ],
+    ids=["numpy", "torch", "pandas", "polars", "Dataset"],
+)
+def test_data_in_memory_is_one_table_with_its_labels(X: Any, y: Any):
+    table, target = open_source(X, y)
+    assert (target, table.target) == ("target", "target")
+    assert table.frame.to_dict(as_series=False) == {"x0": [0, 2, 4], "x1": [1, 3, 5], "target": [1, 0, 1]}
+
+
+def test_without_a_target_the_columns_are_named(write, refuses):
+    names = [f"c{index}" for index in range(13)]
+    path = write(",".join(names) + "\n" + ",".join("1" * 13) + "\n")
+    message = (
+        f"{path}: the column to predict is not given. Name it with --target, one of: {', '.join(names[:12])}, ...."
+    )
+    with refuses(DataError, message):
+        open_source(path)
+
+
+@pytest.mark.parametrize(("given", "arguments"), [("y", {"y": [0]}), ("target", {"target": "x0"})])
+def test_a_dataset_holds_its_labels_itself(given, arguments, refuses):
+    dataset = TensorDataset(torch.zeros(1, 2), torch.zeros(1))
+    with refuses(ArgumentError, f"{given} is given beside a Dataset, whose items (x, y) hold y already. Leave it out."):
+        open_source(dataset, **arguments)
+
+
+def test_what_is_to_be_predicted_needs_no_target(tmp_path):
+    assert open_features(X).frame.columns == ["x0", "x1"]
+    assert open_features(TensorDataset(torch.from_numpy(X), torch.zeros(3))).frame.columns == ["x0", "x1"]
+    Image.new("L", (2, 2)).save(tmp_path / "0.png")
+    images = open_features(tmp_path)
+    assert (images.files, images.target) == (("0.png",), None)
+
+
+def test_texts_stay_as_they_are_written(write):
+    assert open_features(write("code\n01\n"), ["code"]).frame["code"].to_list() == ["01"]
