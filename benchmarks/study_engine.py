@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import configure, plan_blocks, plan_nets
+from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts
 from dropnorm.study.training import BlockTrainer
 from measure import medians, table
@@ -51,7 +52,7 @@ def main() -> None:
         config = configure(arms=arms, seeds=20, epochs=10_000, patience=10_000, dropout=(0.2,))
         parts = Parts.prepare(dataset, config)
         block = plan_blocks([net for net in plan_nets(config) if net.arm == arms[-1]])[0]
-        trainer = BlockTrainer(block, parts, WIDTHS, config, None)
+        trainer = BlockTrainer(block, parts, WIDTHS, config, OBJECTIVES["classification"], None)
         steps = trainer.steps_per_epoch
         found = medians({"batched": trainer.train_epoch, "torch": one_net(batch_norm, rate)}, repeats=7, warmup=2)
         batched, torch_time = found["batched"] / steps / len(block), found["torch"] / steps

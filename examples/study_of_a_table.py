@@ -14,6 +14,6 @@ table = pl.DataFrame({name: bunch.data[name].to_numpy() for name in bunch.data})
 study = dn.run_study(table, target="diagnosis", seeds=3, epochs=10, hidden=(32,), dropout=0.3)
 print(study.verdict)
 for arm in study.summary.arms:
-    low, high = 100 * arm.test_accuracy.low, 100 * arm.test_accuracy.high
-    print(f"{arm.arm:20} {100 * arm.test_accuracy.mean:.1f} % ({low:.1f} to {high:.1f})")
+    low, high = 100 * arm.test_score.low, 100 * arm.test_score.high
+    print(f"{arm.arm:20} {100 * arm.test_score.mean:.1f} % ({low:.1f} to {high:.1f})")
 print(study.model.predict(table.head(3)))

@@ -110,7 +110,7 @@ def test_the_table_marks_the_recommended_arm(finished, csv, run):
     rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.startswith("│")}
     arms = [f"→ {arm.arm}" if arm.arm == summary.recommendation.arm else arm.arm for arm in summary.arms]
     assert list(rows) == arms
-    mean = 100 * summary.arms[1].test_accuracy.mean
+    mean = 100 * summary.arms[1].test_score.mean
     assert f" {mean:.1f} (" in rows[arms[1]]
     assert "test accuracy, %" in out
     for sentence in summary.verdict:
@@ -166,6 +166,26 @@ def test_rows_without_a_target_are_told(write_csv, run, monkeypatch):
         "data.csv: 60 rows, 1 features, 2 classes; training 80 nets.",
         "Rows left out, without a value of kind: 4.",
     ]
+
+
+def test_a_quantity_is_studied_and_predicted(run, csv, tmp_path):
+    out = tmp_path / "run"
+    code, table, err = run("study", csv, "--target", "size", "--ignore", "note", *QUICK, "--out", out)
+    assert code == 0
+    assert err.splitlines()[0] == "insects.csv: 90 rows, 6 features, a quantity to predict; training 12 nets."
+    assert "epoch 1 of 2, 6 nets, validation RMSE " in err
+    assert "test RMSE" in table
+    assert "test R²" in table
+    assert "its RMSE is " in table
+    code, predictions, _ = run("predict", out, csv)
+    assert code == 0
+    assert pl.read_csv(predictions.encode()).schema == {"prediction": pl.Float64}
+    code, _, err = run("study", csv, "--target", "kind", "--task", "regression")
+    assert (code, err) == (
+        2,
+        f"dropnorm: {csv}: the target 'kind' holds String: expected numbers for a regression. Name another --target, or use "
+        f"--task classification.\n",
+    )
 
 
 def test_images_that_are_left_out_are_told(run, monkeypatch, tmp_path):
@@ -243,6 +263,10 @@ def test_a_mistake_ends_with_its_message_and_code_2():
             ["--arms", "dropuot"],
             "arms='dropuot' is unknown: expected one of 'plain', 'dropout', 'batch_norm', 'dropout+batch_norm'. Did you "
             "mean 'dropout'?",
+        ),
+        (
+            ["--task", "clasification"],
+            "task='clasification' is unknown: expected one of 'classification', 'regression'. Did you mean 'classification'?",
         ),
         (["--device", "tpu"], "device='tpu' is unknown: expected 'cpu', 'cuda' or 'auto'."),
         (["--target", "[bold]"], "iris: there is no column '[bold]'. The columns are: {columns}."),

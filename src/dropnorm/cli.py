@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from dropnorm.errors import ArgumentError, DropnormError
 
 if TYPE_CHECKING:
     from dropnorm.study.execution import Progress
-    from dropnorm.study.records import Summary
+    from dropnorm.study.records import Summary, TaskName
 
 Number = TypeVar("Number", int, float)
 
@@ -39,6 +39,8 @@ dropnorm study
 dropnorm study churn.csv --target churned
 
 dropnorm study churn.csv --target churned --ignore id --dropout 0.2
+
+dropnorm study houses.csv --target price --task regression
 
 dropnorm study iris --arms dropout --seeds 5 --json > summary.json
 """
@@ -91,11 +93,14 @@ def study(
     data: Annotated[
         str,
         typer.Argument(
-            help="breast_cancer, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; or a folder of images with "
-            "one sub-folder per class."
+            help="breast_cancer, diabetes, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; or a folder of "
+            "images with one sub-folder per class."
         ),
     ] = "digits",
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; default: what the target looks like.")
+    ] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
@@ -129,6 +134,7 @@ def study(
     planned = plan_study(
         data,
         target=target,
+        task=cast("TaskName | None", task),
         ignore=ignore or (),
         skip_broken=skip_broken,
         device=device,
@@ -143,9 +149,10 @@ def study(
     )
     folder = planned.default_folder if out is None else out
     described = planned.dataset
+    kind = f"{len(described.encoding.classes)} classes" if described.encoding.classes else "a quantity to predict"
     _tell(
-        f"{described.name}: {described.rows} rows, {described.encoding.features} features, "
-        f"{len(described.encoding.classes)} classes; training {planned.nets} nets."
+        f"{described.name}: {described.rows} rows, {described.encoding.features} features, {kind}; "
+        f"training {planned.nets} nets."
     )
     if described.rows_without_target:
         _tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")
@@ -178,7 +185,7 @@ def predict(
         Path | None, typer.Option(help="A CSV, TSV, Parquet or Arrow file to write; default: CSV to the terminal.")
     ] = None,
 ) -> None:
-    """Predict classes and probabilities with a study's recommended net."""
+    """Predict classes with their probabilities, or quantities, with a study's recommended net."""
     from dropnorm.study.saved_model import load_model
 
     predictions = load_model(run).predict(data)
@@ -244,7 +251,7 @@ def _print_results(summary: "Summary") -> None:
     arms = arm_table(summary)
     table = Table(title=f"{summary.data.name}: {summary.config.seeds} seeds, intervals 95 %", title_justify="left")
     for column in arms.columns:
-        table.add_column(column.header, justify=column.align)
+        table.add_column(column.header, justify=column.align, no_wrap=column.align == "left")
     for index, row in enumerate(arms.rows):
         marked = index == arms.marked
         table.add_row(*(("→ " if marked else "  ") + row[0], *row[1:]), style="bold" if marked else "")
@@ -308,7 +315,10 @@ def _plain_lines() -> "Callable[[Progress], None]":
 
 
 def _describe(progress: "Progress") -> str:
+    from dropnorm.study.task import TASKS
+
+    metric, score = TASKS[progress.task].metric, progress.validation_score
     return (
         f"{' and '.join(progress.arms)}: epoch {progress.epoch} of {progress.epochs}, {progress.nets_in_training} nets, "
-        f"validation {100 * progress.validation_accuracy:.1f} %"
+        f"validation {metric.name} {metric.scale(score).write(score)} {metric.unit}".rstrip()
     )

@@ -16,6 +16,7 @@ from dropnorm.study.records import (
     Interaction,
     Interval,
     NetRecord,
+    Quantity,
     Recommendation,
     Run,
     StudyConfig,
@@ -55,9 +56,9 @@ def _history(net: int, arm: str, rng: random.Random, epochs: int, patience: int)
                 net=net,
                 epoch=epoch,
                 train_loss=train_loss,
-                train_accuracy=min(1.0, 0.12 + (0.885 - 0.2 * least) * learnt),
+                train_score=min(1.0, 0.12 + (0.885 - 0.2 * least) * learnt),
                 validation_loss=validation_loss,
-                validation_accuracy=validation,
+                validation_score=validation,
             )
         )
         if validation_loss < best:
@@ -77,26 +78,27 @@ def _net(arm: ArmName, seed: int, rate: float, history: list[EpochRecord], test:
         epochs=len(history),
         best_epoch=best.epoch,
         train_loss=best.train_loss,
-        train_accuracy=best.train_accuracy,
+        train_score=best.train_score,
         validation_loss=best.validation_loss,
-        validation_accuracy=best.validation_accuracy,
+        validation_score=best.validation_score,
         test_loss=best.validation_loss * 1.02,
-        test_accuracy=test,
+        test_score=test,
     )
 
 
 def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> ArmResult:
-    differences = tuple(a.test_accuracy - b.test_accuracy for a, b in zip(nets, plain, strict=True))
+    differences = tuple(a.test_score - b.test_score for a, b in zip(nets, plain, strict=True))
     reached = len(nets) if nets is plain or len(nets) < 3 else len(nets) - 1
     median = statistics.median(net.best_epoch for net in nets)
     return ArmResult(
         arm=nets[0].arm,
         nets=tuple(net.net for net in nets),
         rates=tuple(net.rate for net in nets),
-        test_accuracy=_interval([net.test_accuracy for net in nets]),
+        test_score=_interval([net.test_score for net in nets]),
+        test_r2=None,
         test_loss=_interval([net.test_loss for net in nets]),
-        validation_accuracy=_interval([net.validation_accuracy for net in nets]),
-        generalization_gap=_interval([net.train_accuracy - net.test_accuracy for net in nets]),
+        validation_score=_interval([net.validation_score for net in nets]),
+        generalization_gap=_interval([net.train_score - net.test_score for net in nets]),
         loss_gap=_interval([net.test_loss - net.train_loss for net in nets]),
         median_best_epoch=median,
         epochs_to_plain_best=EpochsToReach(
@@ -152,12 +154,13 @@ def build_run(
     results = tuple(_result(chosen[arm], chosen["plain"], p_value) for arm in arms)
     if interaction is None and set(arms) == set(ARMS):
         interaction = Interaction(interval=Interval(mean=-0.0041, low=-0.0102, high=0.002), p_value=0.171)
-    best = max(results, key=lambda result: result.test_accuracy.mean)
+    best = max(results, key=lambda result: result.test_score.mean)
     picked = chosen[best.arm][0]
     summary = Summary(
         dropnorm_version="0.1.0",
         data=DataDescription(
             name=name,
+            task="classification",
             target=target,
             fingerprint="sha256:9f2b6c0d7a41e58334bb1f0c2a9d5e7788c1f4a3",
             rows=1797,
@@ -165,6 +168,7 @@ def build_run(
             features=64,
             classes=classes,
             class_rows=tuple(170 + index % 9 for index in range(len(classes))),
+            quantity=None,
             train_rows=1149,
             validation_rows=288,
             test_rows=360,
@@ -182,7 +186,7 @@ def build_run(
             net=picked.net,
             seed=picked.seed,
             rate=picked.rate,
-            test_accuracy=picked.test_accuracy,
+            test_score=picked.test_score,
         ),
         verdict=(
             "The plain net overfits: it is right on 99.5 % of its training rows and on 95.6 % of new ones, a "
@@ -201,3 +205,28 @@ def build_run(
         else None,
         command=f"dropnorm study {name} --target {target} --seeds {seeds} --epochs {epochs}",
     )
+
+
+@pytest.fixture(scope="session")
+def as_regression() -> Callable[..., Run]:
+    """A run as if it were of a quantity, with this RMSE of plain, and its verdict."""
+
+    def convert(run: Run, score: float = 54.321, **update: object) -> Run:
+        quantity = Quantity(lowest=-25.0, highest=346.0, mean=152.13, deviation=77.0)
+        kind = {"task": "regression", "classes": (), "class_rows": (), "quantity": quantity}
+        test = Interval(mean=score, low=0.9 * score, high=1.1 * score)
+        r2 = Interval(mean=0.4256, low=0.2, high=0.65)
+        changed = {
+            "data": run.summary.data.model_copy(update=kind),
+            "arms": tuple(result.model_copy(update={"test_score": test, "test_r2": r2}) for result in run.summary.arms),
+            "verdict": ("The plain net overfits: its RMSE is 31.18 on its training rows and 54.32 on new ones.",),
+        }
+        return run.model_copy(update={"summary": run.summary.model_copy(update=changed | update)})
+
+    return convert
+
+
+@pytest.fixture(scope="session")
+def regression(make_run, as_regression) -> Run:
+    """A made-up run of a quantity."""
+    return as_regression(make_run())

@@ -6,6 +6,7 @@ import pytest
 from dropnorm.report import drawing, figures, style
 from dropnorm.report.figures import ArmCurves, ArmDifferences, ArmInterval, Curve, LearningCurves
 from dropnorm.study.records import ARMS
+from dropnorm.study.task import ACCURACY, RMSE
 
 HOSTILE = "<b>x</b>"
 
@@ -15,20 +16,20 @@ def lines(figure):
     return [trace for trace in figure.data if trace.mode == "lines" and trace.fill is None]
 
 
-@pytest.mark.parametrize("quantity", ["loss", "accuracy"])
-def test_learning_curves_are_a_panel_per_arm_on_common_axes(make_run, quantity):
-    panels = drawing.draw_learning_curves(figures.learning_curves(make_run(), quantity))
+@pytest.mark.parametrize("measured", ["loss", "score"])
+def test_learning_curves_are_a_panel_per_arm_on_common_axes(make_run, measured):
+    panels = drawing.draw_learning_curves(figures.learning_curves(make_run(), measured))
     assert list(panels) == list(ARMS)
     assert len({tuple(panel.layout.xaxis.range) for panel in panels.values()}) == 1
     assert len({tuple(panel.layout.yaxis.range) for panel in panels.values()}) == 1
     axis = panels["plain"].layout.yaxis
-    assert axis.title.text == {"loss": "loss (logarithmic)", "accuracy": "accuracy, %"}[quantity]
-    assert axis.type == {"loss": "log", "accuracy": None}[quantity]
+    assert axis.title.text == {"loss": "loss (logarithmic)", "score": "accuracy, %"}[measured]
+    assert axis.type == {"loss": "log", "score": None}[measured]
     assert panels["plain"].layout.xaxis.title.text == "epoch"
 
 
 def test_train_is_dashed_validation_solid_in_the_arms_colour_over_plains(make_run):
-    curves = figures.learning_curves(make_run(), "accuracy")
+    curves = figures.learning_curves(make_run(), "score")
     plain, dropout = curves.arms[:2]
     panel = drawing.draw_learning_curves(curves)["dropout"]
     reference, train, validation = lines(panel)
@@ -47,7 +48,7 @@ def test_plain_is_not_drawn_under_itself(make_run):
 def test_a_band_runs_along_the_top_and_back_along_the_bottom():
     curve = Curve(epochs=(1, 2), median=(50.0, 60.0), low=(40.0, 50.0), high=(60.0, 70.0))
     arm = ArmCurves("plain", curve, curve, best_epoch=2, best_value=60.0)
-    panel = drawing.draw_learning_curves(LearningCurves("accuracy", (arm,)))["plain"]
+    panel = drawing.draw_learning_curves(LearningCurves("score", ACCURACY, (arm,)))["plain"]
     band = next(trace for trace in panel.data if trace.fill == "toself")
     assert band.x == (1, 2, 2, 1)
     assert band.y == (60.0, 70.0, 50.0, 40.0)
@@ -64,18 +65,18 @@ def test_a_loss_of_zero_can_be_drawn_on_the_logarithmic_axis():
     zero = Curve(epochs=(1, 2), median=(1.0, 0.0), low=(1.0, 0.0), high=(1.0, 0.0))
     loss = Curve(epochs=(1, 2), median=(1.0, 0.5), low=(1.0, 0.5), high=(1.0, 0.5))
     panel = drawing.draw_learning_curves(
-        LearningCurves("loss", (ArmCurves("plain", zero, loss, best_epoch=2, best_value=0.5),))
+        LearningCurves("loss", ACCURACY, (ArmCurves("plain", zero, loss, best_epoch=2, best_value=0.5),))
     )["plain"]
     assert all(value > 0 for trace in panel.data for value in trace.y)
 
 
 def test_no_curves_are_no_panels():
-    assert drawing.draw_learning_curves(LearningCurves("loss", ())) == {}
+    assert drawing.draw_learning_curves(LearningCurves("loss", ACCURACY, ())) == {}
 
 
 def test_generalization_gaps_are_points_with_their_intervals_first_arm_on_top():
     gaps = [ArmInterval("plain", 4.0, 3.0, 6.0), ArmInterval("dropout", 1.0, -0.5, 2.0)]
-    figure = drawing.draw_generalization_gaps(gaps)
+    figure = drawing.draw_generalization_gaps(gaps, ACCURACY)
     plain, dropout = figure.data
     assert (plain.x, dropout.x) == ((4.0,), (1.0,))
     assert (plain.error_x.array, plain.error_x.arrayminus) == ((2.0,), (1.0,))
@@ -84,14 +85,14 @@ def test_generalization_gaps_are_points_with_their_intervals_first_arm_on_top():
     bottom, top = figure.layout.yaxis.range
     assert bottom > dropout.y[0] > plain.y[0] > top
     assert figure.layout.yaxis.ticktext == ("plain", "dropout")
-    assert figure.layout.xaxis.title.text == "generalization gap, pp"
+    assert figure.layout.xaxis.title.text == "generalization gap in accuracy, pp"
     assert figure.layout.xaxis.range[0] < -0.5
     assert figure.layout.xaxis.range[1] > 6.0
 
 
 def test_paired_differences_have_dots_a_mean_and_a_zero_line():
     one = ArmDifferences((1.0, -2.0, 3.0), ArmInterval("dropout", 0.7, -50.0, 60.0))
-    figure = drawing.draw_paired_differences([one])
+    figure = drawing.draw_paired_differences([one], ACCURACY)
     dots, mean = figure.data
     assert dots.x == (1.0, -2.0, 3.0)
     assert mean.x == (0.7,)
@@ -105,7 +106,7 @@ def test_paired_differences_have_dots_a_mean_and_a_zero_line():
 @pytest.mark.parametrize("seeds", [(0.0,) * 10, (0.1 + 0.2, 0.3, 0.3), (1.0, 1.001, 1.002, 1.003)])
 def test_dots_of_equal_differences_do_not_hide_one_another(seeds):
     one = ArmDifferences(seeds, ArmInterval("dropout", 0.0, 0.0, 0.0))
-    dots, mean = drawing.draw_paired_differences([one]).data
+    dots, mean = drawing.draw_paired_differences([one], ACCURACY).data
     heights = sorted(dots.y)
     assert all(upper - lower > 0.03 for lower, upper in pairwise(heights))
     assert heights[0] > -0.5
@@ -116,9 +117,11 @@ def test_all_that_enters_plotly_as_text_is_escaped(make_run):
     interval = ArmInterval(HOSTILE, 1.0, 0.0, 2.0)
     curve = Curve(epochs=(1,), median=(1.0,), low=(1.0,), high=(1.0,))
     drawn = [
-        drawing.draw_generalization_gaps([interval]),
-        drawing.draw_paired_differences([ArmDifferences((1.0,), interval)]),
-        *drawing.draw_learning_curves(LearningCurves("loss", (ArmCurves(HOSTILE, curve, curve, 1, 1.0),))).values(),
+        drawing.draw_generalization_gaps([interval], ACCURACY),
+        drawing.draw_paired_differences([ArmDifferences((1.0,), interval)], ACCURACY),
+        *drawing.draw_learning_curves(
+            LearningCurves("loss", ACCURACY, (ArmCurves(HOSTILE, curve, curve, 1, 1.0),))
+        ).values(),
     ]
     for figure in drawn:
         text = json.dumps(figure.to_plotly_json())
@@ -129,3 +132,17 @@ def test_all_that_enters_plotly_as_text_is_escaped(make_run):
 def test_figures_are_small_plain_data(make_run):
     for panel in drawing.draw_learning_curves(figures.learning_curves(make_run(), "loss")).values():
         assert len(json.dumps(panel.to_plotly_json())) < 8_000
+
+
+def test_an_error_is_drawn_in_its_own_unit():
+    gaps = [ArmInterval("plain", 0.004, 0.003, 0.005)]
+    figure = drawing.draw_generalization_gaps(gaps, RMSE)
+    assert figure.layout.xaxis.title.text == "generalization gap in RMSE"
+    assert figure.layout.xaxis.range[1] < 0.01
+    assert (
+        figure.data[0].hovertemplate == "%{x:.4g} (95 %: %{customdata[0]:.4g} to %{customdata[1]:.4g})<extra></extra>"
+    )
+    one = ArmDifferences((-0.001, -0.002), gaps[0])
+    figure = drawing.draw_paired_differences([one], RMSE)
+    assert figure.layout.xaxis.title.text == "difference to plain in test RMSE"
+    assert figure.data[0].hovertemplate == "one seed: %{x:+.4g}<extra></extra>"

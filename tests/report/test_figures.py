@@ -4,14 +4,14 @@ from dropnorm.report import figures
 from dropnorm.study.records import Comparison, EpochRecord, Interval
 
 
-def record(net, epoch, loss, accuracy=0.5):
+def record(net, epoch, loss, score=0.5):
     return EpochRecord(
         net=net,
         epoch=epoch,
         train_loss=loss / 10,
-        train_accuracy=accuracy / 2,
+        train_score=score / 2,
         validation_loss=loss,
-        validation_accuracy=accuracy,
+        validation_score=score,
     )
 
 
@@ -38,9 +38,9 @@ def test_median_and_band_are_percentiles_over_the_nets_that_were_chosen(make_run
 
 
 def test_accuracy_is_in_percent(make_run):
-    run = with_plain(make_run(), [record(0, 1, 1.0, accuracy=0.75)], nets=(0,), median_best_epoch=1.0)
-    curves = figures.learning_curves(run, "accuracy")
-    assert curves.quantity == "accuracy"
+    run = with_plain(make_run(), [record(0, 1, 1.0, score=0.75)], nets=(0,), median_best_epoch=1.0)
+    curves = figures.learning_curves(run, "score")
+    assert (curves.measured, curves.metric.label) == ("score", "accuracy, %")
     assert curves.arms[0].validation.median == (75.0,)
     assert curves.arms[0].train.median == (37.5,)
     assert curves.arms[0].best_value == 75.0

@@ -90,7 +90,7 @@ def test_the_sections_come_in_order_after_the_verdict(text, make_run):
             "<b>1,797</b>",
             "<table>",
             'data-section="loss"',
-            'data-section="accuracy"',
+            'data-section="score"',
             'data-section="gap"',
             'data-section="differences"',
             "Do they work better together?",
@@ -115,6 +115,22 @@ def test_the_command_and_the_fingerprint_are_given(text, make_run):
     run = make_run()
     assert f"<pre><code>{run.command}</code></pre>" in text
     assert run.summary.data.fingerprint in text
+
+
+def test_a_regression_speaks_of_errors_where_lower_is_better(render, regression):
+    page = Page(render(regression))
+    assert "RMSE: lower is better" in page.text
+    assert "How much larger the networks' RMSE is on rows they have not seen" in page.text
+    assert "Left of zero an arm beats plain" in page.text
+    assert "ccuracy" not in page.text
+    assert {cell["data-label"] for cell in page.all("td")} >= {"test RMSE", "test R²"}
+
+
+def test_a_classification_speaks_of_accuracies_where_higher_is_better(text):
+    page = Page(text)
+    assert "Accuracy: higher is better" in page.text
+    assert "Right of zero an arm beats plain" in page.text
+    assert "RMSE" not in page.text
 
 
 def test_markup_in_names_is_shown_as_text(hostile):

@@ -5,9 +5,10 @@ import pytest
 from dropnorm.report import style
 from dropnorm.report.figures import ArmCurves, Curve, LearningCurves
 from dropnorm.study.records import ARMS
+from dropnorm.study.task import ACCURACY, RMSE
 
 
-def curves(train, validation, quantity="loss"):
+def curves(train, validation, measured="loss", metric=ACCURACY):
     epochs = tuple(range(1, len(train) + 1))
     arm = ArmCurves(
         arm="plain",
@@ -16,7 +17,7 @@ def curves(train, validation, quantity="loss"):
         best_epoch=1,
         best_value=validation[0],
     )
-    return LearningCurves(quantity, (arm,))
+    return LearningCurves(measured, metric, (arm,))
 
 
 def test_every_arm_has_a_colour_of_its_own():
@@ -49,15 +50,15 @@ def test_loss_axis_of_awkward_losses_is_finite_has_a_width_and_a_tick(train, val
     assert any(low <= math.log10(tick) <= high for tick in axis["tickvals"])
 
 
-def test_accuracy_axis_leaves_out_the_first_quarter_and_stays_below_a_hundred_or_so():
+def test_score_axis_leaves_out_the_first_quarter_and_stays_below_a_hundred_or_so():
     rising = (10.0, 60.0, 90.0, 95.0, 96.0, 97.0, 98.0, 100.0)
-    low, high = style.accuracy_axis(curves(rising, rising, "accuracy"))["range"]
+    low, high = style.score_axis(curves(rising, rising, "score"))["range"]
     assert 50 < low < 60
     assert 100 < high < 103
 
 
-def test_accuracy_axis_of_one_flat_epoch_has_a_width():
-    low, high = style.accuracy_axis(curves((50.0,), (50.0,), "accuracy"))["range"]
+def test_score_axis_of_one_flat_epoch_has_a_width():
+    low, high = style.score_axis(curves((50.0,), (50.0,), "score"))["range"]
     assert low < 50 < high
 
 
@@ -70,7 +71,7 @@ def test_epoch_axis_has_whole_epochs():
 
 @pytest.mark.parametrize("values", [[0.0, 0.0], [0.2, 0.3], [-40.0, 70.0], [3.0, 5.0]])
 def test_around_zero_holds_zero_and_all_values_with_room(values):
-    low, high = style.around_zero(values)
+    low, high = style.around_zero(values, 1.0)
     assert low < min(0, *values)
     assert high > max(0, *values)
     assert high - low == pytest.approx(max(1, high - low))
@@ -81,3 +82,27 @@ def test_layout_shows_no_legend_and_lets_the_page_scroll():
     assert (layout.height, layout.showlegend, layout.dragmode) == (200, False, False)
     assert layout.xaxis.fixedrange
     assert layout.yaxis.fixedrange
+
+
+def test_score_axis_of_an_error_has_no_highest_and_fits_any_size():
+    for factor in (1e-6, 1.0, 1e6):
+        falling = tuple(factor * value for value in (900.0, 400.0, 300.0, 250.0))
+        axis = style.score_axis(curves(falling, falling, "score", RMSE))
+        low, high = axis["range"]
+        assert axis["title"]["text"] == "RMSE"
+        assert 200 * factor < low < 250 * factor
+        assert 900 * factor < high < 1000 * factor
+
+
+def test_score_axis_leaves_out_what_is_infinite():
+    values = (math.inf, 3.0, 2.0)
+    low, high = style.score_axis(curves(values, values, "score", RMSE))["range"]
+    assert 1.5 < low < 2
+    assert 3 < high < 3.5
+    assert all(map(math.isfinite, style.score_axis(curves((math.inf,), (math.inf,), "score", RMSE))["range"]))
+
+
+def test_around_zero_without_a_least_width_fits_what_is_small():
+    low, high = style.around_zero([-1e-6, 2e-6], 0.0)
+    assert high - low < 1e-5
+    assert style.around_zero([0.0], 0.0) == [-0.5, 0.5]

@@ -19,7 +19,7 @@ def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
         make_run(),
         "dropout",
         rates=(0.3, 0.3, 0.3),
-        test_accuracy=Interval(mean=0.97312, low=0.9604, high=0.9849),
+        test_score=Interval(mean=0.97312, low=0.9604, high=0.9849),
         generalization_gap=Interval(mean=0.0211, low=-0.0012, high=0.0434),
         epochs_to_plain_best=EpochsToReach(reached=9, of=10, median_epochs=12.5, median_steps=450),
         comparison=Comparison(
@@ -89,26 +89,6 @@ def test_every_row_has_a_cell_for_every_column(make_run):
 def test_probability(p_value, text, relation):
     assert tables.probability(p_value) == text
     assert tables.probability(p_value, relation=True) == relation
-
-
-@pytest.mark.parametrize(
-    ("fraction", "signed", "text"),
-    [
-        (0.0123, False, "1.2"),
-        (0.0123, True, "+1.2"),
-        (-0.0123, True, "−1.2"),
-        (-0.0123, False, "−1.2"),
-        (-0.0004, True, "0.0"),
-        (0.0004, True, "0.0"),
-        (0.0, True, "0.0"),
-    ],
-)
-def test_points(fraction, signed, text):
-    assert tables.points(fraction, signed=signed) == text
-
-
-def test_percent():
-    assert [tables.percent(fraction) for fraction in (0, 0.9731, 1)] == ["0.0", "97.3", "100.0"]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +163,49 @@ def test_interaction_sentence_gives_the_interval(make_run):
     assert tables.interaction_sentence(run.summary)[1] == (
         "Test accuracy with both differs by −0.4 pp from what the effects of dropout alone and of batch "
         "norm alone add up to (95 % interval −1.0 to +0.2 pp, p = 0.17)."
+    )
+
+
+def test_a_regression_has_its_error_in_four_digits_and_the_explained_variance(make_run, as_regression):
+    summary = as_regression(make_run()).summary
+    row = row_of(tables.arm_table(summary), "plain")
+    assert list(row) == [
+        "arm",
+        "dropout rate",
+        "test RMSE",
+        "difference to plain",
+        "p (Holm)",
+        "generalization gap",
+        "test R²",
+        "epochs to plain's best",
+    ]
+    assert (row["test RMSE"], row["test R²"]) == ("54.32 (48.89 to 59.75)", "0.426 (0.200 to 0.650)")
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [(123456.7, "123,457 (111,111 to 135,802)"), (0.0123456, "0.01235 (0.01111 to 0.01358)")],
+)
+def test_an_error_of_any_size_can_be_read(make_run, as_regression, score, text):
+    assert row_of(tables.arm_table(as_regression(make_run(), score).summary), "plain")["test RMSE"] == text
+
+
+def test_a_regression_tells_where_its_target_lies(make_run, as_regression):
+    run = as_regression(make_run())
+    assert tables.key_facts(run)[2] == ("77", "standard deviation of the target")
+    how = dict(tables.how_it_was_made(run))
+    assert how["Task"] == "regression, trained on mean squared error of the standardized target"
+    assert how["Values of the target"] == "−25 to 346, mean 152.1, standard deviation 77"
+    assert "Classes (rows)" not in how
+
+
+def test_together_they_are_better_where_the_error_is_lower_than_the_effects_add_up_to(make_run, as_regression):
+    interaction = Interaction(interval=Interval(mean=-2.0, low=-3.0, high=-1.0), p_value=0.01)
+    answer, numbers = tables.interaction_sentence(as_regression(make_run(), interaction=interaction).summary)
+    assert answer.startswith("Yes")
+    assert numbers == (
+        "Test RMSE with both differs by −2.00 from what the effects of dropout alone and of batch norm alone add up to (95 % "
+        "interval −3.00 to −1.00, p = 0.010)."
     )
 
 

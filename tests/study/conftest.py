@@ -66,7 +66,7 @@ def make_net() -> Callable[..., NetRecord]:
     """A factory of finished nets: whatever is not given is the same in all of them."""
 
     def make(net: int, arm: str = "plain", seed: int = 0, rate: float = 0.0, **given: Any) -> NetRecord:
-        measured = {f"{part}_{what}": 0.5 for part in ("train", "validation", "test") for what in ("loss", "accuracy")}
+        measured = {f"{part}_{what}": 0.5 for part in ("train", "validation", "test") for what in ("loss", "score")}
         counts = {"epochs": 9, "best_epoch": 4}
         return NetRecord(net=net, arm=arm, seed=seed, rate=rate, **(counts | measured | given))
 
@@ -78,7 +78,7 @@ def make_history() -> Callable[[int, Sequence[float]], list[EpochRecord]]:
     """A net's epochs, from the validation loss of each."""
 
     def make(net: int, losses: Sequence[float]) -> list[EpochRecord]:
-        same = {"train_loss": 0.1, "train_accuracy": 0.9, "validation_accuracy": 0.8}
+        same = {"train_loss": 0.1, "train_score": 0.9, "validation_score": 0.8}
         return [EpochRecord(net=net, epoch=epoch, validation_loss=loss, **same) for epoch, loss in enumerate(losses, 1)]
 
     return make

@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.dataset import check_splittable, load_dataset, part_sizes
-from dropnorm.study.design import configure
+from dropnorm.study.dataset import load_dataset
 
 
 def test_a_table_becomes_features_and_labels(table):
@@ -14,7 +13,7 @@ def test_a_table_becomes_features_and_labels(table):
     assert dataset.features.shape == (120, 1 + 2 + 4 + 1)
     assert (dataset.rows, dataset.columns, dataset.rows_without_target) == (120, 4, 0)
     assert dataset.encoding.classes == ("ant", "bee", "cat")
-    np.testing.assert_array_equal(dataset.labels, np.arange(120) % 3)
+    np.testing.assert_array_equal(dataset.targets, np.arange(120) % 3)
     np.testing.assert_array_equal(dataset.features[:, 0], table["width"].to_numpy())
 
 
@@ -64,7 +63,7 @@ def test_rows_without_a_target_are_left_out(table):
 def test_labels_that_are_nan_are_no_class():
     dataset = load_dataset(np.arange(12.0).reshape(6, 2), [0.0, 1.0, np.nan, 1.0, 0.0, np.nan])
     assert (dataset.encoding.classes, dataset.rows_without_target) == (("0", "1"), 2)
-    np.testing.assert_array_equal(dataset.labels, [0, 1, 1, 0])
+    np.testing.assert_array_equal(dataset.targets, [0, 1, 1, 0])
 
 
 @pytest.mark.parametrize("kind", [np.asarray, torch.tensor, list, pd.Series, pl.Series])
@@ -72,7 +71,7 @@ def test_labels_beside_the_table(blobs, kind):
     X, y = blobs(rows=30)
     dataset = load_dataset(X, kind(y.tolist()))
     assert (dataset.name, dataset.encoding.target, dataset.columns) == ("data", "target", 4)
-    np.testing.assert_array_equal(dataset.labels, y)
+    np.testing.assert_array_equal(dataset.targets, y)
     np.testing.assert_array_equal(dataset.features, X)
 
 
@@ -96,8 +95,9 @@ def test_a_file_is_named_without_its_folders(write):
 
 def test_a_bundled_set_describes_itself():
     dataset = load_dataset("iris")
-    assert dataset.describe(configure()).model_dump() == {
+    assert dataset.describe(90, 30, 30).model_dump() == {
         "name": "iris",
+        "task": "classification",
         "target": "target",
         "fingerprint": dataset.fingerprint,
         "rows": 150,
@@ -105,6 +105,7 @@ def test_a_bundled_set_describes_itself():
         "features": 4,
         "classes": ("setosa", "versicolor", "virginica"),
         "class_rows": (50, 50, 50),
+        "quantity": None,
         "rows_without_target": 0,
         "images_skipped": 0,
         "train_rows": 90,
@@ -113,13 +114,36 @@ def test_a_bundled_set_describes_itself():
     }
 
 
-def test_the_parts_make_up_the_whole():
-    config = configure(validation_size=0.1, test_size=0.25)
-    for rows in range(20, 200):
-        train, validation, test = part_sizes(rows, config)
-        assert train + validation + test == rows
-        assert 0 <= validation - 0.1 * rows < 1
-        assert 0 <= test - 0.25 * rows < 1
+def test_a_quantity_is_described_by_its_values():
+    dataset = load_dataset(np.eye(4), [1.5, 2.5, 6.5, 5.5])
+    description = dataset.describe(2, 1, 1)
+    assert (description.task, description.classes, description.class_rows) == ("regression", (), ())
+    assert description.quantity.model_dump() == {
+        "lowest": 1.5,
+        "highest": 6.5,
+        "mean": 4.0,
+        "deviation": pytest.approx(np.std([1.5, 2.5, 6.5, 5.5])),
+    }
+
+
+def test_the_task_can_be_overridden(table):
+    assert load_dataset(table, target="width").encoding.task == "regression"
+    ratings = table.with_columns(rating=pl.int_range(pl.len()) % 5)
+    assert load_dataset(ratings, target="rating").encoding.classes == ("0", "1", "2", "3", "4")
+    as_quantity = load_dataset(ratings, target="rating", task="regression")
+    assert as_quantity.encoding.classes == ()
+    np.testing.assert_array_equal(as_quantity.targets, np.arange(120.0) % 5)
+
+
+def test_an_unknown_task(table, refuses):
+    message = "task='regresion' is unknown: expected one of 'classification', 'regression'. Did you mean 'regression'?"
+    with refuses(ArgumentError, message):
+        load_dataset(table, target="kind", task="regresion")
+
+
+def test_a_quantity_with_decimal_commas(write):
+    path = write("a;price\n1;1,5\n2;2\n3;10,25\n")
+    assert load_dataset(path, target="price").targets.tolist() == [1.5, 2.0, 10.25]
 
 
 def test_labels_and_a_target_exclude_each_other(table, refuses):
@@ -148,40 +172,6 @@ def test_errors_name_the_file_or_the_argument(write, refuses):
         load_dataset(path, target="knd")
     with refuses(DataError, f"X: {wanted}"):
         load_dataset(pl.read_csv(path), target="knd")
-
-
-def labelled(*counts: int) -> object:
-    y = np.repeat([f"c{index}" for index in range(len(counts))], counts)
-    return load_dataset(np.arange(float(len(y)))[:, None], y)
-
-
-def test_a_class_too_rare_to_be_split(refuses):
-    message = (
-        "data: the class 'c1' of 'target' has 4 rows: expected at least 5, so that training, validation and test part "
-        "each get one. Merge rare classes, or add rows."
-    )
-    with refuses(DataError, message):
-        check_splittable(labelled(96, 4), configure())
-    check_splittable(labelled(95, 5), configure())
-
-
-def test_smaller_parts_need_more_rows_of_a_class(refuses):
-    message = (
-        "data: the class 'c1' of 'target' has 9 rows: expected at least 10, so that training, validation and test part "
-        "each get one. Merge rare classes, or add rows."
-    )
-    with refuses(DataError, message):
-        check_splittable(labelled(91, 9), configure(test_size=0.1))
-
-
-def test_fewer_rows_than_a_batch(refuses):
-    message = (
-        "data: 30 of its 50 rows are for training, fewer than one batch of 32. Use --batch-size 7 (batch_size= in "
-        "Python), or add rows."
-    )
-    with refuses(DataError, message):
-        check_splittable(labelled(25, 25), configure())
-    check_splittable(labelled(25, 25), configure(batch_size=30))
 
 
 def test_ignore_may_be_one_name_and_not_the_target(refuses):

@@ -1,11 +1,9 @@
 from itertools import product
 
-import numpy as np
 import pytest
 import torch
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError
-from dropnorm.study.dataset import part_sizes
 from dropnorm.study.design import (
     NETS_PER_BLOCK,
     Purpose,
@@ -15,7 +13,6 @@ from dropnorm.study.design import (
     plan_nets,
     seed_generator,
     seed_keys,
-    split_rows,
 )
 from dropnorm.study.records import ARMS, StudyConfig
 
@@ -129,40 +126,6 @@ def test_blocks_hold_every_net_once_and_only_nets_of_one_shape():
     assert all(len({net.batch_norm for net in block}) == 1 for block in blocks)
     assert all(0 < len(block) <= NETS_PER_BLOCK for block in blocks)
     assert len(blocks) == 2 * -(-160 // NETS_PER_BLOCK)
-
-
-LABELS = np.repeat([0, 1, 2], [60, 30, 11])
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_a_split_is_disjoint_complete_and_stratified(seed):
-    config = configure()
-    split = split_rows(LABELS, seed, config)
-    parts = (split.train, split.validation, split.test)
-    assert tuple(len(part) for part in parts) == part_sizes(101, config) == (59, 21, 21)
-    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(101))
-    for part in parts:
-        shares = np.bincount(LABELS[part], minlength=3) / len(part)
-        np.testing.assert_allclose(shares, np.array([60, 30, 11]) / 101, atol=1.5 / len(part))
-
-
-def test_a_seed_gives_its_split_again_and_another_seed_another():
-    config = configure()
-    first, again, other = (split_rows(LABELS, seed, config) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(first.train, again.train)
-    np.testing.assert_array_equal(first.test, again.test)
-    assert set(first.test) != set(other.test)
-    assert set(first.validation) != set(other.validation)
-
-
-def test_the_smallest_classes_that_are_allowed_can_be_split():
-    """Of every size that passes the check, each seed finds a split in which every part has every class."""
-    for big in range(5, 60):
-        labels = np.repeat([0, 1, 2], [big, 5, 5])
-        for seed in range(3):
-            split = split_rows(labels, seed, configure())
-            for part in (split.train, split.validation, split.test):
-                assert set(labels[part]) == {0, 1, 2}
 
 
 def test_keys_of_different_seeds_purposes_epochs_and_steps_all_differ():

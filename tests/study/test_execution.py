@@ -14,8 +14,10 @@ from safetensors.torch import load
 import dropnorm as dn
 from dropnorm.random import keep_mask
 from dropnorm.study import execution
+from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import Purpose, seed_keys
 from dropnorm.study.execution import Progress
+from dropnorm.study.splitting import split_rows
 from dropnorm.study.store import Store
 
 RESULTS = ("summary.json", "model.json", "model.safetensors")
@@ -91,6 +93,7 @@ DRIVER = """
 import os, signal, sys
 import dropnorm as dn
 from dropnorm.study import execution
+from dropnorm.study.dataset import load_dataset
 
 execution.SAVE_EVERY_SECONDS = 0.0
 seen = []
@@ -155,7 +158,7 @@ def test_progress_tells_the_mean_accuracy_of_the_nets_in_training(uninterrupted)
     folder, seen = uninterrupted
     records = [record for record in dn.load_run(folder).epochs if record.epoch == 1 and record.net < 6]
     assert len(records) == 6
-    assert seen[0].validation_accuracy == pytest.approx(np.mean([record.validation_accuracy for record in records]))
+    assert seen[0].validation_score == pytest.approx(np.mean([record.validation_score for record in records]))
 
 
 @pytest.fixture
@@ -175,9 +178,9 @@ def test_the_number_of_threads_changes_no_mask_and_no_recommendation(csv, thread
         studies.append(dn.run_study(csv, target="kind", **(STUDY | {"patience": 8})))
     assert torch.equal(*masks)
     one, two = studies
-    assert one.summary.recommendation.model_copy(
-        update={"test_accuracy": 0.0}
-    ) == two.summary.recommendation.model_copy(update={"test_accuracy": 0.0})
+    assert one.summary.recommendation.model_copy(update={"test_score": 0.0}) == two.summary.recommendation.model_copy(
+        update={"test_score": 0.0}
+    )
     # Sums in another order differ in float32's last digits, which training spreads; another mask would differ at once.
     losses = [[record.validation_loss for record in study.run.epochs] for study in studies]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
@@ -190,7 +193,7 @@ def test_labels_of_pure_noise_are_learned_by_heart_and_nothing_else_is_claimed()
     summary = dn.run_study(X, y, **quick).summary
     assert summary.overfitting
     assert summary.arms[0].generalization_gap.mean > 0.2
-    assert abs(summary.arms[0].test_accuracy.mean - 0.5) < 0.1
+    assert abs(summary.arms[0].test_score.mean - 0.5) < 0.1
     assert summary.verdict[0].startswith("The plain net overfits: it is right on ")
     assert summary.verdict[1].startswith(
         "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy ("
@@ -198,11 +201,62 @@ def test_labels_of_pure_noise_are_learned_by_heart_and_nothing_else_is_claimed()
     assert all(arm.comparison.p_holm > 0.05 for arm in summary.arms[1:])
 
 
+def test_of_a_quantity_of_pure_noise_nothing_is_claimed():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((240, 40)), 500 + 30 * rng.standard_normal(240)
+    quick = {"seeds": 4, "epochs": 10, "hidden": (64,), "dropout": (0.5,), "learning_rate": 0.01, "batch_size": 16}
+    summary = dn.run_study(X, y, **quick).summary
+    plain = summary.arms[0]
+    assert plain.generalization_gap.mean > 2
+    # What knows nothing but the mean has an RMSE of 30 and an R² of 0.
+    assert 25 < plain.test_score.mean < 45
+    assert plain.test_r2.mean < 0.1
+    assert summary.verdict[0].startswith("There is no evidence that the plain net overfits: its RMSE is ")
+    assert summary.verdict[1].startswith(
+        "There is no evidence that dropout, batch norm and dropout with batch norm change test RMSE ("
+    )
+    assert all(arm.comparison.p_holm > 0.05 for arm in summary.arms[1:])
+
+
+def test_a_quantity_that_depends_on_its_features_is_found_up_to_its_noise():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3))
+    y = 1000 + 100 * X[:, 0] + 50 * X[:, 1] + 10 * rng.standard_normal(400)
+    quick = {"seeds": 3, "epochs": 40, "hidden": (32,), "dropout": (0.1,), "learning_rate": 0.01, "arms": ["dropout"]}
+    study = dn.run_study(X, y, **quick)
+    plain = study.summary.arms[0]
+    assert 9 < plain.test_score.mean < 16
+    assert plain.test_r2.mean > 0.97
+    recommended = study.summary.recommendation
+    test = split_rows(load_dataset(X, y), recommended.seed, study.summary.config).test
+    predicted = study.model.predict(X[test])["prediction"].to_numpy()
+    assert np.mean((predicted - y[test]) ** 2) ** 0.5 == pytest.approx(recommended.test_score, rel=1e-4)
+
+
+def test_an_interrupted_regression_ends_as_one_that_was_not(csv, tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "SAVE_EVERY_SECONDS", 0.0)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    dn.run_study(csv, target="width", out=whole, **STUDY)
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        if len(seen) == 4:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        dn.run_study(csv, target="width", out=parts, progress=stop, **STUDY)
+    dn.run_study(csv, target="width", out=parts, **STUDY)
+    assert read(parts) == read(whole)
+    assert dn.load_run(parts).nets == dn.load_run(whole).nets
+    assert all(net.test_r2 is not None for net in dn.load_run(whole).nets)
+
+
 def test_classes_far_apart_leave_nothing_to_improve(blobs):
     X, y = blobs(apart=12.0)
     quick = {"seeds": 3, "epochs": 10, "hidden": (16,), "dropout": (0.2,), "learning_rate": 0.01, "batch_size": 16}
     summary = dn.run_study(X, y, **quick).summary
-    assert [arm.test_accuracy.mean for arm in summary.arms] == [1.0] * 4
+    assert [arm.test_score.mean for arm in summary.arms] == [1.0] * 4
     assert not summary.overfitting
     assert summary.verdict == (
         "There is no evidence that the plain net overfits: it is right on 100.0 % of its training rows and on 100.0 % of "

@@ -56,12 +56,12 @@ def test_each_net_computes_what_it_would_alone_with_torchs_layers(arm):
     if "dropout" not in arm:
         nets.rates = [0.0] * 3
     x = torch.randn(3, 21, 5) * 2 + 1
-    logits = nets.training_logits(x, KEYS)
+    outputs = nets.training_outputs(x, KEYS)
     for index in range(3):
         alone = one_net(batched(arm), index)
         expected = forward(alone, x[index], nets.rates[index], KEYS[index])
         # float32 sums of up to 33 products, in another order
-        torch.testing.assert_close(logits[index], expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(outputs[index], expected, rtol=1e-5, atol=1e-5)
         norms = [layer for layer in alone if isinstance(layer, torch.nn.BatchNorm1d)]
         assert len(norms) == (2 if "batch_norm" in arm else 0)
         for layer, norm in enumerate(norms):
@@ -77,10 +77,10 @@ def test_inference_drops_nothing_and_uses_the_running_statistics(arm):
             tensor.copy_(torch.rand_like(tensor) + 0.5)
     x = torch.randn(3, 9, 5)
     before = {name: tensor.clone() for name, tensor in nets.tensors().items()}
-    logits = nets.logits(x)
+    outputs = nets.outputs(x)
     for index in range(3):
         expected = forward(one_net(nets, index).eval(), x[index])
-        torch.testing.assert_close(logits[index], expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(outputs[index], expected, rtol=1e-5, atol=1e-5)
     assert all(torch.equal(before[name], tensor) for name, tensor in nets.tensors().items())
 
 
@@ -88,7 +88,7 @@ def test_a_net_learns_only_from_its_own_loss():
     nets = batched("dropout+batch_norm")
     for parameter in nets.parameters.values():
         parameter.requires_grad_()
-    nets.training_logits(torch.randn(3, 8, 5), KEYS)[1].square().sum().backward()
+    nets.training_outputs(torch.randn(3, 8, 5), KEYS)[1].square().sum().backward()
     for name, parameter in nets.parameters.items():
         assert parameter.grad is not None
         assert parameter.grad[1].any(), name

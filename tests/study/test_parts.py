@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from dropnorm.study.dataset import load_dataset
-from dropnorm.study.design import configure, split_rows
-from dropnorm.study.parts import Parts, Standardization
+from dropnorm.study.design import configure
+from dropnorm.study.parts import Parts, Standardization, standardize_target
+from dropnorm.study.splitting import split_rows
 
 NAN = np.nan
 
@@ -45,7 +48,7 @@ def test_each_seed_has_its_own_split(prepared):
     dataset, config, parts = prepared
     assert len(parts.splits) == 3
     for seed, split in enumerate(parts.splits):
-        expected = split_rows(dataset.labels, seed, config)
+        expected = split_rows(dataset, seed, config)
         for part in ("train", "validation", "test"):
             np.testing.assert_array_equal(getattr(split, part), getattr(expected, part))
             np.testing.assert_array_equal(parts.index([2, seed], part)[1].numpy(), getattr(expected, part))
@@ -59,7 +62,7 @@ def test_each_seed_is_standardized_with_its_own_training_part_alone(prepared):
         train = dataset.features[split.train]
         expected = (dataset.features - np.nanmean(train, axis=0)) / np.nanstd(train, axis=0)
         np.testing.assert_allclose(features[0].numpy(), np.nan_to_num(expected), rtol=1e-5, atol=1e-6)
-        np.testing.assert_array_equal(labels[0].numpy(), dataset.labels)
+        np.testing.assert_array_equal(labels[0].numpy(), dataset.targets)
 
 
 def test_a_missing_number_is_zero_beside_the_feature_that_says_so(prepared, table):
@@ -80,9 +83,46 @@ def test_every_net_takes_the_rows_of_its_own_seed(prepared):
     assert features.shape == (2, 2, 8)
     assert torch.equal(features[0], parts.features[[2 * 120 + 4, 2 * 120 + 2]])
     assert torch.equal(features[1], parts.features[[9, 9]])
-    assert torch.equal(labels, parts.labels[rows])
+    np.testing.assert_array_equal(labels.numpy(), np.arange(120)[rows] % 3)
 
 
 def test_an_absurd_value_is_cut_and_not_infinite():
     learned = Standardization(np.array([0.0]), np.array([1e-3]))
     assert learned.apply(np.array([[1e300], [-1e300], [1e-3]])).tolist() == [[1e6], [-1e6], [1.0]]
+
+
+@pytest.fixture(scope="module")
+def quantity():
+    """A regression's data: prices around 300, and what they depend on."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    return load_dataset(X, 300 + 50 * X[:, 0] + np.random.default_rng(1).normal(size=60))
+
+
+def test_a_quantity_is_standardized_by_the_training_part_of_each_seed_alone(quantity):
+    config = configure(seeds=2)
+    parts = Parts.prepare(quantity, config)
+    for seed, split in enumerate(parts.splits):
+        train = quantity.targets[split.train]
+        _, targets = parts.take(torch.tensor([seed]), torch.arange(60)[None])
+        assert targets.dtype == torch.float32
+        np.testing.assert_allclose(
+            targets[0].numpy(), (quantity.targets - train.mean()) / train.std(), rtol=1e-4, atol=1e-5
+        )
+        assert float(parts.target_scale[seed]) == pytest.approx(train.std())
+        values, mean, scale = standardize_target(quantity, split)
+        np.testing.assert_allclose(values * scale + mean, quantity.targets, rtol=1e-6)
+        test = quantity.targets[split.test]
+        assert parts.target_variance(seed, "test") == pytest.approx(test.var() / train.var(), rel=1e-5)
+
+
+def test_classes_stay_as_they_are(prepared):
+    dataset, _, parts = prepared
+    values, mean, scale = standardize_target(dataset, parts.splits[0])
+    assert values is dataset.targets
+    assert (mean, scale, parts.target_scale.tolist()) == (0.0, 1.0, [1.0] * 3)
+
+
+def test_a_quantity_that_is_constant_in_training_has_a_scale_of_one():
+    dataset = replace(load_dataset(np.eye(40), np.arange(40.0) + 0.5), targets=np.full(40, 7.0))
+    values, mean, scale = standardize_target(dataset, split_rows(dataset, 0, configure()))
+    assert (set(values.tolist()), mean, scale) == ({0.0}, 7.0, 1.0)

@@ -11,8 +11,10 @@ from torch.utils.data import TensorDataset
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError, RunError
-from dropnorm.study.design import configure, split_rows
+from dropnorm.study.dataset import load_dataset
+from dropnorm.study.design import configure
 from dropnorm.study.run import plan_study
+from dropnorm.study.splitting import split_rows
 from dropnorm.study.statistics import interval
 
 
@@ -31,18 +33,18 @@ def test_a_study_answers_with_records_a_verdict_and_a_model(finished, quick):
     assert len(finished.run.nets) == 2 * (1 + 2 + 1 + 2)
     assert finished.model.description.arm == summary.recommendation.arm
     chosen = next(net for net in finished.run.nets if net.net == summary.recommendation.net)
-    assert (chosen.seed, chosen.rate, chosen.test_accuracy) == (
+    assert (chosen.seed, chosen.rate, chosen.test_score) == (
         summary.recommendation.seed,
         summary.recommendation.rate,
-        summary.recommendation.test_accuracy,
+        summary.recommendation.test_score,
     )
 
 
 def test_intervals_are_corrected_for_the_share_of_rows_that_test(finished):
     plain = finished.summary.arms[0]
-    accuracies = [net.test_accuracy for net in finished.run.nets if net.net in plain.nets]
+    accuracies = [net.test_score for net in finished.run.nets if net.net in plain.nets]
     assert (finished.summary.data.test_rows, finished.summary.data.rows) == (24, 120)
-    assert plain.test_accuracy == interval(accuracies, 24 / 96)
+    assert plain.test_score == interval(accuracies, 24 / 96)
     differences = finished.summary.arms[1].comparison.differences
     assert finished.summary.arms[1].comparison.interval == interval(differences, 24 / 96, 1 / 24)
 
@@ -78,13 +80,13 @@ def test_the_test_part_has_no_say_in_any_choice(blobs, quick):
     """With other values in seed 0's test rows, everything of seed 0 but its test numbers stays as it was."""
     X, y = blobs()
     changed = X.copy()
-    changed[split_rows(y, 0, configure()).test] *= -3.0
+    changed[split_rows(load_dataset(X, y), 0, configure()).test] *= -3.0
     before, after = (
         [net for net in dn.run_study(features, y, **quick).run.nets if net.seed == 0] for features in (X, changed)
     )
     assert len(before) == 6
     for old, new in zip(before, after, strict=True):
-        hidden = {"test_loss": 0.0, "test_accuracy": 0.0}
+        hidden = {"test_loss": 0.0, "test_score": 0.0}
         assert old.model_copy(update=hidden) == new.model_copy(update=hidden)
         assert old.test_loss != new.test_loss
 
@@ -243,7 +245,7 @@ def test_a_folder_of_images_is_studied_and_predicted(images, quick, tmp_path):
     data = study.summary.data
     assert (data.rows, data.columns, data.features, data.images_skipped) == (60, 1, 48, 1)
     assert (data.target, data.classes) == ("class", ("left", "right"))
-    assert study.summary.recommendation.test_accuracy > 0.9
+    assert study.summary.recommendation.test_score > 0.9
     assert "--skip-broken" in study.run.command
     column = dn.load_model(tmp_path).description.encoding.columns[0]
     assert (column.kind, column.shape) == ("array", (1, 6, 8))

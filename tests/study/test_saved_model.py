@@ -9,12 +9,14 @@ from safetensors.torch import save
 
 from dropnorm import nn
 from dropnorm.errors import DataError, RunError
-from dropnorm.study.design import NetPlan, split_rows
+from dropnorm.study.dataset import load_dataset
+from dropnorm.study.design import NetPlan
 from dropnorm.study.encoding import ColumnEncoding, Encoding
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.records import ARMS
 from dropnorm.study.saved_model import ModelDescription, load_model, model_of
 from dropnorm.study.sources.bundled import load_bundled
+from dropnorm.study.splitting import split_rows
 
 WIDTHS = (4, 10, 7, 3)
 
@@ -28,15 +30,19 @@ def batched_nets(arm: str) -> BatchedNets:
     return nets
 
 
-def saved(arm: str, nets: BatchedNets, index: int):
+def saved(arm: str, nets: BatchedNets, index: int, encoding: dict | None = None, widths=WIDTHS):
     columns = tuple(ColumnEncoding(name=f"x{column}", kind="number", has_missing=False) for column in range(4))
     description = ModelDescription(
         arm=arm,
         rate=nets.rates[index],
-        widths=WIDTHS,
+        widths=widths,
         mean=(0.0,) * 4,
         scale=(1.0,) * 4,
-        encoding=Encoding(columns=columns, target="y", classes=("a", "b", "c")),
+        target_mean=100.0,
+        target_scale=20.0,
+        encoding=Encoding(
+            columns=columns, target="y", **(encoding or {"task": "classification", "classes": ("a", "b", "c")})
+        ),
     )
     return model_of(description, save({name: tensor[index].contiguous() for name, tensor in nets.tensors().items()}))
 
@@ -45,7 +51,7 @@ def saved(arm: str, nets: BatchedNets, index: int):
 def test_the_saved_net_computes_what_it_did_among_the_others(arm):
     nets, x = batched_nets(arm), torch.randn(2, 30, 4)
     for index in range(2):
-        expected = nets.logits(x)[index]
+        expected = nets.outputs(x)[index]
         # float32: batch norm is one scale and one shift there, and four steps here
         torch.testing.assert_close(saved(arm, nets, index).net(x[index]), expected, rtol=1e-5, atol=1e-5)
 
@@ -85,12 +91,22 @@ def test_probabilities_are_those_of_the_net_and_the_prediction_the_likeliest_cla
     assert predictions["prediction"].to_list() == ["abc"[index] for index in probabilities.argmax(axis=1)]
 
 
+def test_a_quantity_is_predicted_in_its_own_unit():
+    widths = (*WIDTHS[:-1], 1)
+    nets = BatchedNets.initial([NetPlan(0, "plain", 0, 0.0)], widths, torch.device("cpu"))
+    model, x = saved("plain", nets, 0, {"task": "regression", "classes": ()}, widths), torch.randn(20, 4)
+    predictions = model.predict(x)
+    assert predictions.columns == ["prediction"]
+    expected = 100.0 + 20.0 * model.net(x).detach().double().numpy()[:, 0]
+    np.testing.assert_allclose(predictions["prediction"].to_numpy(), expected, rtol=1e-6)
+
+
 def test_on_its_test_rows_the_model_is_as_good_as_the_study_said(finished, table):
     chosen = finished.summary.recommendation
     labels = table["kind"].to_numpy()
-    test = split_rows(np.unique(labels, return_inverse=True)[1], chosen.seed, finished.summary.config).test
+    test = split_rows(load_dataset(table, target="kind"), chosen.seed, finished.summary.config).test
     predicted = load_model(finished.folder).predict(table[test])["prediction"].to_numpy()
-    assert np.mean(predicted == labels[test]) == pytest.approx(chosen.test_accuracy)
+    assert np.mean(predicted == labels[test]) == pytest.approx(chosen.test_score)
 
 
 def test_a_file_a_frame_and_the_model_in_memory_predict_alike(finished, table, tmp_path):
@@ -128,7 +144,7 @@ def test_a_bundled_set_can_be_predicted(tmp_path, monkeypatch):
     names = load_bundled("iris").frame.drop("target").columns
     columns = tuple(ColumnEncoding(name=name, kind="number", has_missing=False) for name in names)
     model = saved("plain", batched_nets("plain"), 0)
-    encoding = Encoding(columns=columns, target="target", classes=("a", "b", "c"))
+    encoding = Encoding(columns=columns, target="target", task="classification", classes=("a", "b", "c"))
     iris = type(model)(model.description.model_copy(update={"encoding": encoding}), model.net)
     assert iris.predict("iris").height == 150
 
@@ -165,7 +181,7 @@ def newer(text: str) -> bytes:
 def test_a_description_that_cannot_be_read(spoil, finished, tmp_path, refuses):
     path, _ = copied(finished, tmp_path)
     path.write_bytes(spoil(path.read_text()))
-    message = f"{path}: is not a model that this version reads (schema 1). Use the version that wrote it."
+    message = f"{path}: is not a model that this version reads (schema 2). Use the version that wrote it."
     with refuses(RunError, message):
         load_model(tmp_path)
 

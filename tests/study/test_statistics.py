@@ -4,7 +4,6 @@ from scipy import stats
 
 from dropnorm.study.records import ARMS, EpochsToReach, Interval
 from dropnorm.study.statistics import (
-    accuracy_interval,
     choose_nets,
     epochs_to_reach,
     holm,
@@ -12,9 +11,11 @@ from dropnorm.study.statistics import (
     interval,
     p_value,
     paired,
+    score_interval,
     standard_error,
     summarize_arms,
 )
+from dropnorm.study.task import ACCURACY, RMSE
 
 VALUES = [0.02, -0.01, 0.03, 0.015, 0.0]
 
@@ -91,8 +92,8 @@ def test_holm_by_hand():
 
 def test_each_seed_takes_the_rate_that_is_best_on_its_own_validation_part(make_net):
     nets = [
-        make_net(0, "dropout", 1, 0.1, validation_loss=0.5, test_accuracy=0.9),
-        make_net(1, "dropout", 1, 0.3, validation_loss=0.4, test_accuracy=0.1),
+        make_net(0, "dropout", 1, 0.1, validation_loss=0.5, test_score=0.9),
+        make_net(1, "dropout", 1, 0.3, validation_loss=0.4, test_score=0.1),
         make_net(2, "dropout", 0, 0.1, validation_loss=0.2),
         make_net(3, "dropout", 0, 0.3, validation_loss=0.3),
         make_net(4, "plain", 0, 0.0, validation_loss=0.1),
@@ -113,11 +114,11 @@ def four_arms(make_net, accuracies):
             arm,
             seed,
             0.2 if "dropout" in arm else 0.0,
-            test_accuracy=accuracy,
-            train_accuracy=accuracy + 0.1,
+            test_score=accuracy,
+            train_score=accuracy + 0.1,
             test_loss=0.7,
             train_loss=0.5 - 0.1 * seed,
-            validation_accuracy=0.6 + 0.1 * seed,
+            validation_score=0.6 + 0.1 * seed,
             best_epoch=4 + 2 * seed,
         )
         for index, arm in enumerate(ARMS)
@@ -136,7 +137,7 @@ ACCURACIES = {
 def test_arms_are_compared_with_plain_seed_by_seed(make_net, make_history):
     nets = four_arms(make_net, ACCURACIES)
     epochs = [record for net in nets for record in make_history(net.net, [0.5, 0.4])]
-    plain, dropout, batch_norm, both = summarize_arms(nets, epochs, ARMS, 0.25, 10)
+    plain, dropout, batch_norm, both = summarize_arms(nets, epochs, ARMS, ACCURACY, 0.25, 10)
     assert plain.comparison is None
     assert dropout.comparison.differences == pytest.approx((0.01, 0.03, 0.02))
     assert batch_norm.comparison.differences == pytest.approx((0.04, 0.03, 0.07))
@@ -150,15 +151,15 @@ def test_arms_are_compared_with_plain_seed_by_seed(make_net, make_history):
 def test_an_arm_is_summed_up_over_its_seeds(make_net, make_history):
     nets = four_arms(make_net, ACCURACIES)
     epochs = [record for net in nets for record in make_history(net.net, [0.5, 0.4])]
-    result = summarize_arms(nets, epochs, ARMS, 0.25, 10)[1]
+    result = summarize_arms(nets, epochs, ARMS, ACCURACY, 0.25, 10)[1]
     assert (result.arm, result.nets, result.rates) == ("dropout", (10, 11, 12), (0.2, 0.2, 0.2))
-    assert result.test_accuracy == interval([0.81, 0.85, 0.80], 0.25)
-    assert result.test_accuracy.mean == pytest.approx(0.82)
+    assert result.test_score == interval([0.81, 0.85, 0.80], 0.25)
+    assert result.test_score.mean == pytest.approx(0.82)
     assert result.generalization_gap.mean == pytest.approx(0.1)
     assert result.loss_gap.mean == pytest.approx(0.3)
     assert result.loss_gap.high > result.loss_gap.mean
     assert result.test_loss.mean == pytest.approx(0.7)
-    assert result.validation_accuracy.mean == pytest.approx(0.7)
+    assert result.validation_score.mean == pytest.approx(0.7)
     assert result.median_best_epoch == 6.0
     assert result.epochs_to_plain_best == EpochsToReach(reached=3, of=3, median_epochs=2, median_steps=20)
 
@@ -177,7 +178,7 @@ def test_interaction_is_what_both_give_beyond_the_sum(make_net):
 
 
 def test_pairs_must_be_whole(make_net):
-    assert paired([make_net(0, test_accuracy=0.75)], [make_net(1, test_accuracy=0.5)]) == [0.25]
+    assert paired([make_net(0, test_score=0.75)], [make_net(1, test_score=0.5)]) == [0.25]
     with pytest.raises(ValueError, match="shorter"):
         paired([make_net(0), make_net(1)], [make_net(2)])
 
@@ -222,9 +223,41 @@ def test_a_plain_net_that_never_got_anywhere_is_no_goal(make_net, make_history):
     assert (got.reached, got.median_epochs) == (0, None)
 
 
-def test_an_interval_of_accuracies_ends_where_accuracies_do():
-    wide = accuracy_interval([0.9, 1.0], 0.25)
+def test_an_interval_of_scores_ends_where_scores_do():
+    wide = score_interval([0.9, 1.0], 0.25, 1.0)
     assert (wide.high, wide.low) == (1.0, interval([0.9, 1.0], 0.25).low)
-    assert accuracy_interval([0.0, 0.1], 0.25).low == 0.0
+    assert score_interval([0.0, 0.1], 0.25, 1.0).low == 0.0
     narrow = [0.50, 0.51, 0.49]
-    assert accuracy_interval(narrow, 0.25) == interval(narrow, 0.25)
+    assert score_interval(narrow, 0.25, 1.0) == interval(narrow, 0.25)
+    assert score_interval([2.0, 3.0], 0.25, float("inf")).high == interval([2.0, 3.0], 0.25).high
+
+
+def test_an_error_has_its_gap_and_its_explained_variance(make_net, make_history):
+    """Of an RMSE, the gap is by how much it is larger on test rows, and differences keep their sign."""
+    scores = {"plain": (2.0, 2.2), "dropout": (1.5, 1.9)}
+    nets = [
+        make_net(
+            10 * index + seed,
+            arm,
+            seed,
+            test_score=score,
+            train_score=score - 0.5 * (1 + index),
+            test_r2=0.9 - 0.1 * seed,
+        )
+        for index, (arm, values) in enumerate(scores.items())
+        for seed, score in enumerate(values)
+    ]
+    epochs = [record for net in nets for record in make_history(net.net, [0.5])]
+    plain, dropout = summarize_arms(nets, epochs, ("plain", "dropout"), RMSE, 0.25, 10)
+    assert (plain.generalization_gap.mean, dropout.generalization_gap.mean) == pytest.approx((0.5, 1.0))
+    assert dropout.comparison.differences == pytest.approx((-0.5, -0.3))
+    assert plain.test_score.high > 2.2
+    assert plain.test_r2.mean == pytest.approx(0.85)
+    assert plain.test_r2.high == 1.0
+    assert plain.test_r2.low == pytest.approx(interval([0.9, 0.8], 0.25).low)
+
+
+def test_classes_have_no_variance_to_be_explained(make_net, make_history):
+    nets = [make_net(0), make_net(1, seed=1)]
+    epochs = [record for net in nets for record in make_history(net.net, [0.5])]
+    assert summarize_arms(nets, epochs, ("plain",), ACCURACY, 0.25, 10)[0].test_r2 is None

@@ -3,10 +3,37 @@ import polars as pl
 import pytest
 
 from dropnorm.errors import DataError
-from dropnorm.study.target import encode_target, learn_classes
+from dropnorm.study.target import encode_target, infer_task, learn_classes, learn_quantity
 from dropnorm.study.values import without_value
 
 NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (pl.Series(["a", "b"]), "classification"),
+        (pl.Series([True, False]), "classification"),
+        (pl.Series([0, 1, None]), "classification"),
+        (pl.Series([0.25, 0.75]), "classification"),
+        (pl.Series([0.25, 0.5, 0.75]), "regression"),
+        (pl.Series([1.0, 2.0, 7.0, NAN]), "classification"),
+        (pl.Series(range(5, 25)), "classification"),
+        (pl.Series(range(5, 26)), "regression"),
+        (pl.Series(range(100)), "classification"),
+        (pl.Series(range(1, 101)), "classification"),
+        (pl.Series(range(101)), "regression"),
+        (pl.Series([*range(50), 51]), "regression"),
+        (pl.Series(["1.5", "2.5", "4"]), "regression"),
+        (pl.Series(["1.5", "2.5", "many"]), "classification"),
+        (pl.Series(["1", "2", "7"]), "classification"),
+        (pl.Series(["1.5", "2.5", "4"], dtype=pl.Categorical), "classification"),
+        (pl.Series([1.5, 2.5, 4.5]).cast(pl.Decimal(4, 1)), "regression"),
+    ],
+    ids=lambda value: f"{value.dtype} {value[0]}" if isinstance(value, pl.Series) else "",
+)
+def test_what_a_target_looks_like(values, task):
+    assert infer_task(values.alias("y")) == task
 
 
 @pytest.mark.parametrize(
@@ -25,7 +52,7 @@ NAN = float("nan")
 def test_classes_are_the_different_values_of_the_target(values, classes):
     assert learn_classes(values.alias("y"), "X") == classes
     present = values.filter(~without_value(values))
-    indices = encode_target(present, classes)
+    indices = encode_target(present, classes, "X")
     assert indices.dtype == np.int64
     assert [classes[index] for index in indices] == [
         str(int(value)) if isinstance(value, float) and value == int(value) else str(value) for value in present
@@ -46,20 +73,79 @@ def test_a_target_with_fewer_than_two_classes(values, found, refuses):
 
 
 @pytest.mark.parametrize(
-    ("values", "count"),
-    [(pl.Series(range(101)), 101), (pl.Series([index + 0.5 for index in range(11)]), 11)],
-    ids=["identifiers", "a quantity"],
+    ("values", "count", "instead"),
+    [
+        (pl.Series(range(101)), 101, "use --task regression"),
+        (pl.Series([f"id {row}" for row in range(101)]), 101, "name another --target"),
+    ],
+    ids=["numbers", "texts"],
 )
-def test_a_target_that_is_no_class(values, count, refuses):
+def test_a_target_of_too_many_classes(values, count, instead, refuses):
     message = (
-        f"f.csv: the target 'y' has {count} different values, so it looks like a quantity or an identifier: expected at "
-        f"most 100 classes. Bin it into classes, or name another --target."
+        f"f.csv: the target 'y' has {count} different values, so it looks like a quantity or an identifier: expected at most "
+        f"100 classes. Bin it into classes, or {instead}."
     )
     with refuses(DataError, message):
         learn_classes(values.alias("y"), "f.csv")
 
 
 def test_a_target_that_cannot_be_a_class(refuses):
-    message = "f.csv: the target 'y' holds List(Int64): expected texts, whole numbers, true or false."
+    message = "f.csv: the target 'y' holds List(Int64): expected texts, numbers, true or false."
     with refuses(DataError, message):
         learn_classes(pl.Series([[1], [2]]).alias("y"), "f.csv")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [pl.Series([1.5, 2.0]), pl.Series(["1.5", "2"]), pl.Series([1.5, 2.0], dtype=pl.Float32)],
+    ids=["numbers", "texts", "float32"],
+)
+def test_a_quantity_is_its_numbers(values):
+    learn_quantity(values.alias("y"), "X")
+    numbers = encode_target(values.alias("y"), (), "X")
+    assert (numbers.dtype, numbers.tolist()) == (np.float64, [1.5, 2.0])
+    assert encode_target(values[:1].alias("y"), (), "X").tolist() == [1.5]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            pl.Series(["1", "2", "many"]),
+            "holds String: expected numbers for a regression. Most are numbers, but row 3 (line 4 of a file) holds 'many'. "
+            "Name another --target, or use --task classification.",
+        ),
+        (
+            pl.Series(["a", "b"]),
+            "holds String: expected numbers for a regression. Name another --target, or use --task classification.",
+        ),
+        (
+            pl.Series([[1], [2]]),
+            "holds List(Int64): expected numbers for a regression. Name another --target, or use --task classification.",
+        ),
+        (pl.Series([2.5, 2.5, None]), "has only the value 2.5: expected at least two."),
+        (pl.Series([NAN, None]), "has no value in any row: expected at least two."),
+    ],
+    ids=["a stray text", "texts", "lists", "constant", "empty"],
+)
+def test_a_target_that_is_no_quantity(values, message, refuses):
+    with refuses(DataError, f"f.csv: the target 'y' {message}"):
+        learn_quantity(values.alias("y"), "f.csv")
+
+
+def test_an_infinite_quantity(refuses):
+    message = (
+        "f.csv: the column 'y' is infinite or beyond 1e+100 in 1 rows, first in row 2 (line 3 of a file): expected finite or "
+        "missing values. Replace them, or leave the column out."
+    )
+    with refuses(DataError, message):
+        learn_quantity(pl.Series("y", [1.0, float("inf")]), "f.csv")
+
+
+def test_a_class_that_was_not_there_when_the_classes_were_learned(refuses):
+    message = (
+        "test.csv: the target 'y' holds 'c', which no row to learn from has: expected one of a, b. Leave such rows out, or add "
+        "some to learn from."
+    )
+    with refuses(DataError, message):
+        encode_target(pl.Series("y", ["a", "c", "d"]), ("a", "b"), "test.csv")

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load
+from sklearn.metrics import r2_score, root_mean_squared_error
 
 from dropnorm.random import keep_mask
 from dropnorm.study import training
@@ -17,10 +18,11 @@ from dropnorm.study.design import (
     plan_nets,
     seed_generator,
     seed_keys,
-    split_rows,
 )
 from dropnorm.study.nets import BatchedNets
+from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts
+from dropnorm.study.splitting import split_rows
 from dropnorm.study.training import BlockTrainer
 
 PLAIN, BATCH_NORM = 0, 1
@@ -32,6 +34,13 @@ def data(blobs):
     return load_dataset(X, y)
 
 
+@pytest.fixture(scope="module")
+def quantity(blobs):
+    """A quantity around 300 that depends on two features, with noise."""
+    X, _ = blobs(rows=150)
+    return load_dataset(X, 300 + 20 * X[:, 0] * X[:, 1] + np.random.default_rng(5).normal(size=150))
+
+
 def config_of(**given):
     settings = {"seeds": 2, "epochs": 6, "hidden": (12, 9), "dropout": (0.2, 0.5), "batch_size": 20, "patience": 10}
     return configure(**(settings | {"learning_rate": 0.01} | given))
@@ -39,8 +48,9 @@ def config_of(**given):
 
 def trainer_of(data, config, block=PLAIN, plans=None, state=None):
     plans = plan_blocks(plan_nets(config))[block] if plans is None else plans
-    widths = (data.encoding.features, *config.hidden, len(data.encoding.classes))
-    return BlockTrainer(plans, Parts.prepare(data, config), widths, config, state)
+    widths = (data.encoding.features, *config.hidden, data.encoding.outputs)
+    objective = OBJECTIVES[data.encoding.task]
+    return BlockTrainer(plans, Parts.prepare(data, config), widths, config, objective, state)
 
 
 def train(trainer, epochs=None):
@@ -85,13 +95,16 @@ class TorchNet(torch.nn.Module):
 
 def plain_loop(plan, data, config):
     """An independent training loop; returns the losses on validation and on as many training rows, and the best net's
-    loss and accuracy on the test part.
+    loss and score on the test part.
     """
-    split = split_rows(data.labels, plan.seed, config)
+    split = split_rows(data, plan.seed, config)
     known = data.features[split.train]
     X = torch.from_numpy((data.features - known.mean(axis=0)) / known.std(axis=0)).float()
-    y = torch.from_numpy(data.labels)
-    net = TorchNet(plan, (data.encoding.features, *config.hidden, len(data.encoding.classes)))
+    y, loss_of = torch.tensor(data.targets), F.cross_entropy
+    mean, deviation = data.targets[split.train].mean(), data.targets[split.train].std()
+    if not data.encoding.classes:
+        y, loss_of = ((y - mean) / deviation).float()[:, None], F.mse_loss
+    net = TorchNet(plan, (data.encoding.features, *config.hidden, data.encoding.outputs))
     optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate)
     losses, train_losses, best = [], [], None
     measured = split.train[: len(split.validation)]
@@ -103,36 +116,41 @@ def plain_loop(plan, data, config):
             rows = order[step * config.batch_size : (step + 1) * config.batch_size]
             key = seed_keys([plan.seed], Purpose.MASKS, epoch, step)[0]
             optimizer.zero_grad()
-            F.cross_entropy(net(X[rows], key), y[rows]).backward()
+            loss_of(net(X[rows], key), y[rows]).backward()
             optimizer.step()
         net.eval()
         with torch.no_grad():
-            losses.append(float(F.cross_entropy(net(X[split.validation]), y[split.validation])))
-            train_losses.append(float(F.cross_entropy(net(X[measured]), y[measured])))
+            losses.append(float(loss_of(net(X[split.validation]), y[split.validation])))
+            train_losses.append(float(loss_of(net(X[measured]), y[measured])))
         if losses[-1] == min(losses):
             best = copy.deepcopy(net)
         if len(losses) - np.argmin(losses) > config.patience:
             break
     with torch.no_grad():
-        logits = best(X[split.test])
-    accuracy = float((logits.argmax(1) == y[split.test]).double().mean())
-    return losses, train_losses, (float(F.cross_entropy(logits, y[split.test])), accuracy)
+        outputs = best(X[split.test])
+    test_loss = float(loss_of(outputs, y[split.test]))
+    if data.encoding.classes:
+        return losses, train_losses, (test_loss, float((outputs.argmax(1) == y[split.test]).double().mean()), None)
+    predicted, truth = outputs[:, 0].numpy() * deviation + mean, data.targets[split.test]
+    return losses, train_losses, (test_loss, root_mean_squared_error(truth, predicted), r2_score(truth, predicted))
 
 
+@pytest.mark.parametrize("task", ["data", "quantity"])
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
-def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(data, block):
-    config = config_of()
+def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(task, block, request):
+    data, config = request.getfixturevalue(task), config_of()
     trainer = trainer_of(data, config, block)
     history = train(trainer)
     finished = [record for record, _ in trainer.finish()]
     assert len(finished) == 2 + 4
     for plan, record in zip(trainer.plans, finished, strict=True):
-        losses, train_losses, (test_loss, test_accuracy) = plain_loop(plan, data, config)
+        losses, train_losses, (test_loss, test_score, test_r2) = plain_loop(plan, data, config)
         # Rounding of float32 grows over 24 steps of Adam; another mask, order or weight would differ in the first digit.
         assert losses_of(history, plan.net) == pytest.approx(losses, rel=2e-3)
         assert losses_of(history, plan.net, "train_loss") == pytest.approx(train_losses, rel=2e-3)
         assert record.test_loss == pytest.approx(test_loss, rel=2e-3)
-        assert record.test_accuracy == pytest.approx(test_accuracy)
+        assert record.test_score == pytest.approx(test_score, rel=2e-3)
+        assert record.test_r2 == (None if test_r2 is None else pytest.approx(test_r2, rel=5e-3))
 
 
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
@@ -252,5 +270,5 @@ def test_training_rows_measured_are_training_rows(data):
     config = config_of(epochs=40, patience=40, hidden=(64,))
     trainer = trainer_of(guess, config, plans=[NetPlan(0, "plain", 0, 0.0)])
     last = train(trainer)[-1][0]
-    assert last.train_accuracy > 0.95
-    assert last.validation_accuracy < 0.8
+    assert last.train_score > 0.95
+    assert last.validation_score < 0.8

@@ -1,6 +1,7 @@
 import pytest
 
 from dropnorm.study.records import ARMS, ArmResult, Comparison, EpochsToReach, Interaction, Interval, Recommendation
+from dropnorm.study.task import ACCURACY, RMSE, TASKS
 from dropnorm.study.verdict import overfits, recommend, write_verdict
 
 WIDE = Interval(mean=0.0, low=-0.1, high=0.1)
@@ -15,9 +16,10 @@ def arm_result(arm, *, difference=WIDE, p=1.0, gap=WIDE, accuracy=0.9, validatio
         arm=arm,
         nets=nets,
         rates=tuple(0.2 for _ in nets),
-        test_accuracy=around(accuracy),
+        test_score=around(accuracy),
+        test_r2=None,
         test_loss=WIDE,
-        validation_accuracy=around(validation),
+        validation_score=around(validation),
         generalization_gap=gap,
         loss_gap=WIDE,
         median_best_epoch=3,
@@ -30,12 +32,12 @@ def arm_result(arm, *, difference=WIDE, p=1.0, gap=WIDE, accuracy=0.9, validatio
 
 def recommendation(arm="plain", best="plain", rate=0.0, accuracy=0.9) -> Recommendation:
     return Recommendation(
-        arm=arm, best_arm=best, within_one_standard_error=(arm,), net=0, seed=0, rate=rate, test_accuracy=accuracy
+        arm=arm, best_arm=best, within_one_standard_error=(arm,), net=0, seed=0, rate=rate, test_score=accuracy
     )
 
 
-def verdict(*arms, interaction=None, recommended=None):
-    return write_verdict(arms, interaction, recommended or recommendation())
+def verdict(*arms, interaction=None, recommended=None, task="classification"):
+    return write_verdict(TASKS[task], arms, interaction, recommended or recommendation())
 
 
 @pytest.mark.parametrize(
@@ -163,17 +165,17 @@ def test_what_to_use(arguments, sentence):
     assert verdict(*arms, recommended=recommendation(**arguments))[-1] == sentence
 
 
-def recommended(make_net, validation, test_share=0.25, **losses):
+def recommended(make_net, validation, test_share=0.25, metric=ACCURACY, **losses):
     """Recommend among arms of these validation accuracies, seed by seed; test accuracies say the opposite."""
     nets, arms = [], []
     for index, (arm, accuracies) in enumerate(validation.items()):
         numbers = tuple(10 * index + seed for seed in range(len(accuracies)))
         for seed, (net, accuracy) in enumerate(zip(numbers, accuracies, strict=True)):
             loss = losses.get(arm, [0.5] * len(accuracies))[seed]
-            given = {"validation_accuracy": accuracy, "validation_loss": loss, "test_accuracy": 1 - accuracy}
+            given = {"validation_score": accuracy, "validation_loss": loss, "test_score": 1 - accuracy}
             nets.append(make_net(net, arm, seed, 0.3 if "dropout" in arm else 0.0, **given))
         arms.append(arm_result(arm, validation=sum(accuracies) / len(accuracies), nets=numbers))
-    return recommend(arms, nets, test_share)
+    return recommend(arms, nets, metric, test_share)
 
 
 def test_an_arm_that_is_surely_better_is_recommended(make_net):
@@ -204,5 +206,51 @@ def test_equal_arms_recommend_the_simplest(make_net):
 def test_the_net_saved_is_its_arms_best_on_validation(make_net):
     validation = {"plain": (0.5, 0.5, 0.5), "dropout": (0.9, 0.92, 0.91)}
     got = recommended(make_net, validation, plain=[0.1] * 3, dropout=[0.3, 0.2, 0.4])
-    assert (got.net, got.seed, got.rate, got.test_accuracy) == (11, 1, 0.3, pytest.approx(0.08))
+    assert (got.net, got.seed, got.rate, got.test_score) == (11, 1, 0.3, pytest.approx(0.08))
     assert recommended(make_net, validation, dropout=[0.3, 0.2, 0.2]).net == 11, "ties: the first seed"
+
+
+def on_errors(*arms, **given):
+    """The verdict of a regression, whose plain net has an RMSE of 54.3 and a gap of 12 to 34."""
+    plain = arm_result("plain", gap=Interval(mean=23.14, low=12.0, high=34.5), accuracy=54.321)
+    return verdict(plain, *arms, task="regression", **given)
+
+
+def test_of_a_regression_the_error_is_told_in_four_digits():
+    helps = arm_result("dropout", difference=Interval(mean=-3.456, low=-5.0, high=-2.0), p=0.01)
+    harms = arm_result("batch_norm", difference=Interval(mean=1.5, low=0.5, high=2.5), p=0.02)
+    silent = arm_result("dropout+batch_norm", difference=Interval(mean=-0.001, low=-2.0, high=1.998))
+    interaction = Interaction(interval=Interval(mean=1.0, low=0.5, high=1.5), p_value=0.01)
+    recommended = recommendation(arm="dropout", best="dropout", rate=0.5, accuracy=51.2)
+    assert on_errors(helps, harms, silent, interaction=interaction, recommended=recommended) == (
+        "The plain net overfits: its RMSE is 31.18 on its training rows and 54.32 on new ones, a gap of 23.14 (95 % interval "
+        "12.00 to 34.50).",
+        "Dropout lowers test RMSE by 3.46 (95 % interval 2.00 to 5.00); batch norm raises test RMSE by 1.50 (95 % interval "
+        "0.50 to 2.50); there is no evidence that dropout with batch norm changes test RMSE (0.00, with an interval from "
+        "−2.00 to +2.00).",
+        "Together, dropout and batch norm give less than the sum of what each gives alone, by 1.00 (95 % interval 0.50 to "
+        "1.50).",
+        "Use dropout at rate 0.5: best on validation, and nothing simpler comes within one standard error of it. The saved net "
+        "has an RMSE of 51.20 on its test rows.",
+    )
+
+
+def test_an_interaction_that_lowers_the_error_gives_more():
+    interaction = Interaction(interval=Interval(mean=-1.0, low=-1.5, high=-0.5), p_value=0.01)
+    sentence = on_errors(arm_result("dropout"), interaction=interaction)[2]
+    assert sentence.startswith(
+        "Together, dropout and batch norm give more than the sum of what each gives alone, by 1.00 ("
+    )
+
+
+def test_a_gap_below_a_fiftieth_of_the_error_is_slight():
+    plain = arm_result("plain", gap=Interval(mean=1.0, low=0.5, high=1.5), accuracy=54.321)
+    assert verdict(plain, arm_result("dropout"), task="regression")[0].startswith("The plain net overfits slightly: ")
+
+
+def test_the_lowest_error_is_the_best(make_net):
+    errors = {"plain": (8.0, 8.1, 8.2), "dropout": (7.0, 7.1, 7.1), "batch_norm": (9.0,) * 3}
+    got = recommended(make_net, errors, metric=RMSE)
+    assert (got.arm, got.best_arm, got.within_one_standard_error) == ("dropout", "dropout", ("dropout",))
+    got = recommended(make_net, {"plain": (7.1, 7.3, 7.0), "dropout": (7.0, 7.2, 7.3)}, metric=RMSE)
+    assert (got.arm, got.best_arm) == ("plain", "plain")

@@ -8,39 +8,44 @@ import plotly.graph_objects as go
 
 from dropnorm.report import style
 from dropnorm.report.figures import ArmCurves, ArmDifferences, ArmInterval, Curve, LearningCurves
+from dropnorm.study.task import Metric
 
 _ROW_HEIGHT = 68
+_LEAST_SPAN = 1.0  # percentage points
 
 
 def draw_learning_curves(curves: LearningCurves) -> dict[str, go.Figure]:
     """Draw a panel per arm on common axes: train dashed, validation solid, bands, plain's validation thin.
 
     Args:
-        curves: the data of all arms. Loss is drawn on a logarithmic axis, accuracy on a linear one.
+        curves: the data of all arms. Loss is drawn on a logarithmic axis, a score on a linear one.
     """
     if not curves.arms:
         return {}
-    vertical = style.loss_axis(curves) if curves.quantity == "loss" else style.accuracy_axis(curves)
+    vertical = style.loss_axis(curves) if curves.measured == "loss" else style.score_axis(curves)
     epochs = [epoch for arm in curves.arms for epoch in arm.validation.epochs]
     horizontal = style.epoch_axis(min(epochs), max(epochs))
     plain = next((arm for arm in curves.arms if arm.arm == "plain"), None)
     return {arm.arm: _panel(arm, plain, horizontal, vertical) for arm in curves.arms}
 
 
-def draw_generalization_gaps(gaps: Sequence[ArmInterval]) -> go.Figure:
+def draw_generalization_gaps(gaps: Sequence[ArmInterval], metric: Metric) -> go.Figure:
     """Draw the generalization gap of each arm as a point with its interval, the first arm on top."""
-    figure = _rows_figure([gap.arm for gap in gaps], "generalization gap, pp")
+    figure = _rows_figure([gap.arm for gap in gaps], metric.labelled(f"generalization gap in {metric.name}"))
     for row, gap in enumerate(gaps):
-        figure.add_trace(_interval(gap, row))
-    figure.update_xaxes(range=style.around_zero([v for gap in gaps for v in (gap.low, gap.high)]))
+        figure.add_trace(_interval(gap, row, metric))
+    figure.update_xaxes(
+        range=style.around_zero([v for gap in gaps for v in (gap.low, gap.high)], _LEAST_SPAN * metric.counted)
+    )
     return figure
 
 
-def draw_paired_differences(differences: Sequence[ArmDifferences]) -> go.Figure:
+def draw_paired_differences(differences: Sequence[ArmDifferences], metric: Metric) -> go.Figure:
     """Draw each arm's differences to plain: a dot per seed, and below them the mean with its interval."""
-    figure = _rows_figure([one.interval.arm for one in differences], "difference to plain in test accuracy, pp")
+    unit = metric.labelled(f"difference to plain in test {metric.name}")
+    figure = _rows_figure([one.interval.arm for one in differences], unit)
     values = [v for one in differences for v in (*one.seeds, one.interval.low, one.interval.high)]
-    span = style.around_zero(values)
+    span = style.around_zero(values, _LEAST_SPAN * metric.counted)
     for row, one in enumerate(differences):
         colour = style.colour(one.interval.arm)
         figure.add_trace(
@@ -49,10 +54,10 @@ def draw_paired_differences(differences: Sequence[ArmDifferences]) -> go.Figure:
                 y=[row - 0.12 - lift for lift in _stacked(one.seeds, (span[1] - span[0]) / 45)],
                 mode="markers",
                 marker={"color": colour, "size": 7, "opacity": 0.55},
-                hovertemplate="one seed: %{x:+.2f} pp<extra></extra>",
+                hovertemplate=f"one seed: %{{x:+{_digits(metric)}}}{_unit(metric)}<extra></extra>",
             )
         )
-        figure.add_trace(_interval(one.interval, row + 0.16, signed=True))
+        figure.add_trace(_interval(one.interval, row + 0.16, metric, signed=True))
     figure.update_xaxes(range=span)
     return figure
 
@@ -118,9 +123,9 @@ def _band(curve: Curve, colour: str, floor: float) -> Any:
     )
 
 
-def _interval(one: ArmInterval, row: float, *, signed: bool = False) -> Any:
+def _interval(one: ArmInterval, row: float, metric: Metric, *, signed: bool = False) -> Any:
     """Draw a mean as a large point with its interval as a bar."""
-    sign = "+" if signed else ""
+    form = f"{'+' if signed else ''}{_digits(metric)}"
     return go.Scatter(
         x=[one.mean],
         y=[row],
@@ -135,9 +140,19 @@ def _interval(one: ArmInterval, row: float, *, signed: bool = False) -> Any:
         mode="markers",
         marker={"color": style.colour(one.arm), "size": 12},
         customdata=[[one.low, one.high]],
-        hovertemplate=f"%{{x:{sign}.2f}} pp (95 %: %{{customdata[0]:{sign}.2f}} to "
-        f"%{{customdata[1]:{sign}.2f}})<extra></extra>",
+        hovertemplate=f"%{{x:{form}}}{_unit(metric)} (95 %: %{{customdata[0]:{form}}} to "
+        f"%{{customdata[1]:{form}}})<extra></extra>",
     )
+
+
+def _digits(metric: Metric) -> str:
+    """Say with how many digits a difference is shown under the pointer."""
+    return ".4g" if metric.decimals is None else f".{metric.decimals + 1}f"
+
+
+def _unit(metric: Metric) -> str:
+    """Say what a difference is followed by."""
+    return f" {metric.difference_unit}".rstrip()
 
 
 def _rows_figure(arms: Sequence[str], unit: str) -> go.Figure:

@@ -1,15 +1,16 @@
 """The figures of a run as data: curves with bands, points with intervals; nothing here draws."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy
 
 from dropnorm.study.records import ArmResult, EpochRecord, Interval, Run, Summary
+from dropnorm.study.task import TASKS, Metric
 
-Quantity = Literal["loss", "accuracy"]
+Measured = Literal["loss", "score"]
 BAND_PERCENTILES = (15, 85)
 
 
@@ -36,15 +37,16 @@ class ArmCurves:
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """The learning curves of every arm; accuracy is in percent."""
+    """The learning curves of every arm: of the loss, or of the metric's score in its unit."""
 
-    quantity: Quantity
+    measured: Measured
+    metric: Metric
     arms: tuple[ArmCurves, ...]
 
 
 @dataclass(frozen=True)
 class ArmInterval:
-    """One arm's mean and 95 % interval, in percentage points."""
+    """One arm's mean and 95 % interval, in the unit of differences of the metric."""
 
     arm: str
     mean: float
@@ -54,13 +56,13 @@ class ArmInterval:
 
 @dataclass(frozen=True)
 class ArmDifferences:
-    """One arm's paired differences to plain, one per seed, with their mean; in percentage points."""
+    """One arm's paired differences to plain, one per seed, with their mean."""
 
     seeds: tuple[float, ...]
     interval: ArmInterval
 
 
-def learning_curves(run: Run, quantity: Quantity) -> LearningCurves:
+def learning_curves(run: Run, measured: Measured) -> LearningCurves:
     """Compute the learning curves of the nets that each arm is judged by, over their seeds.
 
     A curve ends where fewer than half of the arm's nets are still training: the few that go on would pull
@@ -68,48 +70,54 @@ def learning_curves(run: Run, quantity: Quantity) -> LearningCurves:
 
     Args:
         run: a finished run.
-        quantity: `"loss"`, or `"accuracy"` in percent.
+        measured: `"loss"`, or `"score"`: accuracy in percent, RMSE in the target's unit.
     """
     by_net: dict[int, list[EpochRecord]] = defaultdict(list)
     for record in run.epochs:
         by_net[record.net].append(record)
-    curves = (_arm_curves(result, by_net, quantity) for result in run.summary.arms)
-    return LearningCurves(quantity, tuple(curve for curve in curves if curve.validation.epochs))
+    metric = TASKS[run.summary.data.task].metric
+    factor = 1.0 if measured == "loss" else metric.factor
+    curves = (_arm_curves(result, by_net, measured, factor) for result in run.summary.arms)
+    return LearningCurves(measured, metric, tuple(curve for curve in curves if curve.validation.epochs))
 
 
 def generalization_gaps(summary: Summary) -> tuple[ArmInterval, ...]:
-    """Collect the generalization gap of each arm with its 95 % interval, in percentage points."""
-    return tuple(_in_points(result.arm, result.generalization_gap) for result in summary.arms)
+    """Collect the generalization gap of each arm with its 95 % interval."""
+    factor = TASKS[summary.data.task].metric.factor
+    return tuple(_scaled(result.arm, result.generalization_gap, factor) for result in summary.arms)
 
 
 def paired_differences(summary: Summary) -> tuple[ArmDifferences, ...]:
-    """Collect the other arms' differences to plain in test accuracy, seed by seed, in percentage points."""
+    """Collect the other arms' differences to plain in the test score, seed by seed."""
+    factor = TASKS[summary.data.task].metric.factor
     return tuple(
         ArmDifferences(
-            seeds=tuple(100 * difference for difference in result.comparison.differences),
-            interval=_in_points(result.arm, result.comparison.interval),
+            seeds=tuple(factor * difference for difference in result.comparison.differences),
+            interval=_scaled(result.arm, result.comparison.interval, factor),
         )
         for result in summary.arms
         if result.comparison is not None
     )
 
 
-def _arm_curves(result: ArmResult, by_net: Mapping[int, Sequence[EpochRecord]], quantity: Quantity) -> ArmCurves:
+def _arm_curves(
+    result: ArmResult, by_net: Mapping[int, Sequence[EpochRecord]], measured: Measured, factor: float
+) -> ArmCurves:
     """Compute both curves of one arm and its best point."""
     records = [record for net in result.nets for record in by_net.get(net, ())]
-    train = _curve(records, len(result.nets), _TRAIN[quantity])
-    validation = _curve(records, len(result.nets), _VALIDATION[quantity])
+    train = _curve(records, len(result.nets), f"train_{measured}", factor)
+    validation = _curve(records, len(result.nets), f"validation_{measured}", factor)
     best_value = 0.0
     if validation.epochs:
         best_value = float(numpy.interp(result.median_best_epoch, validation.epochs, validation.median))
     return ArmCurves(result.arm, train, validation, result.median_best_epoch, best_value)
 
 
-def _curve(records: Sequence[EpochRecord], nets: int, value: Callable[[EpochRecord], float]) -> Curve:
+def _curve(records: Sequence[EpochRecord], nets: int, field: str, factor: float) -> Curve:
     """Compute median and band over the nets, for as long as half of them train."""
     by_epoch: dict[int, list[float]] = defaultdict(list)
     for record in records:
-        by_epoch[record.epoch].append(value(record))
+        by_epoch[record.epoch].append(factor * getattr(record, field))
     epochs = [epoch for epoch in sorted(by_epoch) if 2 * len(by_epoch[epoch]) >= nets]
     low_percentile, high_percentile = BAND_PERCENTILES
     columns = [numpy.percentile(by_epoch[epoch], (50, low_percentile, high_percentile)).tolist() for epoch in epochs]
@@ -117,16 +125,6 @@ def _curve(records: Sequence[EpochRecord], nets: int, value: Callable[[EpochReco
     return Curve(tuple(epochs), median, low, high)
 
 
-def _in_points(arm: str, interval: Interval) -> ArmInterval:
-    """Convert fractions to percentage points."""
-    return ArmInterval(arm, 100 * interval.mean, 100 * interval.low, 100 * interval.high)
-
-
-_TRAIN: dict[Quantity, Callable[[EpochRecord], float]] = {
-    "loss": lambda record: record.train_loss,
-    "accuracy": lambda record: 100 * record.train_accuracy,
-}
-_VALIDATION: dict[Quantity, Callable[[EpochRecord], float]] = {
-    "loss": lambda record: record.validation_loss,
-    "accuracy": lambda record: 100 * record.validation_accuracy,
-}
+def _scaled(arm: str, interval: Interval, factor: float) -> ArmInterval:
+    """Convert an interval to the unit it is shown in."""
+    return ArmInterval(arm, factor * interval.mean, factor * interval.low, factor * interval.high)

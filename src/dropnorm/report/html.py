@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 from dropnorm.report import drawing, figures, style, tables
 from dropnorm.study.files import write_atomically
 from dropnorm.study.records import Run
+from dropnorm.study.task import TASKS
 
 
 def write_report(run: Run, path: Path) -> None:
@@ -35,9 +36,11 @@ def _render(run: Run) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     answer, numbers = tables.interaction_sentence(run.summary)
+    task = TASKS[run.summary.data.task]
     plots = _plots(run)
     return environment.from_string(source).render(
         data=run.summary.data,
+        task=task,
         verdict=run.summary.verdict,
         facts=tables.key_facts(run),
         table=tables.arm_table(run.summary),
@@ -55,10 +58,11 @@ def _render(run: Run) -> str:
 
 def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     """Draw the plots of each section, in the order of the page, as plain data for the page's script."""
+    metric = TASKS[run.summary.data.task].metric
     sections = {
         "loss": drawing.draw_learning_curves(figures.learning_curves(run, "loss")).values(),
-        "accuracy": drawing.draw_learning_curves(figures.learning_curves(run, "accuracy")).values(),
-        "gap": [drawing.draw_generalization_gaps(figures.generalization_gaps(run.summary))],
-        "differences": [drawing.draw_paired_differences(figures.paired_differences(run.summary))],
+        "score": drawing.draw_learning_curves(figures.learning_curves(run, "score")).values(),
+        "gap": [drawing.draw_generalization_gaps(figures.generalization_gaps(run.summary), metric)],
+        "differences": [drawing.draw_paired_differences(figures.paired_differences(run.summary), metric)],
     }
     return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

@@ -69,8 +69,9 @@ def loss_axis(curves: LearningCurves) -> dict[str, Any]:
     }
 
 
-def accuracy_axis(curves: LearningCurves) -> dict[str, Any]:
-    """Lay a linear axis in percent that leaves out the steep first quarter of the epochs."""
+def score_axis(curves: LearningCurves) -> dict[str, Any]:
+    """Lay a linear axis in the metric's unit that leaves out the steep first quarter of the epochs."""
+    metric = curves.metric
     last = max(arm.validation.epochs[-1] for arm in curves.arms)
     shown = [
         value
@@ -79,16 +80,20 @@ def accuracy_axis(curves: LearningCurves) -> dict[str, Any]:
         for epoch, low, high in zip(curve.epochs, curve.low, curve.high, strict=True)
         if 4 * epoch >= last
         for value in (low, high)
-    ]
-    margin = max(0.06 * (max(shown) - min(shown)), 0.5)
-    high = min(max(shown) + margin, 100 + margin / 2)
-    return {"title": {"text": "accuracy, %"}, "range": [min(shown) - margin, high]}
+        if math.isfinite(value)
+    ] or [0.0]
+    # Half a percentage point, or a hundredth of a score that may be of any size.
+    least = 0.5 if metric.counted else max(shown) / 100 or 1.0
+    margin = max(0.06 * (max(shown) - min(shown)), least)
+    high = min(max(shown) + margin, metric.factor * metric.highest + margin / 2)
+    return {"title": {"text": metric.label}, "range": [min(shown) - margin, high]}
 
 
-def around_zero(values: Sequence[float]) -> list[float]:
-    """Find a range that holds the values and zero, and is never narrower than one percentage point."""
+def around_zero(values: Sequence[float], least: float) -> list[float]:
+    """Find a range that holds the values and zero, and is never narrower than `least`, nor without any width."""
     low, high = min([0.0, *values]), max([0.0, *values])
-    margin = max(0.06 * (high - low), (1 - (high - low)) / 2)
+    least = least or (0.0 if high > low else 1.0)
+    margin = max(0.06 * (high - low), (least - (high - low)) / 2)
     return [low - margin, high + margin]
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dropnorm.study.records import ArmResult, EpochsToReach, Interval, Run, Summary
+from dropnorm.study.records import ArmResult, EpochsToReach, Interval, Quantity, Run, Summary
+from dropnorm.study.task import RMSE, TASKS, Metric, Scale
 
 NONE = "–"
 SHOWN_CLASSES = 12
+R2_SCALE = Scale(factor=1.0, decimals=3)
 
 
 @dataclass(frozen=True)
@@ -26,26 +28,40 @@ class Table:
     marked: int
 
 
-ARM_COLUMNS = (
-    Column("arm", "left"),
-    Column("dropout rate"),
-    Column("test accuracy, %"),
-    Column("difference to plain, pp"),
-    Column("p (Holm)"),
-    Column("generalization gap, pp"),
-    Column("epochs to plain's best"),
-)
+@dataclass(frozen=True)
+class Numbers:
+    """How a study's scores and their differences are written, with as many digits in every place."""
+
+    metric: Metric
+    scale: Scale
+
+    @classmethod
+    def of(cls, summary: Summary) -> "Numbers":
+        """Those of a finished study; plain's score says how many digits matter."""
+        metric = TASKS[summary.data.task].metric
+        return cls(metric, metric.scale(summary.arms[0].test_score.mean))
+
+    def interval(self, interval: Interval, *, signed: bool = False) -> str:
+        """A mean and its interval: 97.3 (96.0 to 98.5)."""
+        mean, low, high = (self.scale.write(v, signed=signed) for v in (interval.mean, interval.low, interval.high))
+        return f"{mean} ({low} to {high})"
 
 
 def arm_table(summary: Summary) -> Table:
     """List the arms of a study with their 95 % intervals, one row each, the recommended one marked.
 
     Args:
-        summary: a finished study. Accuracies come out in percent, differences and gaps in percentage
-            points (pp), each as `mean (low to high)`.
+        summary: a finished study. Scores come out in the metric's unit, accuracies in percent, and their
+            differences in percentage points (pp), each as `mean (low to high)`.
     """
+    numbers = Numbers.of(summary)
+    rows = [_arm_row(result, numbers) for result in summary.arms]
     recommended = [result.arm for result in summary.arms].index(summary.recommendation.arm)
-    return Table(ARM_COLUMNS, tuple(_arm_row(result) for result in summary.arms), recommended)
+    return Table(
+        tuple(Column(header, "left" if header == "arm" else "right") for header in rows[0]),
+        tuple(tuple(row.values()) for row in rows),
+        recommended,
+    )
 
 
 def key_facts(run: Run) -> tuple[tuple[str, str], ...]:
@@ -54,7 +70,9 @@ def key_facts(run: Run) -> tuple[tuple[str, str], ...]:
     facts = [
         (f"{data.rows:,}", "rows"),
         (f"{data.features:,}", "features"),
-        (f"{len(data.classes):,}", "classes"),
+        (f"{len(data.classes):,}", "classes")
+        if data.quantity is None
+        else (_written(data.quantity.deviation), "standard deviation of the target"),
         (f"{len(run.nets):,}", "nets trained"),
         (f"{run.summary.config.seeds:,}", "seeds"),
     ]
@@ -70,7 +88,10 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("Data", f"{data.name}, {data.rows:,} rows, {data.columns:,} columns"),
         ("Fingerprint of the data", data.fingerprint),
         ("Target", data.target),
-        ("Classes (rows)", _classes(data.classes, data.class_rows)),
+        ("Task", f"{data.task}, trained on {TASKS[data.task].loss}"),
+        ("Classes (rows)", _classes(data.classes, data.class_rows))
+        if data.quantity is None
+        else ("Values of the target", _values(data.quantity)),
         (
             "Split",
             f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows",
@@ -100,31 +121,22 @@ def interaction_sentence(summary: Summary) -> tuple[str, str]:
             "The question takes all four arms: plain, dropout, batch_norm and dropout+batch_norm.",
         )
     interval, p_value = summary.interaction.interval, summary.interaction.p_value
+    numbers = Numbers.of(summary)
     if p_value >= 0.05:
         answer = "No evidence either way."
-    elif interval.mean > 0:
+    elif numbers.metric.gain(interval.mean, 0.0) > 0:
         answer = "Yes: together they give more than their separate effects add up to."
     else:
         answer = "No: together they give less than their separate effects add up to."
-    low, high = points(interval.low, signed=True), points(interval.high, signed=True)
+    mean, low, high = (
+        numbers.scale.write(value, signed=True) for value in (interval.mean, interval.low, interval.high)
+    )
+    unit = f" {numbers.metric.difference_unit}".rstrip()
     return answer, (
-        f"Test accuracy with both differs by {points(interval.mean, signed=True)} pp from what the effects "
-        f"of dropout alone and of batch norm alone add up to (95 % interval {low} to {high} pp, "
+        f"Test {numbers.metric.name} with both differs by {mean}{unit} from what the effects "
+        f"of dropout alone and of batch norm alone add up to (95 % interval {low} to {high}{unit}, "
         f"p {probability(p_value, relation=True)})."
     )
-
-
-def percent(fraction: float) -> str:
-    """Write a fraction in percent to one decimal, without the percent sign: 0.9731 is 97.3."""
-    return f"{100 * fraction:.1f}"
-
-
-def points(fraction: float, *, signed: bool = False) -> str:
-    """Write a difference of fractions in percentage points to one decimal; zero has no sign."""
-    text = f"{100 * fraction:+.1f}" if signed else f"{100 * fraction:.1f}"
-    if float(text) == 0:
-        return "0.0"
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def probability(p_value: float, *, relation: bool = False) -> str:
@@ -146,24 +158,21 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _arm_row(result: ArmResult) -> tuple[str, ...]:
-    """Write one arm's cells, in the order of `ARM_COLUMNS`."""
-    accuracy, gap, comparison = result.test_accuracy, result.generalization_gap, result.comparison
-    return (
-        result.arm,
-        _rates(result.rates),
-        f"{percent(accuracy.mean)} ({percent(accuracy.low)} to {percent(accuracy.high)})",
-        _points_interval(comparison.interval, signed=True) if comparison else NONE,
-        probability(comparison.p_holm) if comparison else NONE,
-        _points_interval(gap, signed=False),
-        _epochs_to_reach(result.epochs_to_plain_best),
-    )
-
-
-def _points_interval(interval: Interval, *, signed: bool) -> str:
-    """Write a mean and its interval in percentage points."""
-    mean, low, high = (points(v, signed=signed) for v in (interval.mean, interval.low, interval.high))
-    return f"{mean} ({low} to {high})"
+def _arm_row(result: ArmResult, numbers: Numbers) -> dict[str, str]:
+    """Write one arm's cells under their headers."""
+    metric, comparison, r2 = numbers.metric, result.comparison, result.test_r2
+    return {
+        "arm": result.arm,
+        "dropout rate": _rates(result.rates),
+        f"test {metric.label}": numbers.interval(result.test_score),
+        metric.labelled("difference to plain"): numbers.interval(comparison.interval, signed=True)
+        if comparison
+        else NONE,
+        "p (Holm)": probability(comparison.p_holm) if comparison else NONE,
+        metric.labelled("generalization gap"): numbers.interval(result.generalization_gap),
+        **({} if r2 is None else {"test R²": Numbers(metric, R2_SCALE).interval(r2)}),
+        "epochs to plain's best": _epochs_to_reach(result.epochs_to_plain_best),
+    }
 
 
 def _rates(rates: tuple[float, ...]) -> str:
@@ -178,6 +187,20 @@ def _epochs_to_reach(reach: EpochsToReach) -> str:
     """Write the median of epochs and how many nets got there."""
     median = NONE if reach.median_epochs is None else f"{reach.median_epochs:g}"
     return f"{median} (reached by {reach.reached} of {reach.of})"
+
+
+def _values(quantity: Quantity) -> str:
+    """Write where a target's values lie."""
+    lowest, highest, mean, deviation = map(
+        _written, (quantity.lowest, quantity.highest, quantity.mean, quantity.deviation)
+    )
+    return f"{lowest} to {highest}, mean {mean}, standard deviation {deviation}"
+
+
+def _written(value: float) -> str:
+    """Write a quantity of any size in four digits, but without zeros behind the point."""
+    text = RMSE.scale(value).write(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _classes(names: tuple[str, ...], rows: tuple[int, ...]) -> str:

@@ -1,19 +1,16 @@
-"""The plan of a study: which nets are trained, on which part of the data, and from which keys."""
+"""The plan of a study: which nets are trained, and from which keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from dropnorm._validate import choice, positive, probability, whole
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import derive_key
-from dropnorm.study.dataset import part_sizes
 from dropnorm.study.records import ARMS, ArmName, StudyConfig
 
 STUDY_KEY = 0x64726F706E6F726D  # "dropnorm" in ASCII
@@ -42,15 +39,6 @@ class NetPlan:
     def batch_norm(self) -> bool:
         """Whether its hidden layers are batch-normalized."""
         return "batch_norm" in self.arm
-
-
-@dataclass(frozen=True)
-class Split:
-    """The rows of the three parts, int64."""
-
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
 
 
 def configure(**given: Any) -> StudyConfig:
@@ -118,14 +106,6 @@ def plan_blocks(nets: Sequence[NetPlan]) -> tuple[tuple[NetPlan, ...], ...]:
         alike = [net for net in nets if net.batch_norm == batch_norm]
         blocks += [tuple(alike[start : start + NETS_PER_BLOCK]) for start in range(0, len(alike), NETS_PER_BLOCK)]
     return tuple(blocks)
-
-
-def split_rows(labels: np.ndarray, seed: int, config: StudyConfig) -> Split:
-    """The seed's own stratified split, the same in every arm."""
-    _, validation, test = part_sizes(len(labels), config)
-    rest, test_rows = train_test_split(np.arange(len(labels)), test_size=test, random_state=seed, stratify=labels)
-    train_rows, validation_rows = train_test_split(rest, test_size=validation, random_state=seed, stratify=labels[rest])
-    return Split(train=train_rows, validation=validation_rows, test=test_rows)
 
 
 def seed_keys(seeds: Sequence[int], purpose: Purpose, *counter: Tensor | int) -> Tensor:

@@ -8,21 +8,28 @@ import polars as pl
 from dropnorm._validate import closest
 from dropnorm.errors import DataError
 from dropnorm.study.columns import ColumnEncoding, encode_column, learn_column
-from dropnorm.study.records import Record
-from dropnorm.study.target import learn_classes
+from dropnorm.study.records import Record, TaskName
+from dropnorm.study.sources.table import listed
+from dropnorm.study.target import infer_task, learn_classes, learn_quantity
 
 
 class Encoding(Record):
-    """All columns of a table, in order, and the classes of its target."""
+    """All columns of a table, in order, the target's name, and its classes unless it is a quantity."""
 
     columns: tuple[ColumnEncoding, ...]
     target: str
+    task: TaskName
     classes: tuple[str, ...]
 
     @property
     def features(self) -> int:
         """The width of the encoded table."""
         return sum(column.features for column in self.columns)
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a net needs: one per class, or one for a quantity."""
+        return len(self.classes) or 1
 
     def encode(self, table: pl.DataFrame, source: str = "data") -> np.ndarray:
         """The table as float64 (rows, features); a missing number is NaN, an unknown category all zeros.
@@ -41,12 +48,13 @@ def missing_column(source: str, name: str, columns: Sequence[str]) -> DataError:
     """The error for a column that is not there, with the closest one that is."""
     meant = closest(name, columns)
     hint = f" Did you mean {meant!r}?" if meant else ""
-    listed = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
-    return DataError(f"{source}: there is no column {name!r}.{hint} The columns are: {listed}.")
+    return DataError(f"{source}: there is no column {name!r}.{hint} The columns are: {listed(columns)}.")
 
 
-def learn_encoding(table: pl.DataFrame, target: str, ignore: Sequence[str], source: str) -> Encoding:
-    """Decide for each column what it becomes, and which classes the target has.
+def learn_encoding(
+    table: pl.DataFrame, target: str, ignore: Sequence[str], source: str, task: TaskName | None = None
+) -> Encoding:
+    """Decide for each column what it becomes, and whether the target is of classes, unless `task` says so.
 
     Raises:      DataError that names the column and the remedy, for one that cannot be encoded.
     """
@@ -57,4 +65,10 @@ def learn_encoding(table: pl.DataFrame, target: str, ignore: Sequence[str], sour
     if not names:
         raise DataError(f"{source}: no column is left to learn from, besides the target {target!r}.")
     columns = tuple(learn_column(table[name], source) for name in names)
-    return Encoding(columns=columns, target=target, classes=learn_classes(table[target], source))
+    task = task or infer_task(table[target])
+    classes: tuple[str, ...] = ()
+    if task == "classification":
+        classes = learn_classes(table[target], source)
+    else:
+        learn_quantity(table[target], source)
+    return Encoding(columns=columns, target=target, task=task, classes=classes)

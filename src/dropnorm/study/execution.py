@@ -13,11 +13,13 @@ import torch
 from dropnorm.study.dataset import Dataset
 from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
 from dropnorm.study.files import write_atomically
-from dropnorm.study.parts import Parts, Standardization
-from dropnorm.study.records import ArmName, Run, StudyConfig, Summary, Timing
+from dropnorm.study.objective import OBJECTIVES
+from dropnorm.study.parts import Parts, Standardization, standardize_target
+from dropnorm.study.records import ArmName, Run, StudyConfig, Summary, TaskName, Timing
 from dropnorm.study.saved_model import ModelDescription, SavedModel, model_of
 from dropnorm.study.statistics import interaction, summarize_arms
 from dropnorm.study.store import SUMMARY_NAME, Store
+from dropnorm.study.task import TASKS
 from dropnorm.study.training import BlockTrainer
 from dropnorm.study.verdict import overfits, recommend, write_verdict
 
@@ -34,7 +36,8 @@ class Progress:
     nets_in_training: int
     nets: int
     done: float
-    validation_accuracy: float
+    validation_score: float
+    task: TaskName
 
 
 def execute(
@@ -47,7 +50,8 @@ def execute(
 ) -> tuple[Run, SavedModel]:
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
     parts = Parts.prepare(dataset, config)
-    widths = (dataset.encoding.features, *config.hidden, len(dataset.encoding.classes))
+    widths = (dataset.encoding.features, *config.hidden, dataset.encoding.outputs)
+    task = dataset.encoding.task
     plans = plan_nets(config)
     blocks = plan_blocks(plans)
     done = 0
@@ -56,13 +60,14 @@ def execute(
             _train_block(
                 store,
                 index,
-                BlockTrainer(block, parts, widths, config, store.block(index)[0]),
+                BlockTrainer(block, parts, widths, config, OBJECTIVES[task], store.block(index)[0]),
                 plans,
                 done,
+                task,
                 progress,
             )
         done += len(block)
-    summary = _summarize(store, dataset, config, widths)
+    summary = _summarize(store, dataset, parts, config, widths)
     model = _recommended_model(store, summary, dataset, parts, widths)
     timing = Timing(
         seconds=store.seconds(),
@@ -85,6 +90,7 @@ def _train_block(
     trainer: BlockTrainer,
     plans: Sequence[NetPlan],
     done: int,
+    task: TaskName,
     progress: Callable[[Progress], None] | None,
 ) -> None:
     """Train a block to its end; what is saved on the way is always a whole number of epochs."""
@@ -104,7 +110,8 @@ def _train_block(
                     nets_in_training=len(trainer.active),
                     nets=len(plans),
                     done=(done + epochs_done / trainer.config.epochs) / len(plans),
-                    validation_accuracy=sum(record.validation_accuracy for record in records) / len(records),
+                    validation_score=sum(record.validation_score for record in records) / len(records),
+                    task=task,
                 )
             )
         if (elapsed := time.monotonic() - saved_at) > SAVE_EVERY_SECONDS:
@@ -113,13 +120,15 @@ def _train_block(
     store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at)
 
 
-def _summarize(store: Store, dataset: Dataset, config: StudyConfig, widths: Sequence[int]) -> Summary:
-    nets, epochs, data = store.nets(), store.epochs(), dataset.describe(config)
+def _summarize(store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, widths: Sequence[int]) -> Summary:
+    nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
+    task = TASKS[data.task]
+    resolution = task.metric.resolution(data.test_rows)
     test_share = data.test_rows / (data.rows - data.test_rows)
     steps = data.train_rows // config.batch_size
-    arms = summarize_arms(nets, epochs, config.arms, test_share, steps, 1 / data.test_rows)
-    both = interaction(nets, config.arms, test_share, 1 / data.test_rows)
-    recommendation = recommend(arms, nets, test_share)
+    arms = summarize_arms(nets, epochs, config.arms, task.metric, test_share, steps, resolution)
+    both = interaction(nets, config.arms, test_share, resolution)
+    recommendation = recommend(arms, nets, task.metric, test_share)
     return Summary(
         dropnorm_version=version("dropnorm"),
         data=data,
@@ -130,7 +139,7 @@ def _summarize(store: Store, dataset: Dataset, config: StudyConfig, widths: Sequ
         interaction=both,
         overfitting=overfits(arms[0]),
         recommendation=recommendation,
-        verdict=write_verdict(arms, both, recommendation),
+        verdict=write_verdict(task, arms, both, recommendation),
     )
 
 
@@ -138,13 +147,17 @@ def _recommended_model(
     store: Store, summary: Summary, dataset: Dataset, parts: Parts, widths: Sequence[int]
 ) -> SavedModel:
     chosen = summary.recommendation
-    standardization = Standardization.learn(dataset.features[parts.splits[chosen.seed].train])
+    split = parts.splits[chosen.seed]
+    standardization = Standardization.learn(dataset.features[split.train])
+    _, target_mean, target_scale = standardize_target(dataset, split)
     description = ModelDescription(
         arm=chosen.arm,
         rate=chosen.rate,
         widths=tuple(widths),
         mean=tuple(standardization.mean.tolist()),
         scale=tuple(standardization.scale.tolist()),
+        target_mean=target_mean,
+        target_scale=target_scale,
         encoding=dataset.encoding,
     )
     return model_of(description, store.weights(chosen.net))

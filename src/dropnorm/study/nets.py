@@ -17,7 +17,7 @@ class BatchedNets:
     """Nets whose tensors have a leading dimension for the net: weights (nets, in, out), activations (nets, batch, units).
 
     Equation:    hidden layer: h = dropout(relu(x W + b)), or dropout(relu(batch_norm(x W))) in nets with batch norm, whose
-                 shift makes b useless; output layer: logits = h W + b
+                 shift makes b useless; output layer: h W + b
     State:       parameters and running statistics by name; the numbers in a name count the layers.
     """
 
@@ -61,8 +61,8 @@ class BatchedNets:
         """Everything that makes the nets: parameters and running statistics."""
         return self.parameters | self.running
 
-    def training_logits(self, x: Tensor, keys: Tensor) -> Tensor:
-        """Logits (nets, batch, classes) of x (nets, batch, features), with masks from keys (nets,), layer by layer."""
+    def training_outputs(self, x: Tensor, keys: Tensor) -> Tensor:
+        """Outputs (nets, batch, outputs) of x (nets, batch, features), with masks from keys (nets,), layer by layer."""
         for layer in range(self.hidden_layers):
             z = self._linear(x, layer)
             if not self.batch_norm:
@@ -78,8 +78,8 @@ class BatchedNets:
         return self._linear(x, self.hidden_layers)
 
     @torch.no_grad()
-    def logits(self, x: Tensor) -> Tensor:
-        """Logits in inference mode: no dropout, running statistics."""
+    def outputs(self, x: Tensor) -> Tensor:
+        """Outputs in inference mode: no dropout, running statistics."""
         for layer in range(self.hidden_layers):
             z = self._linear(x, layer)
             if self.batch_norm:

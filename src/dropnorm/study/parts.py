@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from dropnorm.study.dataset import Dataset
-from dropnorm.study.design import Split, split_rows
 from dropnorm.study.records import StudyConfig
+from dropnorm.study.splitting import Split, split_rows
 
 FARTHEST = 1e6  # standard deviations
 
@@ -42,31 +42,54 @@ class Parts:
     """Every seed's split of the standardized data. A row of seed s is found at s * rows + row."""
 
     features: Tensor  # (seeds * rows, features)
-    labels: Tensor  # (rows,)
+    targets: Tensor  # (seeds * rows,), int64 of classes, standardized float32 of a quantity
+    target_scale: Tensor  # (seeds,), float64: how much of the target's unit a standardized one is
     rows: int
     splits: tuple[Split, ...]
 
     @classmethod
     def prepare(cls, dataset: Dataset, config: StudyConfig) -> "Parts":
         """Split and standardize the data for each seed of the study."""
-        splits = tuple(split_rows(dataset.labels, seed, config) for seed in range(config.seeds))
+        splits = tuple(split_rows(dataset, seed, config) for seed in range(config.seeds))
         standardized = [
             Standardization.learn(dataset.features[split.train]).apply(dataset.features) for split in splits
         ]
+        targets = [standardize_target(dataset, split) for split in splits]
         device = torch.device(config.device)
         return cls(
             features=torch.from_numpy(np.concatenate(standardized)).to(device),
-            labels=torch.from_numpy(dataset.labels).to(device),
+            targets=torch.from_numpy(np.concatenate([values for values, _, _ in targets])).to(device),
+            target_scale=torch.tensor([scale for _, _, scale in targets], dtype=torch.float64),
             rows=dataset.rows,
             splits=splits,
         )
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many rows train, validate and test."""
+        split = self.splits[0]
+        return len(split.train), len(split.validation), len(split.test)
+
     def index(self, seeds: Sequence[int], part: str) -> Tensor:
         """The rows of a part ("train", "validation" or "test") for each of the seeds, (len(seeds), size)."""
         rows = np.stack([getattr(self.splits[seed], part) for seed in seeds])
-        return torch.from_numpy(rows).to(self.labels.device)
+        return torch.from_numpy(rows).to(self.targets.device)
 
     def take(self, seeds: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (nets, batch, features) and labels (nets, batch) of rows (nets, batch), for each net by its seed."""
+        """Features (nets, batch, features) and targets (nets, batch) of rows (nets, batch), for each net by its seed."""
         flat = (seeds[:, None] * self.rows + rows).reshape(-1)
-        return self.features.index_select(0, flat).view(*rows.shape, -1), self.labels[rows]
+        return self.features.index_select(0, flat).view(*rows.shape, -1), self.targets[flat].view(rows.shape)
+
+    def target_variance(self, seed: int, part: str) -> float:
+        """The variance of the standardized target in a part of one seed's."""
+        rows = torch.from_numpy(getattr(self.splits[seed], part)).to(self.targets.device)
+        return float(self.targets[seed * self.rows + rows].double().var(correction=0))
+
+
+def standardize_target(dataset: Dataset, split: Split) -> tuple[np.ndarray, float, float]:
+    """The targets as the nets of a split learn them, with the mean and the scale that undo it; classes stay as they are."""
+    if dataset.encoding.classes:
+        return dataset.targets, 0.0, 1.0
+    column = dataset.targets[:, None]
+    standardization = Standardization.learn(column[split.train])
+    return standardization.apply(column)[:, 0], float(standardization.mean[0]), float(standardization.scale[0])

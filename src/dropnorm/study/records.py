@@ -7,8 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[2] = 2
 
+TaskName = Literal["classification", "regression"]
 ArmName = Literal["plain", "dropout", "batch_norm", "dropout+batch_norm"]
 ARMS: tuple[ArmName, ...] = ("plain", "dropout", "batch_norm", "dropout+batch_norm")
 """Every arm, the simplest first; `plain` is the one that the others are compared with."""
@@ -40,6 +41,7 @@ class DataDescription(Record):
     """What was studied, in counts."""
 
     name: str
+    task: TaskName
     target: str
     fingerprint: str
     rows: int
@@ -47,11 +49,21 @@ class DataDescription(Record):
     features: int
     classes: tuple[str, ...]
     class_rows: tuple[int, ...]
+    quantity: "Quantity | None"
     rows_without_target: int = 0
     images_skipped: int = 0
     train_rows: int
     validation_rows: int
     test_rows: int
+
+
+class Quantity(Record):
+    """The values of a regression's target, over all rows."""
+
+    lowest: float
+    highest: float
+    mean: float
+    deviation: float
 
 
 class Interval(Record):
@@ -63,14 +75,14 @@ class Interval(Record):
 
 
 class EpochRecord(Record):
-    """One net after one epoch, measured in inference mode."""
+    """One net after one epoch, measured in inference mode; a score is the task's main metric: accuracy, or RMSE."""
 
     net: int
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_score: float
     validation_loss: float
-    validation_accuracy: float
+    validation_score: float
 
 
 class NetRecord(Record):
@@ -83,15 +95,16 @@ class NetRecord(Record):
     epochs: int
     best_epoch: int
     train_loss: float
-    train_accuracy: float
+    train_score: float
     validation_loss: float
-    validation_accuracy: float
+    validation_score: float
     test_loss: float
-    test_accuracy: float
+    test_score: float
+    test_r2: float | None = None
 
 
 class Comparison(Record):
-    """The paired differences of an arm's test accuracy to plain's, seed by seed, and their test."""
+    """The paired differences of an arm's test score to plain's, seed by seed, and their test."""
 
     differences: tuple[float, ...]
     interval: Interval
@@ -109,14 +122,18 @@ class EpochsToReach(Record):
 
 
 class ArmResult(Record):
-    """One arm over all seeds; for each seed, the net whose rate was best on validation."""
+    """One arm over all seeds; for each seed, the net whose rate was best on validation.
+
+    The generalization gap is by how much the score is better on training than on test rows.
+    """
 
     arm: ArmName
     nets: tuple[int, ...]
     rates: tuple[float, ...]
-    test_accuracy: Interval
+    test_score: Interval
+    test_r2: Interval | None
     test_loss: Interval
-    validation_accuracy: Interval
+    validation_score: Interval
     generalization_gap: Interval
     loss_gap: Interval
     median_best_epoch: float
@@ -125,7 +142,7 @@ class ArmResult(Record):
 
 
 class Interaction(Record):
-    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in test accuracy."""
+    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in test score."""
 
     interval: Interval
     p_value: float
@@ -140,13 +157,13 @@ class Recommendation(Record):
     net: int
     seed: int
     rate: float
-    test_accuracy: float
+    test_score: float
 
 
 class Summary(Record):
     """A finished study. The same study gives the same summary to the byte; timings are kept elsewhere."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     dropnorm_version: str
     data: DataDescription
     config: StudyConfig

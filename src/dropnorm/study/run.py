@@ -12,11 +12,12 @@ from typing import Any
 import torch
 
 from dropnorm.errors import ArgumentError, RunError
-from dropnorm.study.dataset import Dataset, check_splittable, load_dataset
+from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import checked_arms, configure, plan_nets
 from dropnorm.study.execution import Progress, execute
-from dropnorm.study.records import Run, StudyConfig, Summary
+from dropnorm.study.records import Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
+from dropnorm.study.splitting import check_splittable
 from dropnorm.study.store import STORE_NAME, Store
 
 
@@ -107,6 +108,7 @@ def run_study(
     y: Any = None,
     *,
     target: str | None = None,
+    task: TaskName | None = None,
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
     arms: str | Sequence[str] | None = None,
@@ -123,11 +125,12 @@ def run_study(
 ) -> Study:
     """Find out on your data whether a dense network overfits, and whether dropout, batch norm or both help.
 
-    Args:        X: a bundled data set's name ("breast_cancer", "digits", "iris", "wine"); the path of a CSV, TSV, Parquet,
-                 Arrow or NPZ file, or of a folder of images with one sub-folder per class; a pandas or polars frame; an
-                 array or tensor (rows, *); or a map-style torch Dataset of items (x, y). y: labels, if X does not hold them;
-                 target: the name of the column to predict; ignore: columns to leave out; skip_broken: leave out images that
-                 are broken or of another size than most.
+    Args:        X: a bundled data set's name ("breast_cancer", "diabetes", "digits", "iris", "wine"); the path of a CSV, TSV,
+                 Parquet, Arrow or NPZ file, or of a folder of images with one sub-folder per class; a pandas or polars frame;
+                 an array or tensor (rows, *); or a map-style torch Dataset of items (x, y). y: labels, if X does not hold
+                 them; target: the name of the column to predict; task: "classification" or "regression", default: what the
+                 target looks like; ignore: columns to leave out; skip_broken: leave out images that are broken or of another
+                 size than most.
                  arms: of "plain", "dropout", "batch_norm", "dropout+batch_norm", default all; plain is always there.
                  seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
                  epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
@@ -137,8 +140,10 @@ def run_study(
                  device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
                  the same folder, data and arguments, a study that was interrupted goes on where it stopped.
                  progress: called after each epoch of each block of nets.
-    Numerics:    60 % of the rows train, 20 % validate, 20 % test, stratified. Epochs and rates are chosen on validation; a
-                 seed's test part has no say in its choices. Intervals and tests: `dropnorm.study.statistics`.
+    Numerics:    60 % of the rows train, 20 % validate, 20 % test, classes stratified. A regression learns the standardized
+                 target by its mean squared error, and is judged by the RMSE in the target's own unit. Epochs and rates are
+                 chosen on validation; a seed's test part has no say in its choices. Intervals and tests:
+                 `dropnorm.study.statistics`.
     Randomness:  none: the same data and arguments give the same study; on one machine, to the byte.
     Raises:      DataError for data that cannot be studied, ArgumentError and ArgumentTypeError for arguments, RunError for
                  a folder that cannot be used or holds another study.
@@ -152,6 +157,7 @@ def run_study(
         X,
         y,
         target=target,
+        task=task,
         ignore=ignore,
         skip_broken=skip_broken,
         device=device,
@@ -172,6 +178,7 @@ def plan_study(
     y: Any = None,
     *,
     target: str | None = None,
+    task: TaskName | None = None,
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
     device: str | torch.device = "auto",
@@ -179,11 +186,11 @@ def plan_study(
 ) -> PlannedStudy:
     """Check data and arguments, which are those of `run_study`, without writing or training anything."""
     config = configure(device=_device(device), **given)
-    dataset = load_dataset(X, y, target=target, ignore=ignore, skip_broken=skip_broken)
+    dataset = load_dataset(X, y, target=target, task=task, ignore=ignore, skip_broken=skip_broken)
     check_splittable(dataset, config)
     source = str(X) if isinstance(X, str | Path) else None
     ignore = [ignore] if isinstance(ignore, str) else ignore
-    given_data = {"target": target, "ignore": list(ignore), "skip_broken": skip_broken}
+    given_data = {"target": target, "task": task, "ignore": list(ignore), "skip_broken": skip_broken}
     command = _command(source, given_data, config)
     return PlannedStudy(dataset, config, command)
 

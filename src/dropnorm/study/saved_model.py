@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from dropnorm import nn
 from dropnorm.errors import RunError
 from dropnorm.study.encoding import Encoding
 from dropnorm.study.files import write_atomically
+from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Standardization
 from dropnorm.study.records import SCHEMA_VERSION, ArmName, Record
 from dropnorm.study.sources.opening import open_features
@@ -29,12 +30,14 @@ _ROWS_AT_ONCE = 65536
 class ModelDescription(Record):
     """Everything about a saved net but its weights."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     arm: ArmName
     rate: float
     widths: tuple[int, ...]
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    target_mean: float
+    target_scale: float
     encoding: Encoding
 
 
@@ -53,7 +56,7 @@ class SavedModel:
     net: torch.nn.Sequential
 
     def predict(self, X: Any) -> pl.DataFrame:
-        """Class and probabilities of each row.
+        """The class of each row with its probabilities, or of a regression the quantity.
 
         Shape:       a table of n rows -> n rows: of images `file`; `prediction`; `probability_<class>` for each class
         Args:        X: whatever `run_study` takes, with the studied columns; others, and labels, are ignored.
@@ -67,13 +70,12 @@ class SavedModel:
         standardization = Standardization(np.array(self.description.mean), np.array(self.description.scale))
         features = torch.from_numpy(standardization.apply(encoding.encode(table.frame, source)))
         with torch.no_grad():
-            logits = [self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)]
-        probabilities = torch.cat(logits).softmax(dim=1).numpy()
-        classes = np.array(encoding.classes)
-        columns: dict[str, Any] = {"file": table.files} if table.files else {}
-        columns["prediction"] = classes[probabilities.argmax(axis=1)]
-        columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
-        return pl.DataFrame(columns)
+            outputs = torch.cat([self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)])
+        files: dict[str, Any] = {"file": table.files} if table.files else {}
+        predictions = OBJECTIVES[encoding.task].predictions(
+            outputs, encoding.classes, self.description.target_mean, self.description.target_scale
+        )
+        return pl.DataFrame(files | predictions)
 
     def save(self, folder: Path) -> None:
         """Write model.json and model.safetensors."""

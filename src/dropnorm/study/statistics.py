@@ -15,6 +15,7 @@ from dropnorm.study.records import (
     Interval,
     NetRecord,
 )
+from dropnorm.study.task import Metric
 
 CONFIDENCE = 0.95
 
@@ -42,10 +43,10 @@ def interval(values: Sequence[float], test_share: float, resolution: float = 0.0
     return Interval(mean=mean, low=mean - reach, high=mean + reach)
 
 
-def accuracy_interval(values: Sequence[float], test_share: float) -> Interval:
-    """`interval` of accuracies, which end at 0 and 1: what lies outside cannot be and is cut off."""
+def score_interval(values: Sequence[float], test_share: float, highest: float) -> Interval:
+    """`interval` of scores from 0 to `highest`: what lies outside cannot be and is cut off."""
     free = interval(values, test_share)
-    return Interval(mean=free.mean, low=max(0.0, free.low), high=min(1.0, free.high))
+    return Interval(mean=free.mean, low=max(0.0, free.low), high=min(highest, free.high))
 
 
 def p_value(values: Sequence[float], test_share: float, resolution: float = 0.0) -> float:
@@ -78,6 +79,7 @@ def summarize_arms(
     nets: Sequence[NetRecord],
     epochs: Sequence[EpochRecord],
     arms: Sequence[ArmName],
+    metric: Metric,
     test_share: float,
     steps_per_epoch: int,
     resolution: float = 0.0,
@@ -100,10 +102,13 @@ def summarize_arms(
             arm=arm,
             nets=tuple(net.net for net in chosen[arm]),
             rates=tuple(net.rate for net in chosen[arm]),
-            test_accuracy=accuracy_interval([net.test_accuracy for net in chosen[arm]], test_share),
+            test_score=score_interval([net.test_score for net in chosen[arm]], test_share, metric.highest),
+            test_r2=_r2_interval(chosen[arm], test_share),
             test_loss=interval([net.test_loss for net in chosen[arm]], test_share),
-            validation_accuracy=accuracy_interval([net.validation_accuracy for net in chosen[arm]], test_share),
-            generalization_gap=interval([net.train_accuracy - net.test_accuracy for net in chosen[arm]], test_share),
+            validation_score=score_interval([net.validation_score for net in chosen[arm]], test_share, metric.highest),
+            generalization_gap=interval(
+                [metric.gain(net.train_score, net.test_score) for net in chosen[arm]], test_share
+            ),
             loss_gap=interval([net.test_loss - net.train_loss for net in chosen[arm]], test_share),
             median_best_epoch=float(np.median([net.best_epoch for net in chosen[arm]])),
             epochs_to_plain_best=epochs_to_reach(chosen[arm], chosen["plain"], epochs, steps_per_epoch),
@@ -113,9 +118,18 @@ def summarize_arms(
     )
 
 
+def _r2_interval(nets: Sequence[NetRecord], test_share: float) -> Interval | None:
+    """The interval of the explained share of the variance, which is at most 1; None for classes."""
+    values = [net.test_r2 for net in nets if net.test_r2 is not None]
+    if not values:
+        return None
+    free = interval(values, test_share)
+    return Interval(mean=free.mean, low=free.low, high=min(1.0, free.high))
+
+
 def paired(nets: Sequence[NetRecord], plain: Sequence[NetRecord]) -> list[float]:
-    """Differences of test accuracy, seed by seed."""
-    return [net.test_accuracy - other.test_accuracy for net, other in zip(nets, plain, strict=True)]
+    """Differences of test scores, seed by seed."""
+    return [net.test_score - other.test_score for net, other in zip(nets, plain, strict=True)]
 
 
 def interaction(
@@ -124,9 +138,9 @@ def interaction(
     """Whether dropout and batch norm do more, or less, together than the sum of what each does alone."""
     if len(arms) < 4:
         return None
-    accuracy = {arm: np.array([net.test_accuracy for net in choose_nets(nets, arm)]) for arm in arms}
-    alone = accuracy["dropout"] + accuracy["batch_norm"]
-    values = (accuracy["dropout+batch_norm"] + accuracy["plain"] - alone).tolist()
+    score = {arm: np.array([net.test_score for net in choose_nets(nets, arm)]) for arm in arms}
+    alone = score["dropout"] + score["batch_norm"]
+    values = (score["dropout+batch_norm"] + score["plain"] - alone).tolist()
     return Interaction(
         interval=interval(values, test_share, resolution),
         p_value=p_value(values, test_share, resolution),

@@ -23,13 +23,14 @@ _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE blocks (block INTEGER PRIMARY KEY, state BLOB, finished INTEGER NOT NULL) STRICT;
 CREATE TABLE epochs (
-  net INTEGER, epoch INTEGER, train_loss REAL NOT NULL, train_accuracy REAL NOT NULL, validation_loss REAL NOT NULL,
-  validation_accuracy REAL NOT NULL, PRIMARY KEY (net, epoch)
+  net INTEGER, epoch INTEGER, train_loss REAL NOT NULL, train_score REAL NOT NULL, validation_loss REAL NOT NULL,
+  validation_score REAL NOT NULL, PRIMARY KEY (net, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE nets (
   net INTEGER PRIMARY KEY, arm TEXT NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL, epochs INTEGER NOT NULL,
-  best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL, train_accuracy REAL NOT NULL, validation_loss REAL NOT NULL,
-  validation_accuracy REAL NOT NULL, test_loss REAL NOT NULL, test_accuracy REAL NOT NULL, weights BLOB NOT NULL
+  best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL, train_score REAL NOT NULL, validation_loss REAL NOT NULL,
+  validation_score REAL NOT NULL, test_loss REAL NOT NULL, test_score REAL NOT NULL, test_r2 REAL,
+  weights BLOB NOT NULL
 ) STRICT;
 """
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load, save
 from torch import Tensor
 
 from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
 from dropnorm.study.nets import BatchedNets
+from dropnorm.study.objective import Objective
 from dropnorm.study.parts import Parts
 from dropnorm.study.records import EpochRecord, NetRecord, StudyConfig
 
@@ -29,9 +29,10 @@ class BlockTrainer:
         parts: Parts,
         widths: Sequence[int],
         config: StudyConfig,
+        objective: Objective,
         state: bytes | None,
     ) -> None:
-        self.plans, self.parts, self.config = plans, parts, config
+        self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
         self.device = parts.features.device
         self.steps_per_epoch = len(parts.splits[0].train) // config.batch_size
         nets = BatchedNets.initial(plans, widths, self.device)
@@ -60,9 +61,9 @@ class BlockTrainer:
         keys = seed_keys([plan.seed for plan in plans], Purpose.MASKS, self.epoch, torch.arange(self.steps_per_epoch))
         for step in range(self.steps_per_epoch):
             x, y = self.parts.take(self.seeds, order[:, step * batch : (step + 1) * batch])
-            logits = self.nets.training_logits(x, keys[:, step])
+            outputs = self.nets.training_outputs(x, keys[:, step])
             # The sum over nets of each net's mean: no net's gradient depends on how many train beside it.
-            loss = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="sum") / batch
+            loss = self.objective.losses(outputs, y, "sum") / batch
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
@@ -77,8 +78,7 @@ class BlockTrainer:
         best = self._nets_of(self.plans, self.best)
         seeds = [plan.seed for plan in self.plans]
         train, validation, test = (
-            _evaluate(best, self.parts, self.parts.index(seeds, part), seeds)
-            for part in ("train", "validation", "test")
+            self._evaluate(best, self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
         )
         for index, plan in enumerate(self.plans):
             record = NetRecord(
@@ -89,11 +89,12 @@ class BlockTrainer:
                 epochs=int(self.epochs[index]),
                 best_epoch=int(self.best_epoch[index]),
                 train_loss=train[0][index],
-                train_accuracy=train[1][index],
+                train_score=train[1][index],
                 validation_loss=validation[0][index],
-                validation_accuracy=validation[1][index],
+                validation_score=validation[1][index],
                 test_loss=test[0][index],
-                test_accuracy=test[1][index],
+                test_score=test[1][index],
+                test_r2=self.objective.r2(test[0][index], self.parts.target_variance(plan.seed, "test")),
             )
             yield record, save({name: tensor[index].cpu().contiguous() for name, tensor in self.best.items()})
 
@@ -157,20 +158,20 @@ class BlockTrainer:
         return torch.stack([shuffled[plan.seed] for plan in plans])
 
     def _measure(self, plans: Sequence[NetPlan]) -> list[EpochRecord]:
-        """Loss and accuracy of each net on validation, and on as many of its training rows."""
+        """Loss and score of each net on validation, and on as many of its training rows."""
         seeds = [plan.seed for plan in plans]
         validation_rows = self.parts.index(seeds, "validation")
         train_rows = self.parts.index(seeds, "train")[:, : validation_rows.shape[1]]
-        train = _evaluate(self.nets, self.parts, train_rows, seeds)
-        validation = _evaluate(self.nets, self.parts, validation_rows, seeds)
+        train = self._evaluate(self.nets, train_rows, seeds)
+        validation = self._evaluate(self.nets, validation_rows, seeds)
         return [
             EpochRecord(
                 net=plan.net,
                 epoch=self.epoch,
                 train_loss=train[0][index],
-                train_accuracy=train[1][index],
+                train_score=train[1][index],
                 validation_loss=validation[0][index],
-                validation_accuracy=validation[1][index],
+                validation_score=validation[1][index],
             )
             for index, plan in enumerate(plans)
         ]
@@ -201,17 +202,19 @@ class BlockTrainer:
         remaining = {name: tensor.detach()[kept] for name, tensor in self.nets.tensors().items()}
         self._continue_with(self._nets_of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
 
+    @torch.no_grad()
+    def _evaluate(self, nets: BatchedNets, rows: Tensor, seeds: Sequence[int]) -> tuple[list[float], list[float]]:
+        """Mean loss and score of each net on its rows, in inference mode; NaN is given as infinity."""
+        seed = torch.tensor(seeds, device=rows.device)
+        loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
+        for chunk in torch.split(rows, _EVALUATION_ROWS, dim=1):
+            x, y = self.parts.take(seed, chunk)
+            outputs = nets.outputs(x)
+            loss += self.objective.losses(outputs, y, "none").double().sum(1).cpu()
+            points += self.objective.points(outputs, y).sum(1).cpu()
+        score = self.objective.score(points / rows.shape[1], self.parts.target_scale[seeds])
+        return _finite(loss / rows.shape[1]), _finite(score)
 
-@torch.no_grad()
-def _evaluate(nets: BatchedNets, parts: Parts, rows: Tensor, seeds: Sequence[int]) -> tuple[list[float], list[float]]:
-    """Mean cross-entropy and accuracy of each net on its rows, in inference mode; NaN is given as infinity."""
-    seed = torch.tensor(seeds, device=rows.device)
-    loss, correct = torch.zeros(len(seeds), dtype=torch.float64), torch.zeros(len(seeds), dtype=torch.int64)
-    for chunk in torch.split(rows, _EVALUATION_ROWS, dim=1):
-        x, y = parts.take(seed, chunk)
-        logits = nets.logits(x)
-        losses = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none").view_as(y)
-        loss += losses.double().sum(1).cpu()
-        correct += (logits.argmax(-1) == y).sum(1).cpu()
-    loss = torch.nan_to_num(loss / rows.shape[1], nan=torch.inf, posinf=torch.inf)
-    return loss.tolist(), (correct.double() / rows.shape[1]).tolist()
+
+def _finite(values: Tensor) -> list[float]:
+    return torch.nan_to_num(values, nan=torch.inf, posinf=torch.inf).tolist()

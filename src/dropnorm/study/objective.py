@@ -1,0 +1,88 @@
+"""What the nets of each task are trained on and measured by, in torch: losses, scores and predictions."""
+
+from typing import Literal, Protocol
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from dropnorm.study.records import TaskName
+
+
+class Objective(Protocol):
+    """What a task asks of the outputs (nets, batch, outputs) of nets for targets (nets, batch)."""
+
+    def losses(self, outputs: Tensor, targets: Tensor, reduction: Literal["none", "sum"]) -> Tensor:
+        """The loss of each row (nets, batch), or the sum of all."""
+
+    def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """What a net's score is made of, row by row, in float64 (nets, batch)."""
+
+    def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
+        """Each net's score from the mean of its points, in the target's own unit, which is so many standardized ones."""
+
+    def r2(self, loss: float, target_variance: float) -> float | None:
+        """The share of the variance that is explained, where that has a meaning."""
+
+    def predictions(
+        self, outputs: Tensor, classes: tuple[str, ...], mean: float, scale: float
+    ) -> dict[str, np.ndarray]:
+        """What to tell of each row of outputs (rows, outputs), by column."""
+
+
+class CrossEntropy:
+    """Classes by their logits; the score is the accuracy."""
+
+    def losses(self, outputs: Tensor, targets: Tensor, reduction: Literal["none", "sum"]) -> Tensor:
+        """Cross-entropy of the softmax."""
+        losses = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction=reduction)
+        return losses.view_as(targets) if reduction == "none" else losses
+
+    def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """One for the right class, zero for another."""
+        return (outputs.argmax(-1) == targets).double()
+
+    def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
+        """The accuracy."""
+        return mean_points
+
+    def r2(self, loss: float, target_variance: float) -> float | None:
+        """Classes have no variance to be explained."""
+        return None
+
+    def predictions(
+        self, outputs: Tensor, classes: tuple[str, ...], mean: float, scale: float
+    ) -> dict[str, np.ndarray]:
+        """The class, and the probability of each."""
+        probabilities = outputs.softmax(dim=1).numpy()
+        columns = {"prediction": np.array(classes)[probabilities.argmax(axis=1)]}
+        return columns | {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
+
+
+class SquaredError:
+    """A quantity, standardized by its training part; the score is the RMSE in the quantity's own unit."""
+
+    def losses(self, outputs: Tensor, targets: Tensor, reduction: Literal["none", "sum"]) -> Tensor:
+        """Squared error of the standardized target."""
+        return F.mse_loss(outputs.squeeze(-1), targets, reduction=reduction)
+
+    def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The squared error."""
+        return self.losses(outputs, targets, "none").double()
+
+    def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
+        """The RMSE."""
+        return mean_points.sqrt() * target_scale
+
+    def r2(self, loss: float, target_variance: float) -> float | None:
+        """One less the error's share of the variance; zero, by convention, where nothing varies."""
+        return 1.0 - loss / target_variance if target_variance > 0.0 else 0.0
+
+    def predictions(
+        self, outputs: Tensor, classes: tuple[str, ...], mean: float, scale: float
+    ) -> dict[str, np.ndarray]:
+        """The quantity in its own unit."""
+        return {"prediction": outputs.squeeze(-1).double().numpy() * scale + mean}
+
+
+OBJECTIVES: dict[TaskName, Objective] = {"classification": CrossEntropy(), "regression": SquaredError()}

@@ -1,0 +1,119 @@
+"""What kind of prediction a study is about, and the metric by which its nets are judged. Nothing here imports torch."""
+
+import math
+from dataclasses import dataclass
+
+from dropnorm.study.records import TaskName
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How scores and their differences are written: times `factor`, to so many decimals."""
+
+    factor: float
+    decimals: int
+
+    def write(self, value: float, *, signed: bool = False) -> str:
+        """The value as text with a true minus; `signed` shows a plus too, and zero has no sign."""
+        text = f"{self.factor * value:{'+' if signed else ''},.{self.decimals}f}"
+        return text.lstrip("+-") if not text.strip("+-0.,") else text.replace("-", "\N{MINUS SIGN}")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a net is judged by: a score from 0 to `highest`, shown times `factor` in `unit`."""
+
+    name: str
+    higher_is_better: bool
+    highest: float
+    factor: float
+    decimals: int | None  # None: as many as give four digits
+    unit: str
+    difference_unit: str
+    difference_in_words: str
+    counted: bool  # whether it is a share of rows, which comes in steps of 1 / rows
+
+    @property
+    def label(self) -> str:
+        """The name with its unit, for an axis or a column."""
+        return f"{self.name}, {self.unit}" if self.unit else self.name
+
+    def labelled(self, quantity: str) -> str:
+        """The name of a difference of scores with its unit."""
+        return f"{quantity}, {self.difference_unit}" if self.difference_unit else quantity
+
+    def gain(self, score: float, other: float) -> float:
+        """By how much a score is better than another."""
+        return score - other if self.higher_is_better else other - score
+
+    def resolution(self, rows: int) -> float:
+        """The step of the scores that so many rows can give; 0 if there is none."""
+        return 1 / rows if self.counted else 0.0
+
+    def is_slight(self, difference: float, score: float) -> bool:
+        """Whether a difference is hardly worth mentioning: below a point, or below a fiftieth of the score."""
+        return difference < (0.01 if self.counted else score / 50)
+
+    def scale(self, score: float) -> Scale:
+        """How to write scores and differences of which `score` is a typical one."""
+        if self.decimals is not None:
+            return Scale(self.factor, self.decimals)
+        shown = abs(self.factor * score)
+        digits = 3 - math.floor(math.log10(shown)) if 0 < shown < math.inf else 3
+        return Scale(self.factor, min(max(digits, 0), 12))
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of prediction in words: what its nets are trained on, what they are judged by, how a score is told."""
+
+    name: TaskName
+    loss: str
+    metric: Metric
+    on_both_parts: str
+    on_test_rows: str
+    gap: str
+
+
+ACCURACY = Metric(
+    name="accuracy",
+    higher_is_better=True,
+    highest=1.0,
+    factor=100.0,
+    decimals=1,
+    unit="%",
+    difference_unit="pp",
+    difference_in_words=" points",
+    counted=True,
+)
+RMSE = Metric(
+    name="RMSE",
+    higher_is_better=False,
+    highest=math.inf,
+    factor=1.0,
+    decimals=None,
+    unit="",
+    difference_unit="",
+    difference_in_words="",
+    counted=False,
+)
+TASKS: dict[TaskName, Task] = {
+    "classification": Task(
+        name="classification",
+        loss="cross-entropy",
+        metric=ACCURACY,
+        on_both_parts="it is right on {train} % of its training rows and on {test} % of new ones",
+        on_test_rows="is right on {test} % of its test rows",
+        gap="How much more accurate the networks are on the rows they were trained on than on rows they have not seen, in "
+        "percentage points (pp)",
+    ),
+    "regression": Task(
+        name="regression",
+        loss="mean squared error of the standardized target",
+        metric=RMSE,
+        on_both_parts="its RMSE is {train} on its training rows and {test} on new ones",
+        on_test_rows="has an RMSE of {test} on its test rows",
+        gap="How much larger the networks' RMSE is on rows they have not seen than on the rows they were trained on, in the "
+        "target's own unit",
+    ),
+}

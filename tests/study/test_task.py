@@ -1,0 +1,71 @@
+import math
+
+import pytest
+
+from dropnorm.study.records import TaskName
+from dropnorm.study.task import ACCURACY, RMSE, TASKS, Scale
+
+
+def test_every_task_of_the_records_is_there_under_its_name():
+    assert set(TASKS) == set(TaskName.__args__)
+    assert all(task.name == name for name, task in TASKS.items())
+
+
+@pytest.mark.parametrize(
+    ("value", "signed", "text"),
+    [
+        (0.0123, False, "1.2"),
+        (0.0123, True, "+1.2"),
+        (-0.0123, True, "−1.2"),
+        (-0.0123, False, "−1.2"),
+        (-0.0004, True, "0.0"),
+        (0.0004, True, "0.0"),
+        (0.0, True, "0.0"),
+        (1.0, False, "100.0"),
+        (123.0, True, "+12,300.0"),
+    ],
+)
+def test_values_are_written_with_a_true_minus_and_zero_without_a_sign(value, signed, text):
+    assert Scale(factor=100.0, decimals=1).write(value, signed=signed) == text
+
+
+def test_accuracies_have_one_decimal_whatever_their_size():
+    assert ACCURACY.scale(0.001) == ACCURACY.scale(1.0) == Scale(100.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (54.321, "54.32"),
+        (9.9999, "10.000"),
+        (5432.1, "5,432"),
+        (543210.0, "543,210"),
+        (0.0054321, "0.005432"),
+        (1e-30, "0.000000000000"),
+        (0.0, "0.000"),
+        (math.inf, "inf"),
+    ],
+)
+def test_errors_have_four_digits(score, text):
+    assert RMSE.scale(score).write(score) == text
+
+
+def test_a_gain_is_more_accuracy_or_less_error():
+    assert ACCURACY.gain(0.9, 0.7) == pytest.approx(0.2)
+    assert RMSE.gain(0.9, 0.7) == pytest.approx(-0.2)
+
+
+def test_accuracies_come_in_steps_of_a_row():
+    assert (ACCURACY.resolution(50), RMSE.resolution(50)) == (0.02, 0.0)
+
+
+def test_what_is_slight_depends_on_the_metric():
+    assert ACCURACY.is_slight(0.009, 0.9)
+    assert not ACCURACY.is_slight(0.011, 0.9)
+    assert RMSE.is_slight(1.9, 100.0)
+    assert not RMSE.is_slight(2.1, 100.0)
+
+
+def test_labels_have_their_units():
+    assert (ACCURACY.label, ACCURACY.labelled("gap")) == ("accuracy, %", "gap, pp")
+    assert (RMSE.label, RMSE.labelled("gap")) == ("RMSE", "gap")
