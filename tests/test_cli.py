@@ -156,6 +156,16 @@ def test_every_option_reaches_the_study(csv, run, monkeypatch, tmp_path):
     run("study", "wine")
     assert planned[2][1] == planned[2][0].default_folder
     assert planned[2][0].nets == 80
+    by_group = ["--group", "note", "--test-size", "0.25", "--validation-size", "0.1", "--batch-size", "10"]
+    run("study", csv, "--target", "kind", *by_group)
+    plan = planned[3][0]
+    assert (plan.config.test_size, plan.config.validation_size, plan.dataset.order.group) == (0.25, 0.1, "note")
+    run(*shlex.split(plan.command)[1:])
+    assert planned[4][0].default_folder == plan.default_folder
+    run("study", csv, "--target", "kind", "--ignore", "note", "--time", "size", "--batch-size", "10")
+    assert planned[5][0].dataset.order.time == "size"
+    run("study", csv, "--target", "kind", "--ignore", "note", "--test", csv, "--batch-size", "10")
+    assert planned[6][0].dataset.given_test == 90
 
 
 def test_rows_without_a_target_are_told(write_csv, run, monkeypatch):

@@ -42,6 +42,8 @@ dropnorm study churn.csv --target churned --ignore id --dropout 0.2
 
 dropnorm study houses.csv --target price --task regression
 
+dropnorm study visits.parquet --target healed --group patient
+
 dropnorm study iris --arms dropout --seeds 5 --json > summary.json
 """
 PREDICT_EXAMPLES = """[bold]Examples[/bold]
@@ -101,6 +103,13 @@ def study(
     task: Annotated[
         str | None, typer.Option(help="classification or regression; default: what the target looks like.")
     ] = None,
+    test: Annotated[str | None, typer.Option(help="A file or folder with the rows to test on.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A column that names groups, none of which shall be in two parts.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="A column of times: earlier rows train, later ones validate, the latest test.")
+    ] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
@@ -116,6 +125,12 @@ def study(
     batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
     learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
     patience: Annotated[int, typer.Option(help="Epochs without progress on validation before a net stops.")] = 10,
+    validation_size: Annotated[
+        float | None, typer.Option(help="Share of the rows to validate on; default: 0.2.", show_default=False)
+    ] = None,
+    test_size: Annotated[
+        float | None, typer.Option(help="Share of the rows to test on; default: 0.2.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: one of its own in dropnorm-runs.")
     ] = None,
@@ -135,6 +150,9 @@ def study(
         data,
         target=target,
         task=cast("TaskName | None", task),
+        test=test,
+        group=group,
+        time=time,
         ignore=ignore or (),
         skip_broken=skip_broken,
         device=device,
@@ -146,6 +164,8 @@ def study(
         batch_size=batch_size,
         learning_rate=learning_rate,
         patience=patience,
+        validation_size=validation_size,
+        test_size=test_size,
     )
     folder = planned.default_folder if out is None else out
     described = planned.dataset

@@ -135,6 +135,22 @@ def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
     assert (how["dropnorm"], how["PyTorch"]) == ("0.1.0", "2.13.0")
 
 
+@pytest.mark.parametrize(
+    ("update", "text"),
+    [
+        ({"given_test": True}, "; the test part was given"),
+        ({"group": "patient"}, "; on average, as no group of patient is in two parts"),
+        ({"time": "day"}, "; earlier by day to later"),
+        ({"time": "day", "given_test": True}, "; the test part was given; earlier by day to later"),
+    ],
+)
+def test_how_it_was_made_tells_what_split_the_rows(make_run, update, text):
+    run = make_run()
+    data = run.summary.data.model_copy(update=update)
+    run = run.model_copy(update={"summary": run.summary.model_copy(update={"data": data})})
+    assert dict(tables.how_it_was_made(run))["Split"] == "1,149 train, 288 validation, 360 test rows" + text
+
+
 def test_how_it_was_made_without_timing_says_so(make_run):
     how = dict(tables.how_it_was_made(make_run(timing=False)))
     assert {how[label] for label in ("Processor", "Threads", "Wall time", "PyTorch")} == {"not recorded"}

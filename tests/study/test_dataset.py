@@ -3,6 +3,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.dataset import load_dataset
@@ -108,6 +109,9 @@ def test_a_bundled_set_describes_itself():
         "quantity": None,
         "rows_without_target": 0,
         "images_skipped": 0,
+        "group": None,
+        "time": None,
+        "given_test": False,
         "train_rows": 90,
         "validation_rows": 30,
         "test_rows": 30,
@@ -194,3 +198,71 @@ def test_numbers_written_as_texts_are_classes_in_the_order_of_numbers(tmp_path):
     assert load_dataset(path, target="y").encoding.classes == tuple(str(name) for name in range(12))
     path.write_text("x,y\n1,02\n2,01\n")
     assert load_dataset(path, target="y").encoding.classes == ("01", "02")
+
+
+def test_nothing_of_a_given_test_part_has_a_say_in_what_columns_become(table):
+    """Its categories, gaps and dates are met as `predict` meets them, and leave all other rows as they are."""
+    odd = table[100:].with_columns(color=pl.lit("purple"), width=pl.lit(None), striped=pl.lit(1e6))
+    alone, with_test = load_dataset(table[:100], target="kind"), load_dataset(table[:100], target="kind", test=odd)
+    assert with_test.encoding == alone.encoding
+    assert (with_test.rows, with_test.given_test) == (120, 20)
+    np.testing.assert_array_equal(with_test.features[:100], alone.features)
+    np.testing.assert_array_equal(with_test.features[100:], alone.encoding.encode(odd))
+    assert with_test.fingerprint != alone.fingerprint
+
+
+def test_a_test_part_is_read_from_whatever_holds_one(table, tmp_path):
+    learned, tested = table[:80], table[80:]
+    learned.write_parquet(tmp_path / "train.parquet")
+    tested.write_csv(tmp_path / "test.csv")
+    dataset = load_dataset(tmp_path / "train.parquet", target="kind", test=tmp_path / "test.csv")
+    assert dataset.fingerprint == load_dataset(learned, target="kind", test=tested).fingerprint
+    X, y = np.random.default_rng(0).random((30, 2)), np.arange(30) % 2
+    np.savez(tmp_path / "data.npz", X_train=X[:20], y_train=y[:20], X_test=X[20:], y_test=y[20:])
+    of_arrays = load_dataset(X[:20], y[:20], test=(X[20:], y[20:]))
+    of_npz = load_dataset(tmp_path / "data.npz")
+    of_torch = load_dataset(
+        TensorDataset(torch.tensor(X[:20]), torch.tensor(y[:20])),
+        test=TensorDataset(torch.tensor(X[20:]), torch.tensor(y[20:])),
+    )
+    for other in (of_npz, of_torch):
+        assert (other.rows, other.given_test) == (30, 10)
+        np.testing.assert_array_equal(other.features, of_arrays.features)
+        np.testing.assert_array_equal(other.targets, of_arrays.targets)
+
+
+def test_texts_are_texts_in_the_test_part_too(tmp_path):
+    (tmp_path / "a.csv").write_text("code,y\n01,a\nx,b\n")
+    (tmp_path / "b.csv").write_text("code,y\n01,a\n")
+    dataset = load_dataset(tmp_path / "a.csv", target="y", test=tmp_path / "b.csv")
+    assert dataset.features.tolist() == [[1, 0], [0, 1], [1, 0]]
+
+
+def test_test_parts_that_cannot_be_used(table, tmp_path, refuses):
+    with refuses(DataError, "test: there is no column 'kind'. The columns are: width, height, color, striped."):
+        load_dataset(table, target="kind", test=table.drop("kind"))
+    message = (
+        "test: the target 'kind' holds 'wasp', which no row to learn from has: expected one of ant, bee, cat. Leave such rows "
+        "out, or add some to learn from."
+    )
+    with refuses(DataError, message):
+        load_dataset(table, target="kind", test=table.with_columns(kind=pl.lit("wasp")))
+    with refuses(ArgumentError, "test is a tuple of 1: expected a pair (X, y), or one table that holds both."):
+        load_dataset(table, target="kind", test=(table,))
+    np.savez(tmp_path / "a.npz", X_train=np.eye(2), y_train=[0, 1], X_test=np.eye(2), y_test=[0, 1])
+    message = "test is given beside a file that holds X_test itself: expected one of them. Leave test out."
+    with refuses(ArgumentError, message):
+        load_dataset(tmp_path / "a.npz", test=tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_the_column_that_splits_is_no_feature_and_part_of_the_data(kind, table):
+    ordered = table.with_columns(when=pl.int_range(pl.len()) // 4)
+    dataset = load_dataset(ordered, target="kind", **{kind: "when"})
+    assert dataset.encoding == load_dataset(table, target="kind").encoding
+    description = dataset.describe(1, 1, 1)
+    assert (description.group, description.time) == (("when", None) if kind == "group" else (None, "when"))
+    fingerprints = {
+        load_dataset(ordered, target="kind", ignore="when", **given).fingerprint for given in ({}, {kind: "when"})
+    }
+    assert len(fingerprints) == 2

@@ -51,7 +51,7 @@ def test_each_seed_has_its_own_split(prepared):
         expected = split_rows(dataset, seed, config)
         for part in ("train", "validation", "test"):
             np.testing.assert_array_equal(getattr(split, part), getattr(expected, part))
-            np.testing.assert_array_equal(parts.index([2, seed], part)[1].numpy(), getattr(expected, part))
+            np.testing.assert_array_equal(parts.index([2, seed], part)[0][1].numpy(), getattr(expected, part))
 
 
 def test_each_seed_is_standardized_with_its_own_training_part_alone(prepared):
@@ -126,3 +126,21 @@ def test_a_quantity_that_is_constant_in_training_has_a_scale_of_one():
     dataset = replace(load_dataset(np.eye(40), np.arange(40.0) + 0.5), targets=np.full(40, 7.0))
     values, mean, scale = standardize_target(dataset, split_rows(dataset, 0, configure()))
     assert (set(values.tolist()), mean, scale) == ({0.0}, 7.0, 1.0)
+
+
+def test_smaller_parts_are_filled_up_and_counted():
+    groups = np.repeat(np.arange(9), np.arange(1, 10) * 3)
+    dataset = load_dataset(np.arange(135.0)[:, None], np.arange(135) % 2, group=groups)
+    config = configure(seeds=4)
+    parts = Parts.prepare(dataset, config)
+    rows, sizes = parts.index([3, 0, 2], "test")
+    splits = [split_rows(dataset, seed, config) for seed in (3, 0, 2)]
+    assert sizes.tolist() == [len(split.test) for split in splits]
+    assert len(set(sizes.tolist())) > 1
+    assert rows.shape == (3, max(sizes))
+    for own, size, split in zip(rows.numpy(), sizes.tolist(), splits, strict=True):
+        np.testing.assert_array_equal(own[:size], split.test)
+        assert set(own[size:]) <= {split.test[0]}
+    trained = [len(split_rows(dataset, seed, config).train) for seed in range(4)]
+    assert parts.steps_per_epoch(10) == min(trained) // 10
+    assert parts.sizes[0] == round(np.mean(trained))

@@ -1,4 +1,5 @@
 import numpy as np
+import polars as pl
 import pytest
 
 from dropnorm.errors import DataError
@@ -19,6 +20,7 @@ def quantities(rows: int) -> Dataset:
 
 def test_the_parts_make_up_the_whole():
     config = configure(validation_size=0.1, test_size=0.25)
+    assert part_sizes(3, config) == (1, 1, 1)
     for rows in range(20, 200):
         train, validation, test = part_sizes(rows, config)
         assert train + validation + test == rows
@@ -93,3 +95,155 @@ def test_fewer_rows_than_a_batch(refuses):
     with refuses(DataError, message):
         check_splittable(labelled(25, 25), configure())
     check_splittable(labelled(25, 25), configure(batch_size=30))
+
+
+def test_fewer_rows_than_parts(refuses):
+    message = (
+        "data: there are 2 rows to learn from: expected at least 3, so that training, validation and test part each get their "
+        "own. Name another column, or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(load_dataset([[1.0], [2.0]], [0.5, 1.5], task="regression"), configure(batch_size=2))
+
+
+def grouped(groups, y=None) -> Dataset:
+    y = np.arange(len(groups)) % 2 if y is None else y
+    return load_dataset(np.arange(float(len(groups)))[:, None], y, group=groups)
+
+
+GROUPS = np.random.default_rng(0).choice(20, 200, p=np.arange(1, 21) / 210)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_group_is_in_two_parts_and_no_row_is_left_out(seed):
+    split = split_rows(grouped(GROUPS), seed, configure())
+    parts = [split.train, split.validation, split.test]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(200))
+    train, validation, test = (set(GROUPS[part].tolist()) for part in parts)
+    assert train.isdisjoint(validation)
+    assert train.isdisjoint(test)
+    assert validation.isdisjoint(test)
+    groups = len(set(GROUPS.tolist()))
+    assert (len(train), len(validation), len(test)) == part_sizes(groups, configure())
+
+
+def test_seeds_test_on_different_groups():
+    tested = [frozenset(GROUPS[split_rows(grouped(GROUPS), seed, configure()).test]) for seed in range(5)]
+    assert len(set(tested)) == 5
+
+
+def test_three_groups_are_one_for_each_part():
+    groups = np.repeat([0, 1, 2], 20)
+    split = split_rows(grouped(groups), 0, configure(test_size=0.45))
+    assert [len(set(groups[part])) for part in (split.train, split.validation, split.test)] == [1, 1, 1]
+
+
+def test_every_class_can_be_learned_from_some_group():
+    """Of ten groups two hold all rows of a class; training always has one of them."""
+    groups, y = np.repeat(np.arange(10), 10), np.repeat([1, 1, *[0] * 8], 10)
+    for seed in range(20):
+        assert set(y[split_rows(grouped(groups, y), seed, configure()).train]) == {0, 1}
+
+
+def test_classes_that_no_split_by_groups_leaves_to_learn_from(refuses):
+    message = (
+        "data: of 100 splits by 'group' none has every class in its training part: expected classes that are spread over the "
+        "groups. Merge rare classes, or leave their rows out."
+    )
+    groups = np.repeat([0, 1, 2], 20)
+    with refuses(DataError, message):
+        check_splittable(grouped(groups, groups), configure(batch_size=2))
+
+
+def test_too_few_groups(refuses):
+    message = (
+        "data: there are 2 groups of 'group': expected at least 3, so that training, validation and test part each get their "
+        "own. Name another column, or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(grouped(np.repeat([0, 1], 20)), configure(batch_size=2))
+
+
+def timed(times, y=None) -> Dataset:
+    y = np.arange(len(times)) % 2 if y is None else y
+    return load_dataset(np.arange(float(len(times)))[:, None], y, time=times)
+
+
+@pytest.mark.parametrize("different", [200, 30, 7, 3])
+def test_training_is_before_validation_before_test(different):
+    times = np.random.default_rng(1).integers(0, different, 200)
+    split = split_rows(timed(times), 0, configure())
+    parts = [split.train, split.validation, split.test]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(200))
+    assert times[split.train].max() < times[split.validation].min()
+    assert times[split.validation].max() < times[split.test].min()
+    if different == 200:
+        # Ties are pairs or so: the parts are as large as they should be, up to those.
+        np.testing.assert_allclose([len(part) for part in parts], [120, 40, 40], atol=4)
+
+
+def test_by_time_all_seeds_have_one_split():
+    dataset = timed(np.random.default_rng(1).permutation(60))
+    first, other = (split_rows(dataset, seed, configure()) for seed in (0, 1))
+    np.testing.assert_array_equal(first.train, other.train)
+    np.testing.assert_array_equal(first.test, other.test)
+
+
+def test_too_few_times(refuses):
+    message = (
+        "data: there are 2 different times of 'time': expected at least 3, so that training, validation and test part each get "
+        "their own. Name another column, or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(timed([1, 2] * 20), configure(batch_size=2))
+
+
+def test_a_class_that_comes_up_late(refuses):
+    message = (
+        "data: the training part, the 60 earliest rows by 'time', has no row of the class '1': expected rows of every class. "
+        "Merge rare classes, or leave their rows out."
+    )
+    times = np.arange(100)
+    with refuses(DataError, message):
+        check_splittable(timed(times, (times > 70).astype(int)), configure())
+
+
+def with_test(rows: int, tested: int, **given) -> Dataset:
+    X = np.arange(float(rows + tested))[:, None]
+    y = np.arange(rows + tested) % 2
+    return load_dataset(X[:rows], y[:rows], test=(X[rows:], y[rows:]), **given)
+
+
+def test_a_given_test_part_is_that_of_every_seed_and_nothing_else():
+    dataset = with_test(100, 30)
+    splits = [split_rows(dataset, seed, configure()) for seed in (0, 1)]
+    for split in splits:
+        np.testing.assert_array_equal(split.test, np.arange(100, 130))
+        assert (len(split.train), len(split.validation)) == (80, 20)
+        assert dataset.targets[split.validation].mean() == 0.5
+        np.testing.assert_array_equal(np.sort(np.concatenate([split.train, split.validation])), np.arange(100))
+    assert set(splits[0].validation) != set(splits[1].validation)
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_groups_and_times_split_what_a_given_test_part_leaves(kind):
+    frame = pl.DataFrame({"x": np.arange(120.0), "unit": np.arange(120) // 10, "y": np.arange(120) % 2})
+    dataset = load_dataset(frame[:90], target="y", test=frame[90:], **{kind: "unit"})
+    split = split_rows(dataset, 0, configure())
+    np.testing.assert_array_equal(split.test, np.arange(90, 120))
+    units = [set(frame["unit"].gather(part)) for part in (split.train, split.validation)]
+    assert units[0].isdisjoint(units[1])
+    assert [len(one) for one in units] == [7, 2]
+    if kind == "time":
+        assert max(units[0]) < min(units[1])
+
+
+def test_beside_a_given_test_part_two_parts_need_groups_of_their_own(refuses):
+    frame = pl.DataFrame({"x": np.arange(60.0), "unit": np.repeat([1, 2], 30), "y": np.arange(60) % 2})
+    dataset = load_dataset(frame[:30], target="y", test=frame[30:], group="unit")
+    message = (
+        "data: there are 1 groups of 'unit': expected at least 2, so that training and validation part each get their own. "
+        "Name another column, or add rows."
+    )
+    with refuses(DataError, message):
+        check_splittable(dataset, configure(batch_size=2))

@@ -41,6 +41,13 @@ def quantity(blobs):
     return load_dataset(X, 300 + 20 * X[:, 0] * X[:, 1] + np.random.default_rng(5).normal(size=150))
 
 
+@pytest.fixture(scope="module")
+def grouped(blobs):
+    """Rows of groups whose sizes differ, so that the parts of one seed are larger than those of another."""
+    X, y = blobs(rows=150, apart=1.5)
+    return load_dataset(X, y, group=np.random.default_rng(6).choice(12, 150, p=np.arange(1, 13) / 78))
+
+
 def config_of(**given):
     settings = {"seeds": 2, "epochs": 6, "hidden": (12, 9), "dropout": (0.2, 0.5), "batch_size": 20, "patience": 10}
     return configure(**(settings | {"learning_rate": 0.01} | given))
@@ -112,7 +119,8 @@ def plain_loop(plan, data, config):
         generator = seed_generator(seed_keys([plan.seed], Purpose.ORDER, epoch)[0])
         order = split.train[torch.randperm(len(split.train), generator=generator).numpy()]
         net.train()
-        for step in range(len(order) // config.batch_size):
+        shortest = min(len(split_rows(data, seed, config).train) for seed in range(config.seeds))
+        for step in range(shortest // config.batch_size):
             rows = order[step * config.batch_size : (step + 1) * config.batch_size]
             key = seed_keys([plan.seed], Purpose.MASKS, epoch, step)[0]
             optimizer.zero_grad()
@@ -135,7 +143,7 @@ def plain_loop(plan, data, config):
     return losses, train_losses, (test_loss, root_mean_squared_error(truth, predicted), r2_score(truth, predicted))
 
 
-@pytest.mark.parametrize("task", ["data", "quantity"])
+@pytest.mark.parametrize("task", ["data", "quantity", "grouped"])
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
 def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(task, block, request):
     data, config = request.getfixturevalue(task), config_of()
@@ -170,13 +178,19 @@ def test_a_net_trains_alone_as_among_others(data, block):
             torch.testing.assert_close(tensor, weights[plan.net][1][name], rtol=1e-2, atol=1e-3)
 
 
-def test_large_parts_are_measured_piece_by_piece(data, monkeypatch):
-    config = config_of(epochs=2)
+@pytest.mark.parametrize("kind", ["data", "grouped"])
+def test_large_parts_are_measured_piece_by_piece(kind, request, monkeypatch):
+    data, config = request.getfixturevalue(kind), config_of(epochs=2)
     whole = train(trainer_of(data, config, BATCH_NORM))
     monkeypatch.setattr(training, "_EVALUATION_ROWS", 7)
     pieces = train(trainer_of(data, config, BATCH_NORM))
     for expected, got in zip([*whole[0], *whole[1]], [*pieces[0], *pieces[1]], strict=True):
         assert got.model_dump() == pytest.approx(expected.model_dump(), rel=1e-5)
+
+
+def test_parts_of_groups_differ_in_size(grouped):
+    sizes = [len(split_rows(grouped, seed, config_of()).test) for seed in range(2)]
+    assert sizes[0] != sizes[1]
 
 
 def test_rates_and_seeds_make_a_difference(data):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dropnorm.study.records import ArmResult, EpochsToReach, Interval, Quantity, Run, Summary
+from dropnorm.study.records import ArmResult, DataDescription, EpochsToReach, Interval, Quantity, Run, Summary
 from dropnorm.study.task import RMSE, TASKS, Metric, Scale
 
 NONE = "–"
@@ -94,7 +94,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         else ("Values of the target", _values(data.quantity)),
         (
             "Split",
-            f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows",
+            f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows{_split(data)}",
         ),
         ("Arms", ", ".join(config.arms)),
         ("Seeds", str(config.seeds)),
@@ -187,6 +187,14 @@ def _epochs_to_reach(reach: EpochsToReach) -> str:
     """Write the median of epochs and how many nets got there."""
     median = NONE if reach.median_epochs is None else f"{reach.median_epochs:g}"
     return f"{median} (reached by {reach.reached} of {reach.of})"
+
+
+def _split(data: DataDescription) -> str:
+    """Say what decided on the rows of a part, if it was not chance alone."""
+    test = "; the test part was given" if data.given_test else ""
+    if data.group is not None:
+        return f"{test}; on average, as no group of {data.group} is in two parts"
+    return f"{test}; earlier by {data.time} to later" if data.time is not None else test
 
 
 def _values(quantity: Quantity) -> str:

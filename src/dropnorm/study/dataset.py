@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from dropnorm._validate import choice
 from dropnorm.errors import ArgumentError
-from dropnorm.study.encoding import Encoding, learn_encoding
+from dropnorm.study.encoding import Encoding, learn_encoding, missing_column
+from dropnorm.study.order import Order, name_order
 from dropnorm.study.records import DataDescription, Quantity, TaskName
-from dropnorm.study.sources.opening import open_source
+from dropnorm.study.sources.opening import open_source, open_test
 from dropnorm.study.target import encode_target
 from dropnorm.study.task import TASKS
 from dropnorm.study.values import without_value
@@ -29,6 +31,8 @@ class Dataset:
     encoding: Encoding
     rows_without_target: int
     images_skipped: int
+    given_test: int  # the last so many rows are a test part that the user gave
+    order: Order
 
     @property
     def rows(self) -> int:
@@ -63,6 +67,7 @@ class Dataset:
             self.features.tobytes(),
             self.targets.tobytes(),
             self.encoding.model_dump_json().encode(),
+            self.order.identity(self.given_test),
         ):
             digest.update(part)
         return digest.hexdigest()[:16]
@@ -82,6 +87,9 @@ class Dataset:
             quantity=self.quantity,
             rows_without_target=self.rows_without_target,
             images_skipped=self.images_skipped,
+            group=self.order.group,
+            time=self.order.time,
+            given_test=self.given_test > 0,
             train_rows=train,
             validation_rows=validation,
             test_rows=test,
@@ -94,6 +102,9 @@ def load_dataset(
     *,
     target: str | None = None,
     task: TaskName | None = None,
+    test: Any = None,
+    group: Any = None,
+    time: Any = None,
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
 ) -> Dataset:
@@ -101,27 +112,62 @@ def load_dataset(
 
     Args:        X: a bundled set's name, a file's or a folder's path, a frame, an array (rows, *) or a torch Dataset;
                  y: labels, if X does not hold them; target: the name of the column to predict; task: what it is, if not what
-                 it looks like; ignore: columns to leave out; skip_broken: leave out images that cannot be used.
-    Raises:      DataError that names the file or column and the remedy; ArgumentError for y and target together, or an
-                 unknown task.
+                 it looks like; test: a test part of its own, of any kind that X may be, or a pair (X, y); group, time: the
+                 column, or the values, by which the rows are split; ignore: columns to leave out; skip_broken: leave out
+                 images that cannot be used.
+    Raises:      DataError that names the file or column and the remedy; ArgumentError for arguments that exclude each other,
+                 or an unknown task.
     """
     if task is not None:
         choice(task, "task", TASKS)
     table, target = open_source(X, y, target, skip_broken=skip_broken)
-    ignore = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
-    if target in ignore:
+    given = open_test(test, table, target, skip_broken=skip_broken)
+    frame, order = name_order(table.frame, target, group=group, time=time, has_test=given is not None)
+    ignored = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
+    if target in ignored:
         raise ArgumentError(
-            f"ignore={ignore!r} holds the target {target!r}: expected other columns. Take it out of one of them."
+            f"ignore={ignored!r} holds the target {target!r}: expected other columns. Take it out of one of them."
         )
-    source = str(X) if isinstance(X, str | Path) else "X"
-    encoding = learn_encoding(table.frame, target, ignore, source, task)
-    labelled = table.frame.filter(~without_value(table.frame[target]))
+    source, test_source = _name_of(X, "X"), _name_of(test, "test")
+    # Nothing of a given test part has a say in what the columns become.
+    encoding = learn_encoding(frame, target, [*ignored, *order.columns], source, task)
+    parts = [_encode_part(frame, encoding, source)]
+    if given is not None:
+        parts.append(_encode_part(given.frame, encoding, test_source))
+    learned, *tested = [part.frame for part in parts]
     return Dataset(
         name=Path(X).name if isinstance(X, str | Path) else "data",
         columns=len(encoding.columns),
-        features=encoding.encode(labelled, source),
-        targets=encode_target(labelled[target], encoding.classes, source),
+        features=np.concatenate([part.features for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
         encoding=encoding,
-        rows_without_target=table.frame.height - labelled.height,
-        images_skipped=table.skipped,
+        rows_without_target=sum(part.without_target for part in parts),
+        images_skipped=table.skipped + (0 if given is None else given.skipped),
+        given_test=sum(part.height for part in tested),
+        order=order.of_rows(learned, tested[0] if tested else None, source, test_source),
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    frame: pl.DataFrame
+    features: np.ndarray
+    targets: np.ndarray
+    without_target: int
+
+
+def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: str) -> _Part:
+    """The rows that have a target, encoded."""
+    if encoding.target not in frame.columns:
+        raise missing_column(source, encoding.target, frame.columns)
+    labelled = frame.filter(~without_value(frame[encoding.target]))
+    return _Part(
+        frame=labelled,
+        features=encoding.encode(labelled, source),
+        targets=encode_target(labelled[encoding.target], encoding.classes, source),
+        without_target=frame.height - labelled.height,
+    )
+
+
+def _name_of(data: Any, otherwise: str) -> str:
+    return str(data) if isinstance(data, str | Path) else otherwise

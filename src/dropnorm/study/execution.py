@@ -125,7 +125,7 @@ def _summarize(store: Store, dataset: Dataset, parts: Parts, config: StudyConfig
     task = TASKS[data.task]
     resolution = task.metric.resolution(data.test_rows)
     test_share = data.test_rows / (data.rows - data.test_rows)
-    steps = data.train_rows // config.batch_size
+    steps = parts.steps_per_epoch(config.batch_size)
     arms = summarize_arms(nets, epochs, config.arms, task.metric, test_share, steps, resolution)
     both = interaction(nets, config.arms, test_share, resolution)
     recommendation = recommend(arms, nets, task.metric, test_share)

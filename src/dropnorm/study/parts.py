@@ -66,14 +66,29 @@ class Parts:
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """How many rows train, validate and test."""
-        split = self.splits[0]
-        return len(split.train), len(split.validation), len(split.test)
+        """How many rows train, validate and test: of parts of whole groups, on average over the seeds."""
+        sizes = [(len(split.train), len(split.validation), len(split.test)) for split in self.splits]
+        train, validation, test = (round(float(mean)) for mean in np.mean(sizes, axis=0))
+        return train, validation, test
 
-    def index(self, seeds: Sequence[int], part: str) -> Tensor:
-        """The rows of a part ("train", "validation" or "test") for each of the seeds, (len(seeds), size)."""
-        rows = np.stack([getattr(self.splits[seed], part) for seed in seeds])
-        return torch.from_numpy(rows).to(self.targets.device)
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """How many whole batches every seed's training part has."""
+        return min(len(split.train) for split in self.splits) // batch_size
+
+    def train_rows(self, seed: int) -> Tensor:
+        """The rows that a seed trains on."""
+        return torch.from_numpy(self.splits[seed].train).to(self.targets.device)
+
+    def index(self, seeds: Sequence[int], part: str) -> tuple[Tensor, Tensor]:
+        """The rows of a part ("train", "validation" or "test") for each of the seeds, and how many there are.
+
+        Shape:       (len(seeds), largest size), (len(seeds),): behind a smaller part, its first row fills up
+        """
+        parts = [getattr(self.splits[seed], part) for seed in seeds]
+        largest = max(map(len, parts))
+        rows = np.stack([np.pad(rows, (0, largest - len(rows)), constant_values=rows[0]) for rows in parts])
+        sizes = torch.tensor([len(rows) for rows in parts])
+        return torch.from_numpy(rows).to(self.targets.device), sizes.to(self.targets.device)
 
     def take(self, seeds: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features (nets, batch, features) and targets (nets, batch) of rows (nets, batch), for each net by its seed."""

@@ -52,6 +52,9 @@ class DataDescription(Record):
     quantity: "Quantity | None"
     rows_without_target: int = 0
     images_skipped: int = 0
+    group: str | None = None
+    time: str | None = None
+    given_test: bool = False
     train_rows: int
     validation_rows: int
     test_rows: int

@@ -109,6 +109,9 @@ def run_study(
     *,
     target: str | None = None,
     task: TaskName | None = None,
+    test: Any = None,
+    group: Any = None,
+    time: Any = None,
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
     arms: str | Sequence[str] | None = None,
@@ -119,6 +122,8 @@ def run_study(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     patience: int | None = None,
+    validation_size: float | None = None,
+    test_size: float | None = None,
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -131,12 +136,16 @@ def run_study(
                  them; target: the name of the column to predict; task: "classification" or "regression", default: what the
                  target looks like; ignore: columns to leave out; skip_broken: leave out images that are broken or of another
                  size than most.
+                 test: a test part of its own for all seeds, of any kind that X may be, or a pair (X, y); group: a column,
+                 or one value per row; no group is in two parts; time: a column, or one value per row: earlier rows train,
+                 later ones validate, the latest test. The columns of group and time are no features.
                  arms: of "plain", "dropout", "batch_norm", "dropout+batch_norm", default all; plain is always there.
                  seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
                  epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
                  stops, default 10. dropout: one rate or a grid of rates in (0, 1), default (0.1, 0.3, 0.5); of a grid, each
                  seed takes the best on validation. hidden: widths of the hidden layers, default (128, 128).
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
+                 validation_size, test_size: shares of the rows, or of the groups, default 0.2 each.
                  device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
                  the same folder, data and arguments, a study that was interrupted goes on where it stopped.
                  progress: called after each epoch of each block of nets.
@@ -158,6 +167,9 @@ def run_study(
         y,
         target=target,
         task=task,
+        test=test,
+        group=group,
+        time=time,
         ignore=ignore,
         skip_broken=skip_broken,
         device=device,
@@ -169,6 +181,8 @@ def run_study(
         batch_size=batch_size,
         learning_rate=learning_rate,
         patience=patience,
+        validation_size=validation_size,
+        test_size=test_size,
     )
     return planned.carry_out(None if out is None else Path(out), progress)
 
@@ -179,6 +193,9 @@ def plan_study(
     *,
     target: str | None = None,
     task: TaskName | None = None,
+    test: Any = None,
+    group: Any = None,
+    time: Any = None,
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
     device: str | torch.device = "auto",
@@ -186,11 +203,16 @@ def plan_study(
 ) -> PlannedStudy:
     """Check data and arguments, which are those of `run_study`, without writing or training anything."""
     config = configure(device=_device(device), **given)
-    dataset = load_dataset(X, y, target=target, task=task, ignore=ignore, skip_broken=skip_broken)
+    split = {"test": test, "group": group, "time": time}
+    dataset = load_dataset(X, y, target=target, task=task, **split, ignore=ignore, skip_broken=skip_broken)
+    if dataset.given_test and given.get("test_size") is not None:
+        raise ArgumentError(
+            f"test_size={config.test_size} is given beside a test part: expected one of them. Leave test_size out."
+        )
     check_splittable(dataset, config)
     source = str(X) if isinstance(X, str | Path) else None
     ignore = [ignore] if isinstance(ignore, str) else ignore
-    given_data = {"target": target, "task": task, "ignore": list(ignore), "skip_broken": skip_broken}
+    given_data = {"target": target, "task": task, **split, "ignore": list(ignore), "skip_broken": skip_broken}
     command = _command(source, given_data, config)
     return PlannedStudy(dataset, config, command)
 
@@ -220,15 +242,21 @@ def _command(source: str | None, data: dict[str, Any], config: StudyConfig) -> s
     if torch.cuda.is_available():
         # "auto" would choose for itself
         changed["device"] = config.device
-    given = {name: value for name, value in data.items() if value} | changed
-    if source is None:
-        labels = [] if "target" in given else ["y"]
-        arguments = [*labels, *(f"{name}={value!r}" for name, value in given.items())]
-        return f"dropnorm.run_study(X, {', '.join(arguments)})"
+    given = {name: value for name, value in data.items() if not _is_empty(value)} | changed
+    in_memory = [name for name in ("test", "group", "time") if not isinstance(given.get(name, ""), str | Path)]
+    if source is None or in_memory:
+        start = ["X", *([] if "target" in given else ["y"])] if source is None else [repr(source)]
+        arguments = [f"{name}={name if name in in_memory else repr(value)}" for name, value in given.items()]
+        return f"dropnorm.run_study({', '.join([*start, *arguments])})"
     words = ["dropnorm", "study", source]
     for name, value in given.items():
         words += _option(f"--{name.replace('_', '-')}", value)
     return shlex.join(words)
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether an option was left out; arrays, which have no truth value, are there."""
+    return value is None or value is False or (isinstance(value, list) and not value)
 
 
 def _option(name: str, value: Any) -> list[str]:

@@ -4,11 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
 from dropnorm.errors import DataError
 from dropnorm.study.dataset import Dataset
 from dropnorm.study.records import StudyConfig
+
+GROUP_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -21,29 +23,44 @@ class Split:
 
 
 def split_rows(dataset: Dataset, seed: int, config: StudyConfig) -> Split:
-    """A seed's split at random; of classes stratified, so that each part has its share of each."""
-    _, validation, test = part_sizes(dataset.rows, config)
-    rest, test_rows = _cut(dataset, np.arange(dataset.rows), test, seed)
-    train_rows, validation_rows = _cut(dataset, rest, validation, seed)
+    """A seed's split: at random, of classes stratified; or whole groups at random; or, for all seeds alike, by time.
+
+    A test part that the user gave is that of every seed, and the rest is split into two. Otherwise, parts of groups hold
+    their share of the groups, and parts of time theirs of the rows, as nearly as whole times allow.
+    Raises:      DataError if no such split leaves every class something to be learned from.
+    """
+    rows = np.arange(dataset.rows - dataset.given_test)
+    given = np.arange(len(rows), dataset.rows)
+    if dataset.order.times is not None:
+        return _split_by_time(dataset, rows, given, config)
+    cut = _cut_rows if dataset.order.groups is None else _cut_groups
+    units = len(rows) if dataset.order.groups is None else len(np.unique(dataset.order.groups[rows]))
+    _, validation, test = part_sizes(units, config)
+    rest, test_rows = (rows, given) if len(given) else cut(dataset, rows, test, seed)
+    train_rows, validation_rows = cut(dataset, rest, validation, seed)
     return Split(train=train_rows, validation=validation_rows, test=test_rows)
 
 
-def part_sizes(rows: int, config: StudyConfig) -> tuple[int, int, int]:
-    """How many rows train, validate and test."""
-    test, validation = math.ceil(rows * config.test_size), math.ceil(rows * config.validation_size)
-    return rows - test - validation, validation, test
+def part_sizes(units: int, config: StudyConfig) -> tuple[int, int, int]:
+    """How many of the rows, or of the groups, train, validate and test; of as few as three, each gets one."""
+    test = min(math.ceil(units * config.test_size), units - 2)
+    validation = min(math.ceil(units * config.validation_size), units - test - 1)
+    return units - test - validation, validation, test
 
 
 def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
     """Refuse data too small to be split, stratified, and trained on in batches."""
-    needed = math.ceil(1 / min(config.test_size, config.validation_size))
-    rarest, name = min(zip(dataset.class_rows, dataset.encoding.classes, strict=True), default=(needed, ""))
-    if rarest < needed:
-        raise DataError(
-            f"{dataset.name}: the class {name!r} of {dataset.encoding.target!r} has {rarest} rows: expected at least "
-            f"{needed}, so that training, validation and test part each get one. Merge rare classes, or add rows."
-        )
-    train, _, _ = part_sizes(dataset.rows, config)
+    order, learned = dataset.order, dataset.rows - dataset.given_test
+    if order.groups is not None:
+        _check_units(dataset, f"groups of {order.group!r}", order.groups[:learned])
+    elif order.times is not None:
+        _check_units(dataset, f"different times of {order.time!r}", order.times[:learned])
+    else:
+        _check_units(dataset, "rows to learn from", np.arange(learned))
+        _check_classes(dataset, config)
+    # Only parts of whole groups are of another size with another seed.
+    seeds = 1 if order.groups is None else config.seeds
+    train = min(len(split_rows(dataset, seed, config).train) for seed in range(seeds))
     if train < config.batch_size:
         raise DataError(
             f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "
@@ -51,7 +68,76 @@ def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
         )
 
 
-def _cut(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _check_classes(dataset: Dataset, config: StudyConfig) -> None:
+    """Stratified, each part must get a row of each class."""
+    if not dataset.encoding.classes:
+        return
+    smallest = config.validation_size if dataset.given_test else min(config.test_size, config.validation_size)
+    needed = math.ceil(1 / smallest)
+    counts = np.bincount(dataset.targets[: dataset.rows - dataset.given_test], minlength=len(dataset.encoding.classes))
+    if counts.min() < needed:
+        name = dataset.encoding.classes[int(counts.argmin())]
+        raise DataError(
+            f"{dataset.name}: the class {name!r} of {dataset.encoding.target!r} has {counts.min()} rows: expected at least "
+            f"{needed}, so that training, validation and test part each get one. Merge rare classes, or add rows."
+        )
+
+
+def _check_units(dataset: Dataset, what: str, values: np.ndarray) -> None:
+    found, parts = len(np.unique(values)), 2 if dataset.given_test else 3
+    if found < parts:
+        named = "training, validation and test part" if parts == 3 else "training and validation part"
+        raise DataError(
+            f"{dataset.name}: there are {found} {what}: expected at least {parts}, so that {named} each get their own. Name "
+            f"another column, or add rows."
+        )
+
+
+def _cut_rows(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     labels = dataset.targets[rows] if dataset.encoding.classes else None
     remaining, part = train_test_split(rows, test_size=size, random_state=seed, stratify=labels)
     return remaining, part
+
+
+def _cut_groups(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """So many whole groups at random, but such that what remains has rows of every class."""
+    assert dataset.order.groups is not None
+    groups = dataset.order.groups[rows]
+    splits = GroupShuffleSplit(GROUP_TRIES, test_size=size, random_state=seed).split(rows, groups=groups)
+    for remaining, part in splits:
+        if not _classes_without(dataset, rows[remaining]):
+            return rows[remaining], rows[part]
+    raise DataError(
+        f"{dataset.name}: of {GROUP_TRIES} splits by {dataset.order.group!r} none has every class in its training part: "
+        f"expected classes that are spread over the groups. Merge rare classes, or leave their rows out."
+    )
+
+
+def _split_by_time(dataset: Dataset, rows: np.ndarray, given: np.ndarray, config: StudyConfig) -> Split:
+    """The earliest rows to train, later ones to validate, the latest to test; rows of one time stay together."""
+    assert dataset.order.times is not None
+    order = rows[np.argsort(dataset.order.times[rows], kind="stable")]
+    # Where a part may begin: at the first row of a time, but for the very first time.
+    starts = np.flatnonzero(np.diff(dataset.order.times[order])) + 1
+    _, validation, test = part_sizes(len(rows), config)
+    end = len(rows)
+    if not len(given):
+        end = _nearest(starts[1:], len(rows) - test)
+    begin = _nearest(starts[starts < end], end - validation)
+    split = Split(train=order[:begin], validation=order[begin:end], test=given if len(given) else order[end:])
+    if missing := _classes_without(dataset, split.train):
+        raise DataError(
+            f"{dataset.name}: the training part, the {begin} earliest rows by {dataset.order.time!r}, has no row of the class "
+            f"{missing[0]!r}: expected rows of every class. Merge rare classes, or leave their rows out."
+        )
+    return split
+
+
+def _nearest(places: np.ndarray, wanted: int) -> int:
+    return int(places[np.abs(places - wanted).argmin()])
+
+
+def _classes_without(dataset: Dataset, rows: np.ndarray) -> list[str]:
+    """The classes of which none of the rows is."""
+    present = set(np.unique(dataset.targets[rows]).tolist())
+    return [name for index, name in enumerate(dataset.encoding.classes) if index not in present]

@@ -34,7 +34,7 @@ class BlockTrainer:
     ) -> None:
         self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
         self.device = parts.features.device
-        self.steps_per_epoch = len(parts.splits[0].train) // config.batch_size
+        self.steps_per_epoch = parts.steps_per_epoch(config.batch_size)
         nets = BatchedNets.initial(plans, widths, self.device)
         if state is None:
             self.epoch = 0
@@ -78,7 +78,7 @@ class BlockTrainer:
         best = self._nets_of(self.plans, self.best)
         seeds = [plan.seed for plan in self.plans]
         train, validation, test = (
-            self._evaluate(best, self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
+            self._evaluate(best, *self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
         )
         for index, plan in enumerate(self.plans):
             record = NetRecord(
@@ -150,20 +150,22 @@ class BlockTrainer:
         """The training rows of each net in this epoch's order, the same for every net of a seed."""
         seeds = sorted({plan.seed for plan in plans})
         keys = seed_keys(seeds, Purpose.ORDER, self.epoch)
-        train = self.parts.index(seeds, "train")
-        shuffled = {
-            seed: train[index][torch.randperm(train.shape[1], generator=seed_generator(keys[index])).to(self.device)]
-            for index, seed in enumerate(seeds)
-        }
+        used = self.steps_per_epoch * self.config.batch_size
+        shuffled = {}
+        for index, seed in enumerate(seeds):
+            train = self.parts.train_rows(seed)
+            order = torch.randperm(len(train), generator=seed_generator(keys[index]))
+            shuffled[seed] = train[order[:used].to(self.device)]
         return torch.stack([shuffled[plan.seed] for plan in plans])
 
     def _measure(self, plans: Sequence[NetPlan]) -> list[EpochRecord]:
         """Loss and score of each net on validation, and on as many of its training rows."""
         seeds = [plan.seed for plan in plans]
-        validation_rows = self.parts.index(seeds, "validation")
-        train_rows = self.parts.index(seeds, "train")[:, : validation_rows.shape[1]]
-        train = self._evaluate(self.nets, train_rows, seeds)
-        validation = self._evaluate(self.nets, validation_rows, seeds)
+        validation_rows, validation_sizes = self.parts.index(seeds, "validation")
+        train_rows, train_sizes = self.parts.index(seeds, "train")
+        sizes = torch.minimum(train_sizes, validation_sizes)
+        train = self._evaluate(self.nets, train_rows[:, : int(sizes.max())], sizes, seeds)
+        validation = self._evaluate(self.nets, validation_rows, validation_sizes, seeds)
         return [
             EpochRecord(
                 net=plan.net,
@@ -203,17 +205,25 @@ class BlockTrainer:
         self._continue_with(self._nets_of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
 
     @torch.no_grad()
-    def _evaluate(self, nets: BatchedNets, rows: Tensor, seeds: Sequence[int]) -> tuple[list[float], list[float]]:
-        """Mean loss and score of each net on its rows, in inference mode; NaN is given as infinity."""
+    def _evaluate(
+        self, nets: BatchedNets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+    ) -> tuple[list[float], list[float]]:
+        """Mean loss and score of each net on as many of its rows as it has, in inference mode; NaN is given as infinity."""
         seed = torch.tensor(seeds, device=rows.device)
+        own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
         loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
-        for chunk in torch.split(rows, _EVALUATION_ROWS, dim=1):
+        for chunk, mask in _in_chunks(rows, own):
             x, y = self.parts.take(seed, chunk)
             outputs = nets.outputs(x)
-            loss += self.objective.losses(outputs, y, "none").double().sum(1).cpu()
-            points += self.objective.points(outputs, y).sum(1).cpu()
-        score = self.objective.score(points / rows.shape[1], self.parts.target_scale[seeds])
-        return _finite(loss / rows.shape[1]), _finite(score)
+            loss += self.objective.losses(outputs, y, "none").double().where(mask, 0.0).sum(1).cpu()
+            points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
+        score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
+        return _finite(loss / sizes.cpu()), _finite(score)
+
+
+def _in_chunks(rows: Tensor, own: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Pieces small enough for all nets' activations to lie in memory."""
+    return zip(*(torch.split(tensor, _EVALUATION_ROWS, dim=1) for tensor in (rows, own)), strict=True)
 
 
 def _finite(values: Tensor) -> list[float]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from torch.utils.data import Dataset
 
 from dropnorm.errors import ArgumentError, DataError
@@ -46,6 +47,31 @@ def open_source(
     if len(column) != frame.height:
         raise DataError(f"y has {len(column)} labels for {frame.height} rows of X: expected one label per row.")
     return Table(frame.with_columns(column.alias(target)), target=target), target
+
+
+def open_test(test: Any, table: Table, target: str, *, skip_broken: bool = False) -> Table | None:
+    """Read a test part of its own: the one given, that which the table brings along, or None.
+
+    Args:        test: of any kind that X may be, or a pair (X, y); table, target: what is to be learned from.
+    Raises:      ArgumentError if there are two, DataError for data that cannot be read.
+    """
+    if test is None:
+        return None if table.test is None else Table(table.test)
+    if table.test is not None:
+        raise ArgumentError(
+            "test is given beside a file that holds X_test itself: expected one of them. Leave test out."
+        )
+    if isinstance(test, str | Path):
+        # What were texts in the one file are texts in the other, whatever they look like there.
+        texts = [name for name, dtype in table.frame.schema.items() if dtype == pl.String and name != target]
+        return read_source(test, target, texts=texts, skip_broken=skip_broken)
+    if isinstance(test, tuple):
+        if len(test) != 2:
+            raise ArgumentError(
+                f"test is a tuple of {len(test)}: expected a pair (X, y), or one table that holds both."
+            )
+        return open_source(*test, name="test")[0]
+    return open_source(test, None, None if isinstance(test, Dataset) else target, name="test")[0]
 
 
 def open_features(X: Any, texts: Sequence[str] = ()) -> Table:
