@@ -164,8 +164,11 @@ def test_every_option_reaches_the_study(csv, run, monkeypatch, tmp_path):
     assert planned[4][0].default_folder == plan.default_folder
     run("study", csv, "--target", "kind", "--ignore", "note", "--time", "size", "--batch-size", "10")
     assert planned[5][0].dataset.order.time == "size"
-    run("study", csv, "--target", "kind", "--ignore", "note", "--test", csv, "--batch-size", "10")
-    assert planned[6][0].dataset.given_test == 90
+    test = tmp_path / "test.csv"
+    pl.concat([pl.read_csv(csv)[:5], pl.read_csv(csv)[:4].with_columns(size=pl.lit(9.0))]).write_csv(test)
+    _, _, err = run("study", csv, "--target", "kind", "--ignore", "note", "--test", test, "--batch-size", "10")
+    assert planned[6][0].dataset.given_test == 9
+    assert err.splitlines()[1] == "Careful: 5 of the 9 rows of the test part are among the rows to learn from too."
 
 
 def test_rows_without_a_target_are_told(write_csv, run, monkeypatch):

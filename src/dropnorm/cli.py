@@ -178,6 +178,11 @@ def study(
         _tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")
     if described.images_skipped:
         _tell(f"Images left out, broken or of another size than most: {described.images_skipped}.")
+    if described.test_rows_known:
+        _tell(
+            f"Careful: {described.test_rows_known} of the {described.given_test} rows of the test part are among the rows to "
+            f"learn from too."
+        )
     try:
         with _progress() as show:
             done = planned.carry_out(folder, show)

@@ -233,9 +233,9 @@ def test_a_test_part_is_read_from_whatever_holds_one(table, tmp_path):
 
 def test_texts_are_texts_in_the_test_part_too(tmp_path):
     (tmp_path / "a.csv").write_text("code,y\n01,a\nx,b\n")
-    (tmp_path / "b.csv").write_text("code,y\n01,a\n")
+    (tmp_path / "b.csv").write_text("code,y\n01,a\n01,b\n")
     dataset = load_dataset(tmp_path / "a.csv", target="y", test=tmp_path / "b.csv")
-    assert dataset.features.tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert dataset.features.tolist() == [[1, 0], [0, 1], [1, 0], [1, 0]]
 
 
 def test_test_parts_that_cannot_be_used(table, tmp_path, refuses):
@@ -266,3 +266,31 @@ def test_the_column_that_splits_is_no_feature_and_part_of_the_data(kind, table):
         load_dataset(ordered, target="kind", ignore="when", **given).fingerprint for given in ({}, {kind: "when"})
     }
     assert len(fingerprints) == 2
+
+
+def test_test_rows_that_are_among_the_others_are_counted(table):
+    dataset = load_dataset(table[:100], target="kind", test=table[90:])
+    assert (dataset.given_test, dataset.test_rows_known) == (30, 10)
+    assert load_dataset(table[:90], target="kind", test=table[90:]).test_rows_known == 0
+    # The same row with another target is no twin.
+    other = table[90:].with_columns(kind=pl.col("kind").replace({"ant": "bee", "bee": "cat", "cat": "ant"}))
+    assert load_dataset(table, target="kind", test=other).test_rows_known == 0
+
+
+def test_a_test_part_that_is_known_throughout_or_empty(table, write, refuses):
+    path = write(table.write_csv())
+    message = (
+        f"{path}: each of its 120 rows is among the rows to learn from too: expected rows of its own, since a net that knows "
+        f"them by heart would seem to be perfect. Take them out of one of the two."
+    )
+    with refuses(DataError, message):
+        load_dataset(path, target="kind", test=path)
+    with refuses(DataError, "test: no row has a target: expected rows to test on. Add their targets."):
+        load_dataset(table, target="kind", test=table.with_columns(kind=pl.lit(None, dtype=pl.String)))
+
+
+def test_the_test_part_of_an_npz_file_is_named(tmp_path, refuses):
+    path = tmp_path / "a.npz"
+    np.savez(path, X_train=np.eye(4), y_train=[0, 1, 0, 1], X_test=np.eye(3), y_test=[0, 1, 0])
+    with refuses(DataError, f"{path}, test part: there is no column 'x3'. The columns are: x0, x1, x2, y."):
+        load_dataset(path)

@@ -304,18 +304,19 @@ def test_shares_can_be_chosen_and_not_beside_a_test_part(table, quick, refuses):
     assert (data.train_rows, data.validation_rows, data.test_rows) == (72, 12, 36)
     message = "test_size=0.3 is given beside a test part: expected one of them. Leave test_size out."
     with refuses(ArgumentError, message):
-        plan_study(table, target="kind", test=table, test_size=0.3)
+        plan_study(table[:90], target="kind", test=table[90:], test_size=0.3)
 
 
 def test_the_command_names_what_splits(table, write):
     path = write(table.write_csv(), "a.csv")
-    by_name = plan_study(path, target="kind", test=str(path), group=None, device="cpu")
-    assert by_name.command == f"dropnorm study {path} --target kind --test {path}"
+    other = write(table.with_columns(pl.col("width") + 1).write_csv(), "b.csv")
+    by_name = plan_study(path, target="kind", test=str(other), group=None, device="cpu")
+    assert by_name.command == f"dropnorm study {path} --target kind --test {other}"
     many = table.with_columns(unit=pl.int_range(pl.len()) // 5)
     assert plan_study(many, target="kind", group="unit", device="cpu").command == (
         "dropnorm.run_study(X, target='kind', group='unit')"
     )
-    assert plan_study(path, target="kind", test=table, device="cpu").command == (
+    assert plan_study(path, target="kind", test=pl.read_csv(other), device="cpu").command == (
         f"dropnorm.run_study({str(path)!r}, target='kind', test=test)"
     )
     assert plan_study(table, target="kind", time=np.arange(120), device="cpu").command == (

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from dropnorm._validate import choice
-from dropnorm.errors import ArgumentError
+from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.encoding import Encoding, learn_encoding, missing_column
 from dropnorm.study.order import Order, name_order
 from dropnorm.study.records import DataDescription, Quantity, TaskName
@@ -32,6 +32,7 @@ class Dataset:
     rows_without_target: int
     images_skipped: int
     given_test: int  # the last so many rows are a test part that the user gave
+    test_rows_known: int  # so many of them are among the other rows too
     order: Order
 
     @property
@@ -128,13 +129,15 @@ def load_dataset(
         raise ArgumentError(
             f"ignore={ignored!r} holds the target {target!r}: expected other columns. Take it out of one of them."
         )
-    source, test_source = _name_of(X, "X"), _name_of(test, "test")
+    source = _name_of(X, "X")
+    test_source = f"{source}, test part" if test is None else _name_of(test, "test")
     # Nothing of a given test part has a say in what the columns become.
     encoding = learn_encoding(frame, target, [*ignored, *order.columns], source, task)
     parts = [_encode_part(frame, encoding, source)]
     if given is not None:
         parts.append(_encode_part(given.frame, encoding, test_source))
     learned, *tested = [part.frame for part in parts]
+    known = 0 if given is None else _rows_in_both(parts[0], parts[1], test_source)
     return Dataset(
         name=Path(X).name if isinstance(X, str | Path) else "data",
         columns=len(encoding.columns),
@@ -144,6 +147,7 @@ def load_dataset(
         rows_without_target=sum(part.without_target for part in parts),
         images_skipped=table.skipped + (0 if given is None else given.skipped),
         given_test=sum(part.height for part in tested),
+        test_rows_known=known,
         order=order.of_rows(learned, tested[0] if tested else None, source, test_source),
     )
 
@@ -167,6 +171,23 @@ def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: str) -> _Part:
         targets=encode_target(labelled[encoding.target], encoding.classes, source),
         without_target=frame.height - labelled.height,
     )
+
+
+def _rows_in_both(learned: _Part, tested: _Part, source: str) -> int:
+    """How many test rows have a twin, features and target alike, to learn from.
+
+    Raises:      DataError if all have, or if there is none, as where a file is given twice.
+    """
+    if len(tested.targets) == 0:
+        raise DataError(f"{source}: no row has a target: expected rows to test on. Add their targets.")
+    known = {hash(row.tobytes()) for row in np.column_stack([learned.features, learned.targets])}
+    twins = sum(hash(row.tobytes()) in known for row in np.column_stack([tested.features, tested.targets]))
+    if twins == len(tested.targets):
+        raise DataError(
+            f"{source}: each of its {twins} rows is among the rows to learn from too: expected rows of its own, since a net "
+            f"that knows them by heart would seem to be perfect. Take them out of one of the two."
+        )
+    return twins
 
 
 def _name_of(data: Any, otherwise: str) -> str:

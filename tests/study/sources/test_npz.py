@@ -108,12 +108,12 @@ def test_damage_of_any_kind_is_the_files_fault(npz):
         (
             {"X": X[0], "y": Y},
             "the array 'X' has shape (2,) and dtype float64: expected numbers of shape (rows, columns), or (rows, *) for "
-            "images. Reshape it.",
+            "images. Convert or reshape it.",
         ),
         (
             {"X": X.astype(str), "y": Y},
             "the array 'X' has shape (6, 2) and dtype <U32: expected numbers of shape (rows, columns), or (rows, *) for "
-            "images. Reshape it.",
+            "images. Convert or reshape it.",
         ),
         (
             {"X_train": X, "y_train": Y[:5]},

@@ -75,3 +75,28 @@ def test_a_name_with_brackets_is_no_pattern_for_other_names(tmp_path):
     pl.DataFrame({"x": [3]}).write_parquet(tmp_path / "data1.parquet")
     pl.DataFrame({"x": [4]}).write_parquet(tmp_path / "data[1].parquet")
     assert read_source(tmp_path / "data[1].parquet").frame.rows() == [(4,)]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "npz"])
+def test_a_binary_file_without_a_byte_or_a_row(ending, write, refuses):
+    path = write(b"", f"data.{ending}")
+    with refuses(DataError, f"{path}: the file is empty. Expected rows."):
+        read_source(path)
+    if ending == "npz":
+        np.savez(path, X=np.empty((0, 2)), y=np.empty(0))
+    else:
+        empty = pl.DataFrame({"a": []})
+        (empty.write_parquet if ending == "parquet" else empty.write_ipc)(path)
+    with refuses(DataError, f"{path}: the file has column names and no rows. Expected rows."):
+        read_source(path)
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".npy", ".json", ".PKL"])
+def test_a_kind_of_file_that_is_not_read(ending, write, refuses):
+    path = write("{}", f"data{ending}")
+    message = (
+        f"{path}: files that end with {ending.lower()} are not read. Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a "
+        f"folder of images: convert it."
+    )
+    with refuses(DataError, message):
+        read_source(path)

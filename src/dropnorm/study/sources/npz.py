@@ -65,7 +65,7 @@ def _frame(path: Path, arrays: dict[str, np.ndarray], suffix: str) -> pl.DataFra
     if arrays[X].ndim < 2 or arrays[X].dtype.kind not in "biuf":
         raise DataError(
             f"{path}: the array {X!r} has shape {arrays[X].shape} and dtype {arrays[X].dtype}: expected numbers of shape "
-            f"(rows, columns), or (rows, *) for images. Reshape it."
+            f"(rows, columns), or (rows, *) for images. Convert or reshape it."
         )
     frame = frame_of_array(arrays[X])
     if y not in arrays:

@@ -15,6 +15,8 @@ from dropnorm.study.sources.table import Table, listed
 from dropnorm.study.sources.text import read_text
 
 KINDS = "a CSV, TSV, Parquet, Arrow or NPZ file, or a folder of images"
+# Kinds of files that would only be read as broken text.
+_OTHERS = (".gz", ".h5", ".json", ".npy", ".pickle", ".pkl", ".xls", ".xlsx", ".zip")
 _COLUMNAR: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": read_parquet,
     ".pq": read_parquet,
@@ -47,9 +49,13 @@ def read_source(
         raise DataError(f"{path}: no such file. Expected {KINDS}; or one of {listed(BUNDLED)}.{hint}")
     if path.is_dir():
         return read_images(path, skip_broken=skip_broken, labelled=labelled)
-    if path.is_file() and path.stat().st_size == 0:
-        raise DataError(f"{path}: the file is empty. Expected a header line with column names, and rows below it.")
     ending = path.suffix.lower()
+    if ending in _OTHERS:
+        raise DataError(f"{path}: files that end with {ending} are not read. Expected {KINDS}: convert it.")
+    binary = ending == ".npz" or ending in _COLUMNAR
+    if path.is_file() and path.stat().st_size == 0:
+        wanted = "rows" if binary else "a header line with column names, and rows below it"
+        raise DataError(f"{path}: the file is empty. Expected {wanted}.")
     if ending == ".npz":
         table = read_npz(path)
     elif ending in _COLUMNAR:
@@ -57,5 +63,7 @@ def read_source(
     else:
         table = Table(read_text(path, texts, target))
     if table.frame.height == 0:
-        raise DataError(f"{path}: the file has column names and no rows. Expected rows below the header.")
+        raise DataError(
+            f"{path}: the file has column names and no rows. Expected rows{'' if binary else ' below the header'}."
+        )
     return table
