@@ -133,6 +133,15 @@ def test_a_classification_speaks_of_accuracies_where_higher_is_better(text):
     assert "RMSE" not in page.text
 
 
+@pytest.mark.parametrize("update", [{"time": "day"}, {"given_test": True}, {"group": "patient"}, {}], ids=str)
+def test_it_is_said_where_all_seeds_test_on_the_same_rows(render, make_run, update):
+    run = make_run()
+    data = run.summary.data.model_copy(update=update)
+    page = Page(render(run.model_copy(update={"summary": run.summary.model_copy(update={"data": data})})))
+    same = "time" in update or "given_test" in update
+    assert ("All seeds test on the same rows" in page.text) == same
+
+
 def test_markup_in_names_is_shown_as_text(hostile):
     page = Page(hostile)
     assert page.all("img") == []

@@ -6,6 +6,7 @@ import pytest
 
 from dropnorm.errors import DataError
 from dropnorm.study.columns import encode_column, learn_column
+from dropnorm.study.sources.memory import array_column
 
 NAN = float("nan")
 
@@ -201,6 +202,12 @@ def test_arrays_are_flattened_and_their_shape_is_kept():
     equal(encoded(column), IMAGES.reshape(2, -1))
     with_gap = np.array([[[1.0, NAN]], [[2.0, 3.0]]])
     equal(encoded(pl.Series(with_gap)), [[1, NAN], [2, 3]])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int64, np.float16, np.float32])
+def test_arrays_may_be_of_any_type_of_numbers(dtype):
+    array = np.array([[[0, 1]], [[1, 1]]], dtype=dtype)
+    equal(encoded(array_column("c", array)), [[0, 1], [1, 1]])
 
 
 def test_arrays_of_another_shape_than_the_studys(refuses):

@@ -131,7 +131,7 @@ def _is_numeric_array(column: pl.Series) -> bool:
     dtype = column.dtype
     while isinstance(dtype, pl.Array):
         dtype = dtype.inner  # type: ignore[assignment]
-    return dtype.is_numeric()
+    return dtype.is_numeric() or dtype == pl.Boolean
 
 
 def _array_values(column: pl.Series, source: str) -> np.ndarray:
