@@ -129,7 +129,7 @@ def test_a_quantity_that_is_constant_in_training_has_a_scale_of_one():
 
 
 def test_smaller_parts_are_filled_up_and_counted():
-    groups = np.repeat(np.arange(9), np.arange(1, 10) * 3)
+    groups = np.repeat(np.arange(9), np.arange(9, 0, -1) * 3)
     dataset = load_dataset(np.arange(135.0)[:, None], np.arange(135) % 2, group=groups)
     config = configure(seeds=4)
     parts = Parts.prepare(dataset, config)
@@ -142,5 +142,7 @@ def test_smaller_parts_are_filled_up_and_counted():
         np.testing.assert_array_equal(own[:size], split.test)
         assert set(own[size:]) <= {split.test[0]}
     trained = [len(split_rows(dataset, seed, config).train) for seed in range(4)]
+    assert trained[0] > min(trained), "the first seed does not decide"
+    assert parts.steps_per_epoch(1) == min(trained)
     assert parts.steps_per_epoch(10) == min(trained) // 10
     assert parts.sizes[0] == round(np.mean(trained))
