@@ -450,3 +450,18 @@ def test_running_statistics_of_another_type_or_stride_are_moved_all_the_same(nam
         layer(x)
     for buffer in ("running_mean", "running_var"):
         torch.testing.assert_close(getattr(other, buffer), getattr(plain, buffer), check_dtype=False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("momentum", [0.1, 0.7, None])
+def test_statistics_kept_in_any_type_move_as_by_torch_alone(monkeypatch, dtype, momentum):
+    by_kernel, by_torch = (nn.BatchNorm1d(20, momentum=momentum).to(dtype) for _ in range(2))
+    for _ in range(5):
+        x = (torch.randn(30, 20) * 3 + 1).to(dtype)
+        by_kernel(x)
+        with monkeypatch.context() as patch:
+            patch.setattr(by_torch, "_in_eager", lambda *_: None)
+            by_torch(x)
+    assert int(by_kernel.num_batches_tracked) == 5
+    for name in ("running_mean", "running_var"):
+        torch.testing.assert_close(getattr(by_kernel, name), getattr(by_torch, name), rtol=1e-6, atol=1e-7)

@@ -132,6 +132,10 @@ def _keep_dropout_(ctx: Any, x: Tensor, arguments: tuple[Any, ...], decided: Any
 
 def _dropout_backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
     # Dropout is linear in x: its gradient is itself, with the mask made again; so is the gradient of that.
+    if not torch.is_grad_enabled() and nobody_watches() and is_plain(grad):
+        made = cpu.dropped(grad, ctx.decided)
+        if made is not None:
+            return made, None, None, None
     key, rows = ctx.saved_tensors
     arguments = (ctx.p, key, ctx.site, rows, ctx.channelwise)
     made = dropout(grad, arguments, ctx.decided)

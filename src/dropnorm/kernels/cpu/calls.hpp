@@ -148,18 +148,20 @@ class BatchNormCall {
                          nanobind::handle momentum, bool only_finite) const {
     const auto mean = Tensors::read(running_mean), var = Tensors::read(running_var), count = Tensors::read(batches);
     const int64_t channels = layout_.channels;
-    if (leading_ || !mean || !var || !count || mean->code != kFloat || !mean->is(var->code, var->bits) || mean->size() != channels ||
-        var->size() != channels || !mean->contiguous() || !var->contiguous() || !count->is(kInteger, 64) || count->dims != 0)
+    const auto dtype = mean ? dtype_of(*mean) : std::nullopt;
+    if (leading_ || !dtype || !var || dtype_of(*var) != dtype || mean->size() != channels || var->size() != channels ||
+        !mean->contiguous() || !var->contiguous() || !count || !count->is(kInteger, 64) || count->dims != 0)
       return nanobind::none();
-    if (mean->bits != (dtype_ == Dtype::float64 ? 64 : 32)) return nanobind::none();
+    // Kept more or less precisely than they are computed: torch has the rules for that.
+    if ((*dtype == Dtype::float64) != (dtype_ == Dtype::float64)) return nanobind::none();
     auto& batch = *static_cast<int64_t*>(count->data);
     const double share = momentum.is_none() ? 1.0 / static_cast<double>(batch + 1) : nanobind::cast<double>(momentum);
     const auto rows = static_cast<double>(layout_.rows());
-    const auto move = [&](auto* to_mean, auto* to_var) {
-      return move_running(to_mean, to_var, statistic(0), statistic(1), channels, share, rows / (rows - 1), only_finite);
-    };
-    const bool moved = mean->bits == 64 ? move(static_cast<double*>(mean->data), static_cast<double*>(var->data))
-                                        : move(static_cast<float*>(mean->data), static_cast<float*>(var->data));
+    bool moved = false;
+    with_values({mean->data, *dtype, 0, 1}, [&](auto* to_mean) {
+      moved = move_running(to_mean, static_cast<decltype(to_mean)>(var->data), statistic(0), statistic(1), channels, share,
+                           rows / (rows - 1), only_finite);
+    });
     batch += moved;
     return nanobind::bool_(moved);
   }
