@@ -294,3 +294,11 @@ def test_the_test_part_of_an_npz_file_is_named(tmp_path, refuses):
     np.savez(path, X_train=np.eye(4), y_train=[0, 1, 0, 1], X_test=np.eye(3), y_test=[0, 1, 0])
     with refuses(DataError, f"{path}, test part: there is no column 'x3'. The columns are: x0, x1, x2, y."):
         load_dataset(path)
+
+
+@pytest.mark.parametrize("text", ["NAN", "-nan", "Nan"])
+def test_a_target_that_is_no_number_is_left_out_however_it_is_written(text):
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": ["0.5", text, "2.5", "1.5"]})
+    data = load_dataset(frame, target="y", task="regression")
+    assert data.targets.tolist() == [0.5, 2.5, 1.5]
+    assert (len(data.features), data.rows_without_target) == (3, 1)

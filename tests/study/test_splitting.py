@@ -247,3 +247,14 @@ def test_beside_a_given_test_part_two_parts_need_groups_of_their_own(refuses):
     )
     with refuses(DataError, message):
         check_splittable(dataset, configure(batch_size=2))
+
+
+@pytest.mark.parametrize("kind", ["group", "time"])
+def test_the_first_rows_to_learn_from_are_a_fair_sample(kind):
+    # Learning curves are measured on the first of them. By chance two halves of 600 ordered rows, whose means differ by about
+    # 300 in order, differ by 300 * sqrt(1 / 3 / 150) = 14 in no order.
+    rows = np.arange(1000)
+    given = {kind: rows // 2 if kind == "group" else rows}
+    train = split_rows(load_dataset(rows[:, None].astype(float), rows % 2, **given), 0, configure()).train
+    half = len(train) // 2
+    assert abs(train[:half].mean() - train[half:].mean()) < 100

@@ -254,3 +254,9 @@ def test_the_lowest_error_is_the_best(make_net):
     assert (got.arm, got.best_arm, got.within_one_standard_error) == ("dropout", "dropout", ("dropout",))
     got = recommended(make_net, {"plain": (7.1, 7.3, 7.0), "dropout": (7.0, 7.2, 7.3)}, metric=RMSE)
     assert (got.arm, got.best_arm) == ("plain", "plain")
+
+
+def test_nets_of_a_regression_are_compared_in_the_targets_unit(make_net):
+    # Seed 0 has an outlier to learn from: its loss is small in units of a large deviation.
+    got = recommended(make_net, {"plain": (5.0, 0.5)}, metric=RMSE, plain=[0.0025, 0.25])
+    assert (got.net, got.seed) == (1, 1)

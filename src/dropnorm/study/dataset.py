@@ -165,10 +165,13 @@ def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: str) -> _Part:
     if encoding.target not in frame.columns:
         raise missing_column(source, encoding.target, frame.columns)
     labelled = frame.filter(~without_value(frame[encoding.target]))
+    targets = encode_target(labelled[encoding.target], encoding.classes, source)
+    if not encoding.classes:  # a text such as "-nan" is not missing as texts go, and yet no number
+        labelled, targets = labelled.filter(~np.isnan(targets)), targets[~np.isnan(targets)]
     return _Part(
         frame=labelled,
         features=encoding.encode(labelled, source),
-        targets=encode_target(labelled[encoding.target], encoding.classes, source),
+        targets=targets,
         without_target=frame.height - labelled.height,
     )
 

@@ -72,7 +72,8 @@ def _check_classes(dataset: Dataset, config: StudyConfig) -> None:
     """Stratified, each part must get a row of each class."""
     if not dataset.encoding.classes:
         return
-    smallest = config.validation_size if dataset.given_test else min(config.test_size, config.validation_size)
+    others = (config.validation_size,) if dataset.given_test else (config.test_size, config.validation_size)
+    smallest = min(*others, 1.0 - sum(others))
     needed = math.ceil(1 / smallest)
     counts = np.bincount(dataset.targets[: dataset.rows - dataset.given_test], minlength=len(dataset.encoding.classes))
     if counts.min() < needed:
@@ -106,7 +107,7 @@ def _cut_groups(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tup
     splits = GroupShuffleSplit(GROUP_TRIES, test_size=size, random_state=seed).split(rows, groups=groups)
     for remaining, part in splits:
         if not _classes_without(dataset, rows[remaining]):
-            return rows[remaining], rows[part]
+            return _shuffled(rows[remaining], seed), rows[part]
     raise DataError(
         f"{dataset.name}: of {GROUP_TRIES} splits by {dataset.order.group!r} none has every class in its training part: "
         f"expected classes that are spread over the groups. Merge rare classes, or leave their rows out."
@@ -124,13 +125,20 @@ def _split_by_time(dataset: Dataset, rows: np.ndarray, given: np.ndarray, config
     if not len(given):
         end = _nearest(starts[1:], len(rows) - test)
     begin = _nearest(starts[starts < end], end - validation)
-    split = Split(train=order[:begin], validation=order[begin:end], test=given if len(given) else order[end:])
+    split = Split(
+        train=_shuffled(order[:begin], 0), validation=order[begin:end], test=given if len(given) else order[end:]
+    )
     if missing := _classes_without(dataset, split.train):
         raise DataError(
             f"{dataset.name}: the training part, the {begin} earliest rows by {dataset.order.time!r}, has no row of the class "
             f"{missing[0]!r}: expected rows of every class. Merge rare classes, or leave their rows out."
         )
     return split
+
+
+def _shuffled(rows: np.ndarray, seed: int) -> np.ndarray:
+    """In no order, as what is measured while nets learn is measured on the first of them."""
+    return np.random.default_rng(seed).permutation(rows)
 
 
 def _nearest(places: np.ndarray, wanted: int) -> int:

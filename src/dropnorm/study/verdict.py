@@ -34,7 +34,7 @@ def recommend(
     best = max(arms, key=lambda arm: metric.gain(arm.validation_score.mean, 0.0)).arm
     within = tuple(arm.arm for arm in arms if _is_within(validation[best], validation[arm.arm], metric, test_share))
     chosen = next(arm for arm in arms if arm.arm == within[0])
-    net = min((by_net[net] for net in chosen.nets), key=lambda net: (net.validation_loss, net.seed))
+    net = min((by_net[net] for net in chosen.nets), key=lambda net: (_rank(net, metric), net.seed))
     return Recommendation(
         arm=chosen.arm,
         best_arm=best,
@@ -44,6 +44,13 @@ def recommend(
         rate=net.rate,
         test_score=net.test_score,
     )
+
+
+def _rank(net: NetRecord, metric: Metric) -> float:
+    """Of nets of several seeds the least is the best: their loss, since many have the same share of hits; of a quantity their
+    score, since its loss is in the unit of each seed's own training part.
+    """
+    return net.validation_loss if metric.counted else -metric.gain(net.validation_score, 0.0)
 
 
 def _is_within(best: Sequence[float], other: Sequence[float], metric: Metric, test_share: float) -> bool:

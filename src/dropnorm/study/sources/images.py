@@ -13,6 +13,8 @@ from dropnorm.study.sources.memory import array_column
 from dropnorm.study.sources.table import Table, first_line, listed
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# The readers of these, and no other, whatever a file's name: some start programs.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE, TARGET = "image", "class"
 _GREY, _COLOR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 _SKIP = "Mend or remove them, or leave them out with --skip-broken (skip_broken=True in Python)."
@@ -86,7 +88,7 @@ def _paths(folder: Path, *, labelled: bool) -> list[Path]:
 def _open(path: Path, name: str) -> _Found:
     nothing = np.empty((0, 0), dtype=np.uint8)
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.mode not in _GREY + _COLOR:
                 return _Found(name, nothing, f"pixels of mode {image.mode}, not of 8 bits")
             return _Found(name, np.asarray(image.convert("L" if image.mode in _GREY else "RGB")))
