@@ -302,3 +302,8 @@ def test_a_target_that_is_no_number_is_left_out_however_it_is_written(text):
     data = load_dataset(frame, target="y", task="regression")
     assert data.targets.tolist() == [0.5, 2.5, 1.5]
     assert (len(data.features), data.rows_without_target) == (3, 1)
+
+
+def test_rows_of_coarse_columns_may_all_be_known():
+    table = pl.DataFrame({"sex": ["f", "m"] * 60, "class": ["1", "2", "3"] * 40, "kind": ["a", "a", "b"] * 40})
+    assert load_dataset(table[:90], target="kind", test=table[90:]).test_rows_known == 30

@@ -9,7 +9,8 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.sources.opening import open_features, open_source
+from dropnorm.study.sources.opening import open_features, open_source, open_test
+from dropnorm.study.sources.table import Table
 
 X, Y = np.arange(6.0).reshape(3, 2), [1, 0, 1]
 
@@ -63,3 +64,31 @@ def test_what_is_to_be_predicted_needs_no_target(tmp_path):
 
 def test_texts_stay_as_they_are_written(write):
     assert open_features(write("code\n01\n"), ["code"]).frame["code"].to_list() == ["01"]
+
+
+@pytest.mark.parametrize("kind", ["pair", "npz", "frame"])
+def test_a_test_part_of_another_kind_brings_its_own_name_for_the_target(kind, tmp_path):
+    y = np.array(["a", "b", "a"])
+    np.savez(tmp_path / "t.npz", X=X, y=y)
+    table, target = open_source(X, y)
+    named = open_source(X, y)[0].frame.rename({target: "kind"})
+    test = {"pair": (X, y), "npz": tmp_path / "t.npz", "frame": named}[kind]
+    learned = Table(named, target="kind")
+    tested = open_test(test, learned, "kind")
+    assert tested is not None
+    assert tested.frame["kind"].to_list() == ["a", "b", "a"]
+    if kind != "frame":
+        assert open_test(test, table, target).frame[target].to_list() == ["a", "b", "a"]
+
+
+def test_a_test_file_with_two_parts(tmp_path, refuses):
+    y = np.array([0, 1, 0])
+    path = tmp_path / "t.npz"
+    np.savez(path, X_train=X, y_train=y, X_test=X, y_test=y)
+    table, target = open_source(X, y)
+    with refuses(
+        DataError,
+        f"{path}: it holds both X_train and X_test: expected one table to test on. Save its X_test and y_test as X and y, or "
+        f"study the file itself.",
+    ):
+        open_test(path, table, target)

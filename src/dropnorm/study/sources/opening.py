@@ -1,6 +1,7 @@
 """Whatever a user gives as data, in Python or by a name, as a table with its target."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,21 @@ def open_test(test: Any, table: Table, target: str, *, skip_broken: bool = False
     if isinstance(test, str | Path):
         # What were texts in the one file are texts in the other, whatever they look like there.
         texts = [name for name, dtype in table.frame.schema.items() if dtype == pl.String and name != target]
-        return read_source(test, target, texts=texts, skip_broken=skip_broken)
+        tested = read_source(test, target, texts=texts, skip_broken=skip_broken)
+        if tested.test is not None:
+            raise DataError(
+                f"{test}: it holds both X_train and X_test: expected one table to test on. Save its X_test and y_test as X "
+                f"and y, or study the file itself."
+            )
+        return _with_target(tested, target)
     if isinstance(test, tuple):
         if len(test) != 2:
             raise ArgumentError(
                 f"test is a tuple of {len(test)}: expected a pair (X, y), or one table that holds both."
             )
-        return open_source(*test, name="test")[0]
-    return open_source(test, None, None if isinstance(test, Dataset) else target, name="test")[0]
+        return _with_target(open_source(*test, name="test")[0], target)
+    tested, _ = open_source(test, None, None if isinstance(test, Dataset) else target, name="test")
+    return _with_target(tested, target)
 
 
 def open_features(X: Any, texts: Sequence[str] = ()) -> Table:
@@ -82,6 +90,13 @@ def open_features(X: Any, texts: Sequence[str] = ()) -> Table:
     if isinstance(X, str | Path):
         return read_source(X, texts=texts, labelled=False)
     return Table(from_memory(from_dataset(X, "X")[0] if isinstance(X, Dataset) else X))
+
+
+def _with_target(tested: Table, target: str) -> Table:
+    """The same with its own target, if it has another name, under this one."""
+    if tested.target is None or tested.target not in tested.frame.columns or target in tested.frame.columns:
+        return tested
+    return replace(tested, frame=tested.frame.rename({tested.target: target}), target=target)
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:
