@@ -26,7 +26,7 @@ def measured(name: str, size: int, dtype: torch.dtype) -> tuple[float, float]:
     x = torch.randn(shape_of(size, name)).to(dtype).requires_grad_()
     theirs, ours = (layer.to(dtype) for layer in LAYERS[name](x.shape[1]))
     ways = {"torch": training_step(theirs, x), "dropnorm": training_step(ours, x)}
-    repeats, warmup = (51, 10) if size < 2**17 else (5, 1) if size < 2**25 else (1, 1)
+    repeats, warmup = (51, 10) if size < 2**17 else (5, 1) if size < 2**25 else (3, 2)
     found = medians(ways, repeats=repeats, warmup=warmup)
     return found["torch"], found["dropnorm"]
 
