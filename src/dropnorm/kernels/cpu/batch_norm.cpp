@@ -33,8 +33,10 @@ class BatchNormPass {
     counts_.assign(layout_.groups * blocks_.count(), 0);
     const int64_t worth = std::max<int64_t>(1, layout_.size() / kValuesWorthAThread);
     threads_ = static_cast<int>(std::min<int64_t>(job.threads, worth));
-    const int64_t stretch = (blocks_.by_rows() ? layout_.channels : layout_.positions) * sizeof(Value);
-    streamed_ = layout_.size() * static_cast<int64_t>(sizeof(Value)) >= kStreamedBytes && stretch % 64 == 0 &&
+    // Every vector must be whole and begin where a vector may.
+    const auto whole = [](int64_t values) { return values * static_cast<int64_t>(sizeof(Value)) % 64 == 0; };
+    streamed_ = layout_.size() * static_cast<int64_t>(sizeof(Value)) >= kStreamedBytes &&
+                (blocks_.by_rows() ? whole(layout_.channels) : whole(layout_.positions) && whole(blocks_.segment())) &&
                 reinterpret_cast<uintptr_t>(job.y) % 64 == 0;
   }
 

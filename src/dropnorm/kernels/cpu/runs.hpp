@@ -85,6 +85,8 @@ class Blocks {
   }
 
   bool by_rows() const { return by_rows_; }
+  // Positions of a block's stretch, where channels come first; the last of a sample may have fewer.
+  int64_t segment() const { return ceil_div(layout_.positions, segments_); }
   // How many vectors of so many lanes all runs have.
   int64_t vectors(int64_t lanes) const {
     const int64_t of_rows = layout_.rows() * ceil_div(layout_.channels, lanes);
@@ -169,8 +171,6 @@ class Blocks {
   const Layout& layout_;
   bool by_rows_;
   int64_t rows_ = 0, segments_ = 1, samples_ = 0, count_, channels_, parts_;
-
-  int64_t segment() const { return ceil_div(layout_.positions, segments_); }
 };
 
 }  // namespace
