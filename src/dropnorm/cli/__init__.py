@@ -1,0 +1,58 @@
+"""The command line: parsing and printing only. One command per file; this one holds them together."""
+
+import sqlite3
+import sys
+from typing import Annotated
+
+import typer
+
+from dropnorm.cli import info, predict, report, study
+from dropnorm.cli.printing import complain
+from dropnorm.errors import DropnormError
+
+EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="dropnorm",
+    help="Dropout and batch normalization done right: find out what helps on your data.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+app.command(epilog=study.EXAMPLES)(study.study)
+app.command(epilog=predict.EXAMPLES)(predict.predict)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.command()(info.info)
+
+
+def main() -> None:
+    """Entry point: a mistake of the user's ends with a message and code 2, an interruption with 130."""
+    try:
+        app(standalone_mode=True)
+    except DropnormError as error:
+        complain(str(error))
+        sys.exit(EXIT_MISTAKE)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except (OSError, MemoryError, RuntimeError, sqlite3.Error) as error:
+        complain(f"failed while running: {type(error).__name__}: {error}")
+        sys.exit(EXIT_FAILED)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"dropnorm {version('dropnorm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    pass

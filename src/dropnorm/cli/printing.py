@@ -1,0 +1,37 @@
+"""What the commands say, and where: results to standard output, all else beside them."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from dropnorm.study.records import Summary
+
+
+def complain(message: str) -> None:
+    """Say what is wrong."""
+    tell(f"dropnorm: {message}")
+
+
+def tell(message: str) -> None:
+    """Say something beside the results, which alone go to standard output."""
+    Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+
+
+def print_results(summary: "Summary") -> None:
+    """The table of arms, the recommended one marked, and the verdict."""
+    from dropnorm.report.tables import arm_table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    arms = arm_table(summary)
+    table = Table(title=f"{summary.data.name}: {summary.config.seeds} seeds, intervals 95 %", title_justify="left")
+    for column in arms.columns:
+        table.add_column(column.header, justify=column.align, no_wrap=column.align == "left")
+    for index, row in enumerate(arms.rows):
+        marked = index == arms.marked
+        table.add_row(*(("→ " if marked else "  ") + row[0], *row[1:]), style="bold" if marked else "")
+    console.print(table)
+    console.print("\n".join(summary.verdict), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,138 @@
+"""`dropnorm study`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from dropnorm.cli.parsing import numbers
+from dropnorm.cli.printing import print_results, tell
+from dropnorm.cli.progress import shown_progress
+from dropnorm.cli.report import REPORT_NAME
+
+if TYPE_CHECKING:
+    from dropnorm.study.records import TaskName
+
+# Typer joins lines into paragraphs; an empty line between them keeps each example on its own.
+EXAMPLES = """[bold]Examples[/bold]
+
+dropnorm study
+
+dropnorm study churn.csv --target churned
+
+dropnorm study churn.csv --target churned --ignore id --dropout 0.2
+
+dropnorm study houses.csv --target price --task regression
+
+dropnorm study visits.parquet --target healed --group patient
+
+dropnorm study iris --arms dropout --seeds 5 --json > summary.json
+"""
+
+
+def study(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="breast_cancer, diabetes, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; or a folder of "
+            "images with one sub-folder per class."
+        ),
+    ] = "digits",
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="classification or regression; default: what the target looks like.")
+    ] = None,
+    test: Annotated[str | None, typer.Option(help="A file or folder with the rows to test on.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="A column that names groups, none of which shall be in two parts.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="A column of times: earlier rows train, later ones validate, the latest test.")
+    ] = None,
+    ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
+    ] = False,
+    arms: Annotated[
+        str | None,
+        typer.Option(help="Of plain,dropout,batch_norm,dropout+batch_norm; default: all.", show_default=False),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repetitions, each with its own split, weights and order.")] = 10,
+    epochs: Annotated[int, typer.Option(help="At most that many.")] = 100,
+    dropout: Annotated[str, typer.Option(help="The rate, or the rates to choose from on validation.")] = "0.1,0.3,0.5",
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
+    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
+    learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
+    patience: Annotated[int, typer.Option(help="Epochs without progress on validation before a net stops.")] = 10,
+    validation_size: Annotated[
+        float | None, typer.Option(help="Share of the rows to validate on; default: 0.2.", show_default=False)
+    ] = None,
+    test_size: Annotated[
+        float | None, typer.Option(help="Share of the rows to test on; default: 0.2.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: one of its own in dropnorm-runs.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of the table.")] = False,
+) -> None:
+    """Train plain, dropout, batch-norm and combined nets on your data, and say what helps and how surely.
+
+    Writes a report of pictures, the numbers, and the recommended net, ready for `dropnorm predict`. Started again with the
+    same arguments, an interrupted study goes on where it stopped.
+    """
+    from dropnorm.report import write_report
+    from dropnorm.study.design import checked_arms
+    from dropnorm.study.run import plan_study
+
+    planned = plan_study(
+        data,
+        target=target,
+        task=cast("TaskName | None", task),
+        test=test,
+        group=group,
+        time=time,
+        ignore=ignore or (),
+        skip_broken=skip_broken,
+        device=device,
+        arms=checked_arms(arms),
+        seeds=seeds,
+        epochs=epochs,
+        dropout=numbers(dropout, "dropout", float),
+        hidden=numbers(hidden, "hidden", int),
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        patience=patience,
+        validation_size=validation_size,
+        test_size=test_size,
+    )
+    folder = planned.default_folder if out is None else out
+    described = planned.dataset
+    kind = f"{len(described.encoding.classes)} classes" if described.encoding.classes else "a quantity to predict"
+    tell(
+        f"{described.name}: {described.rows} rows, {described.encoding.features} features, {kind}; "
+        f"training {planned.nets} nets."
+    )
+    if described.rows_without_target:
+        tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")
+    if described.images_skipped:
+        tell(f"Images left out, broken or of another size than most: {described.images_skipped}.")
+    if described.test_rows_known:
+        tell(
+            f"Careful: {described.test_rows_known} of the {described.given_test} rows of the test part are among the rows to "
+            f"learn from too."
+        )
+    try:
+        with shown_progress() as show:
+            done = planned.carry_out(folder, show)
+    except KeyboardInterrupt:
+        tell(f"Interrupted. What is finished is kept in {folder}; the same command goes on from there.")
+        raise
+    report_path = folder / REPORT_NAME
+    write_report(done.run, report_path)
+    if json:
+        typer.echo(done.summary.model_dump_json(indent=2))
+    else:
+        print_results(done.summary)
+        typer.echo(f"\nReport: {report_path}")
+        typer.echo(f"Predict: dropnorm predict {folder} DATA")
