@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
+from dropnorm.study.architecture import Architecture
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import configure, plan_blocks, plan_nets
 from dropnorm.study.objective import OBJECTIVES
@@ -12,7 +13,7 @@ from dropnorm.study.parts import Parts
 from dropnorm.study.training import BlockTrainer
 from measure import medians, table
 
-WIDTHS = (64, 128, 128, 10)
+SHAPE = Architecture(features=64, hidden=(128, 128), outputs=10)
 BATCH = 32
 
 
@@ -51,8 +52,8 @@ def main() -> None:
     ):
         config = configure(arms=arms, seeds=20, epochs=10_000, patience=10_000, dropout=(0.2,))
         parts = Parts.prepare(dataset, config)
-        block = plan_blocks([net for net in plan_nets(config) if net.arm == arms[-1]])[0]
-        trainer = BlockTrainer(block, parts, WIDTHS, config, OBJECTIVES["classification"], None)
+        block = plan_blocks([net for net in plan_nets(config) if net.arm.name == arms[-1]])[0]
+        trainer = BlockTrainer(block, parts, SHAPE, config, OBJECTIVES["classification"], None)
         steps = trainer.steps_per_epoch
         found = medians({"batched": trainer.train_epoch, "torch": one_net(batch_norm, rate)}, repeats=7, warmup=2)
         batched, torch_time = found["batched"] / steps / len(block), found["torch"] / steps

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
     from dropnorm.study.execution import Progress
+    from dropnorm.study.records import Arm
     from dropnorm.study.run import Study, run_study
     from dropnorm.study.saved_model import SavedModel, load_model
     from dropnorm.study.store import load_run
 
 __all__ = [
+    "Arm",
     "Progress",
     "SavedModel",
     "Study",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Arm": "dropnorm.study.records",
     "Progress": "dropnorm.study.execution",
     "SavedModel": "dropnorm.study.saved_model",
     "Study": "dropnorm.study.run",

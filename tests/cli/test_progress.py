@@ -17,6 +17,6 @@ def test_on_a_terminal_a_bar_takes_the_place_of_the_lines(study_of, run, tmp_pat
     monkeypatch.setenv("FORCE_COLOR", "1")
     code, out, err = run(*study_of("--arms", "dropout", "--out", tmp_path / "run", "--json"))
     assert code == 0
-    assert json.loads(out)["config"]["arms"] == ["plain", "dropout"]
+    assert [arm["name"] for arm in json.loads(out)["config"]["arms"]] == ["plain", "dropout"]
     assert "━" in err
     assert not any(line.startswith((" 50 %", "100 %")) for line in err.splitlines())

@@ -23,7 +23,7 @@ def test_json_goes_to_standard_output_alone(finished):
 
 def test_a_study_leaves_exactly_these_files(finished):
     _, _, _, folder = finished
-    expected = ["model.json", "model.safetensors", "report.html", "study.sqlite", "summary.json"]
+    expected = ["model.json", "model.safetensors", "report.html", "study.sqlite", "study.toml", "summary.json"]
     assert sorted(path.name for path in folder.iterdir()) == expected
 
 
@@ -55,8 +55,8 @@ def test_every_option_reaches_the_study(csv, run, monkeypatch, tmp_path):
     (plan, folder), config = planned[0], planned[0][0].config
     assert folder == tmp_path / "x"
     assert [column.name for column in plan.dataset.encoding.columns] == ["size"]
-    assert config.arms == ("plain", "dropout", "batch_norm")
-    assert (config.seeds, config.epochs, config.dropout, config.hidden) == (3, 4, (0.25,), (9, 8))
+    assert [arm.name for arm in config.arms] == ["plain", "dropout", "batch_norm"]
+    assert (config.seeds, config.epochs, config.arms[1].dropout, config.hidden) == (3, 4, (0.25,), (9, 8))
     assert (config.batch_size, config.learning_rate, config.patience, config.device) == (10, 0.02, 6, "cpu")
     # The command that the run keeps repeats it.
     run(*shlex.split(plan.command)[1:])
@@ -147,7 +147,7 @@ def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_same_c
     message = f"Interrupted. What is finished is kept in {folder}; the same command goes on from there."
     assert stderr.splitlines()[-1] == message
     assert "Traceback" not in stderr
-    assert [path.name for path in folder.iterdir()] == ["study.sqlite"]
+    assert sorted(path.name for path in folder.iterdir()) == ["study.sqlite", "study.toml"]
     code, resumed, _ = run(*long, "--out", folder, "--json")
     assert code == 0
     code, whole, _ = run(*long, "--out", tmp_path / "whole", "--json")
@@ -163,8 +163,8 @@ def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_same_c
         (["--seeds", "1"], "seeds=1 is too small: expected at least 2 (one seed has no interval)."),
         (
             ["--arms", "dropuot"],
-            "arms='dropuot' is unknown: expected one of 'plain', 'dropout', 'batch_norm', 'dropout+batch_norm'. Did you "
-            "mean 'dropout'?",
+            "arms='dropuot' is unknown: expected one of 'plain', 'dropout', 'last_dropout', 'input_dropout', 'batch_norm', "
+            "'max_norm', 'weight_decay'. Did you mean 'dropout'?",
         ),
         (
             ["--task", "clasification"],

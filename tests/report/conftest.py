@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from dropnorm.study.arms import DEFAULT as ARMS
+from dropnorm.study.arms import named_arm
 from dropnorm.study.records import (
-    ARMS,
     ArmName,
     ArmResult,
     Comparison,
@@ -94,6 +95,7 @@ def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> Ar
         arm=nets[0].arm,
         nets=tuple(net.net for net in nets),
         rates=tuple(net.rate for net in nets),
+        weight_decays=(),
         test_score=_interval([net.test_score for net in nets]),
         test_r2=None,
         test_loss=_interval([net.test_loss for net in nets]),
@@ -136,7 +138,7 @@ def build_run(
     interaction: Interaction | None = None,
 ) -> Run:
     rng = random.Random(20)
-    config = StudyConfig(arms=arms, seeds=seeds, epochs=epochs)
+    config = StudyConfig(arms=tuple(map(named_arm, arms)), seeds=seeds, epochs=epochs)
     nets: list[NetRecord] = []
     records: list[EpochRecord] = []
     chosen: dict[ArmName, list[NetRecord]] = {arm: [] for arm in arms}
@@ -144,7 +146,7 @@ def build_run(
         luck = rng.gauss(0, 0.004)
         for arm in arms:
             tried = []
-            for rate in config.dropout if "dropout" in arm else (0.0,):
+            for rate in named_arm(arm).dropout or (0.0,):
                 history = _history(len(nets), arm, rng, epochs, patience)
                 test = 0.95 if flat else round(360 * min(1, BEHAVIOUR[arm][0] + luck + rng.gauss(0, 0.005))) / 360
                 tried.append(_net(arm, seed, rate, history, test))

@@ -5,7 +5,7 @@ import pytest
 
 from dropnorm.report import drawing, figures, style
 from dropnorm.report.figures import ArmCurves, ArmDifferences, ArmInterval, Curve, LearningCurves
-from dropnorm.study.records import ARMS
+from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.task import ACCURACY, RMSE
 
 HOSTILE = "<b>x</b>"

@@ -4,7 +4,7 @@ import pytest
 
 from dropnorm.report import style
 from dropnorm.report.figures import ArmCurves, Curve, LearningCurves
-from dropnorm.study.records import ARMS
+from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.task import ACCURACY, RMSE
 
 

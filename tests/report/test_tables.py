@@ -126,8 +126,11 @@ def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
     assert how["Fingerprint of the data"] == run.summary.data.fingerprint
     assert how["Split"] == "1,149 train, 288 validation, 360 test rows"
     assert how["Seeds"] == "3"
-    assert how["Dropout rates tried"] == "0.1, 0.3, 0.5"
-    assert how["Hidden layers"] == "128 × 128"
+    assert how["Arms"] == "plain, dropout, batch_norm, dropout+batch_norm"
+    assert "Arm plain" not in how
+    assert how["Arm dropout"] == "dropout at rate 0.1 or 0.3 or 0.5"
+    assert how["Arm dropout+batch_norm"] == "dropout at rate 0.1 or 0.3 or 0.5, batch norm"
+    assert how["Hidden layers"] == "128 × 128, relu"
     assert how["Batch size"] == "32 (36 steps per epoch)"
     assert how["Learning rate"] == "0.001"
     assert how["Epochs"] == "at most 12, stopped after 10 without improvement"

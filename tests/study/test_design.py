@@ -4,22 +4,22 @@ import pytest
 import torch
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError
+from dropnorm.study.arms import checked_arms
 from dropnorm.study.design import (
     NETS_PER_BLOCK,
     Purpose,
-    checked_arms,
     configure,
     plan_blocks,
     plan_nets,
     seed_generator,
     seed_keys,
 )
-from dropnorm.study.records import ARMS, StudyConfig
+from dropnorm.study.records import StudyConfig
 
 
 def test_what_is_not_given_takes_its_default():
-    assert configure() == configure(seeds=None, hidden=None) == StudyConfig()
-    assert configure(seeds=3, hidden=[16]) == StudyConfig(seeds=3, hidden=(16,))
+    assert configure() == configure(seeds=None, hidden=None) == StudyConfig(arms=checked_arms())
+    assert configure(seeds=3, hidden=[16]) == StudyConfig(arms=checked_arms(), seeds=3, hidden=(16,))
 
 
 @pytest.mark.parametrize(
@@ -85,27 +85,6 @@ def test_arguments_of_another_type(given, message, refuses):
         configure(**given)
 
 
-def test_arms_are_in_their_fixed_order_with_plain_among_them():
-    assert checked_arms(["batch_norm", "dropout", "dropout"]) == ("plain", "dropout", "batch_norm")
-    assert checked_arms(ARMS[::-1]) == ARMS
-    assert checked_arms(None) is None
-
-
-def test_plain_alone_has_nothing_to_be_compared_with(refuses):
-    message = "arms names plain alone: expected another one beside it, to compare plain with."
-    with refuses(ArgumentError, message):
-        checked_arms(["plain"])
-
-
-def test_a_misspelt_arm(refuses):
-    message = (
-        "arms='batchnorm' is unknown: expected one of 'plain', 'dropout', 'batch_norm', 'dropout+batch_norm'. Did you "
-        "mean 'batch_norm'?"
-    )
-    with refuses(ArgumentError, message):
-        checked_arms(["batchnorm"])
-
-
 def test_every_arm_is_trained_with_every_seed_and_dropout_with_every_rate():
     config = configure(seeds=3, dropout=(0.5, 0.1, 0.5))
     nets = plan_nets(config)
@@ -115,7 +94,7 @@ def test_every_arm_is_trained_with_every_seed_and_dropout_with_every_rate():
         *product(["batch_norm"], range(3), [0.0]),
         *product(["dropout+batch_norm"], range(3), [0.1, 0.5]),
     ]
-    assert [(net.arm, net.seed, net.rate) for net in nets] == expected
+    assert [(net.arm.name, net.seed, net.rate) for net in nets] == expected
     assert [net.net for net in nets] == list(range(18))
 
 
@@ -123,7 +102,7 @@ def test_blocks_hold_every_net_once_and_only_nets_of_one_shape():
     nets = plan_nets(configure(seeds=40, dropout=(0.1, 0.2, 0.3)))
     blocks = plan_blocks(nets)
     assert sorted(net.net for block in blocks for net in block) == [net.net for net in nets]
-    assert all(len({net.batch_norm for net in block}) == 1 for block in blocks)
+    assert all(len({net.structure for net in block}) == 1 for block in blocks)
     assert all(0 < len(block) <= NETS_PER_BLOCK for block in blocks)
     assert len(blocks) == 2 * -(-160 // NETS_PER_BLOCK)
 
@@ -152,8 +131,3 @@ def test_a_key_gives_its_generator_again_and_another_key_another():
 
 def test_a_negative_key_seeds_a_generator_too():
     assert torch.rand(1, generator=seed_generator(torch.tensor(-1))).isfinite()
-
-
-def test_arms_may_be_one_text_with_commas():
-    assert checked_arms("dropout,batch_norm") == ("plain", "dropout", "batch_norm")
-    assert checked_arms("dropout") == ("plain", "dropout")

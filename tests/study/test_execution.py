@@ -291,4 +291,4 @@ def test_the_model_is_the_recommended_net(uninterrupted):
     store.close()
     state = dn.load_model(folder).net.state_dict()
     assert torch.equal(state["0.weight"], kept["0.linear.weight"].T)
-    assert dn.load_model(folder).description.arm == chosen.arm
+    assert dn.load_model(folder).description.arm.name == chosen.arm

@@ -3,19 +3,21 @@ import torch
 import torch.nn.functional as F
 
 from dropnorm.random import keep_mask
+from dropnorm.study.architecture import Architecture
+from dropnorm.study.arms import named_arm
 from dropnorm.study.design import NetPlan
 from dropnorm.study.nets import EPS, MOMENTUM, BatchedNets
 
-WIDTHS = (5, 33, 17, 3)
+SHAPE = Architecture(features=5, hidden=(33, 17), outputs=3)
 KEYS = torch.tensor([11, -22, 33])
 
 
 def plans(arm: str, seeds=(0, 1, 1), rates=(0.0, 0.3, 0.6)) -> list[NetPlan]:
-    return [NetPlan(net, arm, seed, rate) for net, (seed, rate) in enumerate(zip(seeds, rates, strict=True))]
+    return [NetPlan(net, named_arm(arm), seed, rate) for net, (seed, rate) in enumerate(zip(seeds, rates, strict=True))]
 
 
 def batched(arm: str) -> BatchedNets:
-    return BatchedNets.initial(plans(arm), WIDTHS, torch.device("cpu"))
+    return BatchedNets.initial(plans(arm), SHAPE)
 
 
 def one_net(nets: BatchedNets, index: int) -> torch.nn.ModuleList:
@@ -54,12 +56,12 @@ def forward(layers, x, rate=0.0, key=None):
 def test_each_net_computes_what_it_would_alone_with_torchs_layers(arm):
     nets = batched(arm)
     if "dropout" not in arm:
-        nets.rates = [0.0] * 3
+        nets.rates = [[0.0] * 3] * 2
     x = torch.randn(3, 21, 5) * 2 + 1
     outputs = nets.training_outputs(x, KEYS)
     for index in range(3):
         alone = one_net(batched(arm), index)
-        expected = forward(alone, x[index], nets.rates[index], KEYS[index])
+        expected = forward(alone, x[index], nets.rates[0][index], KEYS[index])
         # float32 sums of up to 33 products, in another order
         torch.testing.assert_close(outputs[index], expected, rtol=1e-5, atol=1e-5)
         norms = [layer for layer in alone if isinstance(layer, torch.nn.BatchNorm1d)]
@@ -107,13 +109,13 @@ def test_nets_of_one_seed_start_from_the_same_weights_in_every_arm():
 
 
 def test_a_seeds_weights_do_not_depend_on_the_nets_beside_it():
-    alone = BatchedNets.initial(plans("plain", seeds=(1,), rates=(0.0,)), WIDTHS, torch.device("cpu"))
+    alone = BatchedNets.initial(plans("plain", seeds=(1,), rates=(0.0,)), SHAPE)
     for name, parameter in batched("plain").parameters.items():
         assert torch.equal(parameter[1:2], alone.parameters[name])
 
 
 def test_layers_and_seeds_have_weights_of_their_own():
-    nets = BatchedNets.initial(plans("plain"), (8, 8, 8, 8), torch.device("cpu"))
+    nets = BatchedNets.initial(plans("plain"), Architecture(features=8, hidden=(8, 8), outputs=8))
     drawn = torch.cat([parameter[:2].flatten() for parameter in nets.parameters.values()])
     assert len(drawn.unique()) > 0.99 * len(drawn)
 
@@ -130,7 +132,7 @@ def test_batch_norm_makes_hidden_biases_useless_and_starts_as_the_identity():
 
 def test_the_initial_distribution_is_that_of_torchs_linear():
     inputs, outputs = 64, 512
-    nets = BatchedNets.initial(plans("plain"), (inputs, outputs, 2), torch.device("cpu"))
+    nets = BatchedNets.initial(plans("plain"), Architecture(features=inputs, hidden=(outputs,), outputs=2))
     torchs = torch.nn.Linear(inputs, outputs)
     for name, theirs in torchs.named_parameters():
         ours = nets.parameters[f"0.linear.{name}"][0]

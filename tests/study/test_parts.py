@@ -6,36 +6,8 @@ import torch
 
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import configure
-from dropnorm.study.parts import Parts, Standardization, standardize_target
+from dropnorm.study.parts import Parts, standardize_target
 from dropnorm.study.splitting import split_rows
-
-NAN = np.nan
-
-
-def test_training_features_get_mean_zero_and_deviation_one():
-    features = np.random.default_rng(0).normal([5, -3, 1e4], [2, 0.1, 1], (50, 3))
-    standardized = Standardization.learn(features).apply(features)
-    assert standardized.dtype == np.float32
-    np.testing.assert_allclose(standardized.mean(axis=0), 0, atol=1e-4)
-    np.testing.assert_allclose(standardized.std(axis=0), 1, rtol=1e-4)
-
-
-def test_other_rows_are_measured_with_the_training_parts_mean_and_deviation():
-    standardization = Standardization.learn(np.array([[1.0], [3.0]]))
-    assert standardization.apply(np.array([[2.0], [5.0]])).tolist() == [[0.0], [3.0]]
-
-
-def test_a_missing_value_is_left_out_of_the_mean_and_becomes_zero():
-    features = np.array([[1.0], [NAN], [3.0]])
-    assert Standardization.learn(features).apply(features).tolist() == [[-1.0], [0.0], [1.0]]
-
-
-def test_a_feature_without_a_value_or_a_deviation_is_zero():
-    features = np.array([[NAN, 7.0], [NAN, 7.0]])
-    standardization = Standardization.learn(features)
-    assert standardization.apply(features).tolist() == [[0.0, 0.0], [0.0, 0.0]]
-    assert np.isfinite(standardization.mean).all()
-    assert np.isfinite(standardization.scale).all()
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +53,10 @@ def test_every_net_takes_the_rows_of_its_own_seed(prepared):
     rows = torch.tensor([[4, 2], [9, 9]])
     features, labels = parts.take(torch.tensor([2, 0]), rows)
     assert features.shape == (2, 2, 8)
-    assert torch.equal(features[0], parts.features[[2 * 120 + 4, 2 * 120 + 2]])
-    assert torch.equal(features[1], parts.features[[9, 9]])
+    for net, seed in enumerate((2, 0)):
+        alone, _ = parts.take(torch.tensor([seed]), torch.arange(120)[None])
+        assert torch.equal(features[net], alone[0, rows[net]])
     np.testing.assert_array_equal(labels.numpy(), np.arange(120)[rows] % 3)
-
-
-def test_an_absurd_value_is_cut_and_not_infinite():
-    learned = Standardization(np.array([0.0]), np.array([1e-3]))
-    assert learned.apply(np.array([[1e300], [-1e300], [1e-3]])).tolist() == [[1e6], [-1e6], [1.0]]
 
 
 @pytest.fixture(scope="module")

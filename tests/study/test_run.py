@@ -32,7 +32,7 @@ def test_a_study_answers_with_records_a_verdict_and_a_model(finished, quick):
     assert (summary.steps_per_epoch, summary.parameters) == (72 // 16, 8 * 8 + 8 + 8 * 3 + 3)
     assert finished.verdict == " ".join(summary.verdict)
     assert len(finished.run.nets) == 2 * (1 + 2 + 1 + 2)
-    assert finished.model.description.arm == summary.recommendation.arm
+    assert finished.model.description.arm.name == summary.recommendation.arm
     chosen = next(net for net in finished.run.nets if net.net == summary.recommendation.net)
     assert (chosen.seed, chosen.rate, chosen.test_score) == (
         summary.recommendation.seed,
@@ -56,10 +56,11 @@ def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):
         "model.json",
         "model.safetensors",
         "study.sqlite",
+        "study.toml",
         "summary.json",
     ]
     assert json.loads((folder / "summary.json").read_text()) == json.loads(finished.summary.model_dump_json())
-    assert json.loads((folder / "model.json").read_text())["arm"] == finished.summary.recommendation.arm
+    assert json.loads((folder / "model.json").read_text())["arm"]["name"] == finished.summary.recommendation.arm
     assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.net.state_dict().keys()
     assert (folder / "study.sqlite").read_bytes().startswith(b"SQLite format 3\0")
     assert b"pickle" not in b"".join(path.read_bytes() for path in folder.iterdir())
@@ -175,7 +176,7 @@ def test_the_default_folder_is_the_same_for_the_same_study_and_another_for_anoth
 
 def test_one_rate_may_be_a_number(finished, table, quick):
     study = dn.run_study(table, target="kind", arms=["dropout"], **(quick | {"dropout": 0.25, "epochs": 1}))
-    assert study.summary.config.dropout == (0.25,)
+    assert study.summary.config.arms[1].dropout == (0.25,)
     assert {net.rate for net in study.run.nets} == {0.0, 0.25}
 
 
@@ -197,8 +198,8 @@ def test_the_command_of_a_file_says_what_differs_from_the_default(table, write):
     arguments = {"arms": ("plain", "dropout"), "seeds": 3, "dropout": (0.2,), "learning_rate": 0.01}
     command = plan_study(path, target="kind", ignore=["color", "striped"], device="cpu", **arguments).command
     assert command == (
-        f"dropnorm study '{path}' --target kind --ignore color --ignore striped --arms plain,dropout --seeds 3 "
-        f"--dropout 0.2 --learning-rate 0.01"
+        f"dropnorm study '{path}' --target kind --ignore color --ignore striped --seeds 3 --learning-rate 0.01 "
+        f"--arms dropout --dropout 0.2"
     )
     assert plan_study("iris", device="cpu").command == "dropnorm study iris"
 

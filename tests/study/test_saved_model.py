@@ -9,33 +9,35 @@ from safetensors.torch import save
 
 from dropnorm import nn
 from dropnorm.errors import DataError, RunError
+from dropnorm.study.architecture import Architecture
+from dropnorm.study.arms import DEFAULT as ARMS
+from dropnorm.study.arms import named_arm
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import NetPlan
 from dropnorm.study.encoding import ColumnEncoding, Encoding
 from dropnorm.study.nets import BatchedNets
-from dropnorm.study.records import ARMS
 from dropnorm.study.saved_model import ModelDescription, load_model, model_of
 from dropnorm.study.sources.bundled import load_bundled
 from dropnorm.study.splitting import split_rows
 
-WIDTHS = (4, 10, 7, 3)
+SHAPE = Architecture(features=4, hidden=(10, 7), outputs=3)
 
 
 def batched_nets(arm: str) -> BatchedNets:
     rate = 0.3 if "dropout" in arm else 0.0
-    nets = BatchedNets.initial([NetPlan(seed, arm, seed, rate) for seed in range(2)], WIDTHS, torch.device("cpu"))
+    nets = BatchedNets.initial([NetPlan(seed, named_arm(arm), seed, rate) for seed in range(2)], SHAPE)
     for name, tensor in nets.tensors().items():
         if "norm" in name:
             tensor.copy_(torch.rand_like(tensor) + 0.5)
     return nets
 
 
-def saved(arm: str, nets: BatchedNets, index: int, encoding: dict | None = None, widths=WIDTHS):
+def saved(arm: str, nets: BatchedNets, index: int, encoding: dict | None = None, shape=SHAPE):
     columns = tuple(ColumnEncoding(name=f"x{column}", kind="number", has_missing=False) for column in range(4))
     description = ModelDescription(
-        arm=arm,
-        rate=nets.rates[index],
-        widths=widths,
+        arm=named_arm(arm),
+        rate=nets.rates[0][index],
+        architecture=shape,
         mean=(0.0,) * 4,
         scale=(1.0,) * 4,
         target_mean=100.0,
@@ -92,9 +94,9 @@ def test_probabilities_are_those_of_the_net_and_the_prediction_the_likeliest_cla
 
 
 def test_a_quantity_is_predicted_in_its_own_unit():
-    widths = (*WIDTHS[:-1], 1)
-    nets = BatchedNets.initial([NetPlan(0, "plain", 0, 0.0)], widths, torch.device("cpu"))
-    model, x = saved("plain", nets, 0, {"task": "regression", "classes": ()}, widths), torch.randn(20, 4)
+    shape = SHAPE.model_copy(update={"outputs": 1})
+    nets = BatchedNets.initial([NetPlan(0, named_arm("plain"), 0, 0.0)], shape)
+    model, x = saved("plain", nets, 0, {"task": "regression", "classes": ()}, shape), torch.randn(20, 4)
     predictions = model.predict(x)
     assert predictions.columns == ["prediction"]
     expected = 100.0 + 20.0 * model.net(x).detach().double().numpy()[:, 0]
@@ -181,7 +183,7 @@ def newer(text: str) -> bytes:
 def test_a_description_that_cannot_be_read(spoil, finished, tmp_path, refuses):
     path, _ = copied(finished, tmp_path)
     path.write_bytes(spoil(path.read_text()))
-    message = f"{path}: is not a model that this version reads (schema 2). Use the version that wrote it."
+    message = f"{path}: is not a model that this version reads (schema 3). Use the version that wrote it."
     with refuses(RunError, message):
         load_model(tmp_path)
 

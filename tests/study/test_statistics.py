@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dropnorm.study.records import ARMS, EpochsToReach, Interval
+from dropnorm.study.arms import DEFAULT as ARMS
+from dropnorm.study.records import EpochsToReach, Interval
 from dropnorm.study.statistics import (
     choose_nets,
     epochs_to_reach,

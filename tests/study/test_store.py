@@ -141,12 +141,12 @@ def test_a_database_of_something_else(path, refuses):
         Store(path)
 
 
-@pytest.mark.parametrize("version", [1, 3], ids=["older", "newer"])
+@pytest.mark.parametrize("version", [1, 4], ids=["older", "newer"])
 def test_a_store_of_another_version(version, store, path, refuses):
     store.put(schema_version=version)
     store.close()
     message = (
-        f"{path}: was written by another version of dropnorm (schema {version}): expected schema 2. Use that version, or "
+        f"{path}: was written by another version of dropnorm (schema {version}): expected schema 3. Use that version, or "
         f"another --out."
     )
     for _ in range(2):
@@ -198,12 +198,12 @@ def test_a_study_that_is_not_finished(store, path, refuses):
         load_run(folder)
 
 
-@pytest.mark.parametrize("content", [b'{"schema_version": 3}', b"[", b"\xff\xfe"], ids=["newer", "cut off", "no text"])
+@pytest.mark.parametrize("content", [b'{"schema_version": 4}', b"[", b"\xff\xfe"], ids=["newer", "cut off", "no text"])
 def test_a_summary_that_cannot_be_read(store, path, refuses, content):
     summary = path.parent / "summary.json"
     summary.write_bytes(content)
     message = (
-        f"{summary}: is not a summary that this version reads (schema 2). Use the version that wrote it, or remove the "
+        f"{summary}: is not a summary that this version reads (schema 3). Use the version that wrote it, or remove the "
         f"file and start the study again."
     )
     with refuses(RunError, message):

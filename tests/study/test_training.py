@@ -9,6 +9,9 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 
 from dropnorm.random import keep_mask
 from dropnorm.study import training
+from dropnorm.study.activations import ACTIVATIONS
+from dropnorm.study.architecture import Architecture
+from dropnorm.study.arms import named_arm
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import (
     NetPlan,
@@ -19,7 +22,7 @@ from dropnorm.study.design import (
     seed_generator,
     seed_keys,
 )
-from dropnorm.study.nets import BatchedNets
+from dropnorm.study.nets import INPUT_SITE, BatchedNets
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts
 from dropnorm.study.splitting import split_rows
@@ -53,11 +56,19 @@ def config_of(**given):
     return configure(**(settings | {"learning_rate": 0.01} | given))
 
 
+def shape_of(data, config):
+    return Architecture(
+        features=data.encoding.features,
+        hidden=config.hidden,
+        outputs=data.encoding.outputs,
+        activation=config.activation,
+    )
+
+
 def trainer_of(data, config, block=PLAIN, plans=None, state=None):
     plans = plan_blocks(plan_nets(config))[block] if plans is None else plans
-    widths = (data.encoding.features, *config.hidden, data.encoding.outputs)
     objective = OBJECTIVES[data.encoding.task]
-    return BlockTrainer(plans, Parts.prepare(data, config), widths, config, objective, state)
+    return BlockTrainer(plans, Parts.prepare(data, config), shape_of(data, config), config, objective, state)
 
 
 def train(trainer, epochs=None):
@@ -75,10 +86,10 @@ def losses_of(history, net, name="validation_loss"):
 class TorchNet(torch.nn.Module):
     """A net of torch's own modules with the study's initial weights, and masks from the contract."""
 
-    def __init__(self, plan: NetPlan, widths: tuple[int, ...]) -> None:
+    def __init__(self, plan: NetPlan, shape: Architecture) -> None:
         super().__init__()
-        self.rate = plan.rate
-        initial = BatchedNets.initial([plan], widths, torch.device("cpu")).parameters
+        self.plan, self.activation = plan, ACTIVATIONS[shape.activation].function
+        initial, widths = BatchedNets.initial([plan], shape).parameters, shape.widths
         self.linears = torch.nn.ModuleList()
         self.norms = torch.nn.ModuleList()
         for layer in range(len(widths) - 1):
@@ -90,14 +101,30 @@ class TorchNet(torch.nn.Module):
                     linear.bias.copy_(bias[0])
             self.linears.append(linear)
             if layer < len(widths) - 2:
-                self.norms.append(torch.nn.BatchNorm1d(widths[layer + 1]) if plan.batch_norm else torch.nn.Identity())
+                self.norms.append(
+                    torch.nn.BatchNorm1d(widths[layer + 1]) if plan.arm.batch_norm else torch.nn.Identity()
+                )
 
     def forward(self, x, key=None):
+        if self.training:
+            x = dropped(x, key, self.plan.arm.input_dropout, INPUT_SITE)
         for site, norm in enumerate(self.norms):
-            x = F.relu(norm(self.linears[site](x)))
-            if self.training:
-                x = x * keep_mask(key, torch.arange(len(x)), x.shape[1], [self.rate], site) / (1 - self.rate)
+            x = self.activation(norm(self.linears[site](x)))
+            if self.training and (self.plan.arm.where == "hidden" or site == len(self.norms) - 1):
+                x = dropped(x, key, self.plan.rate, site)
         return self.linears[-1](x)
+
+
+def dropped(x, key, rate, site):
+    return x * keep_mask(key, torch.arange(len(x)), x.shape[1], [rate], site) / (1 - rate)
+
+
+def adam(net, plan, config):
+    """torch's own, with decay for weights alone."""
+    weights = [linear.weight for linear in net.linears]
+    others = [parameter for parameter in net.parameters() if all(parameter is not weight for weight in weights)]
+    groups = [{"params": weights, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
 def plain_loop(plan, data, config):
@@ -111,8 +138,8 @@ def plain_loop(plan, data, config):
     mean, deviation = data.targets[split.train].mean(), data.targets[split.train].std()
     if not data.encoding.classes:
         y, loss_of = ((y - mean) / deviation).float()[:, None], F.mse_loss
-    net = TorchNet(plan, (data.encoding.features, *config.hidden, data.encoding.outputs))
-    optimizer = torch.optim.Adam(net.parameters(), lr=config.learning_rate)
+    net = TorchNet(plan, shape_of(data, config))
+    optimizer = adam(net, plan, config)
     losses, train_losses, best = [], [], None
     measured = split.train[: len(split.validation)]
     for epoch in range(config.epochs):
@@ -126,6 +153,9 @@ def plain_loop(plan, data, config):
             optimizer.zero_grad()
             loss_of(net(X[rows], key), y[rows]).backward()
             optimizer.step()
+            with torch.no_grad():
+                for linear in net.linears[:-1] if plan.arm.max_norm else []:
+                    linear.weight.copy_(torch.renorm(linear.weight, 2, 0, plan.arm.max_norm))
         net.eval()
         with torch.no_grad():
             losses.append(float(loss_of(net(X[split.validation]), y[split.validation])))
@@ -159,6 +189,40 @@ def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(task, block, requ
         assert record.test_loss == pytest.approx(test_loss, rel=2e-3)
         assert record.test_score == pytest.approx(test_score, rel=2e-3)
         assert record.test_r2 == (None if test_r2 is None else pytest.approx(test_r2, rel=5e-3))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    "arm",
+    [
+        {"dropout": 0.5, "where": "last"},
+        {"dropout": 0.5, "where": "last", "batch_norm": True},
+        {"dropout": 0.2, "input_dropout": 0.4},
+        {"dropout": 0.5, "max_norm": 0.4},
+        {"weight_decay": [0.5, 20.0]},
+        {"dropout": 0.2, "input_dropout": 0.1, "batch_norm": True, "max_norm": 0.5, "weight_decay": [5.0]},
+    ],
+    ids=["last", "last and norm", "input", "max-norm", "decay", "everything"],
+)
+def test_an_arm_trains_as_in_plain_torch(arm, activation, data):
+    config = config_of(arms={"mine": arm}, activation=activation, epochs=4, seeds=2)
+    plans = [plan for plan in plan_nets(config) if plan.arm.name == "mine"]
+    history = train(trainer_of(data, config, plans=plans))
+    plain = train(trainer_of(data, config, plans=[plan for plan in plan_nets(config) if plan.arm.name == "plain"]))
+    for plan in plans:
+        losses, train_losses, _ = plain_loop(plan, data, config)
+        assert losses_of(history, plan.net) == pytest.approx(losses, rel=2e-3)
+        assert losses_of(history, plan.net, "train_loss") == pytest.approx(train_losses, rel=2e-3)
+        assert losses_of(plain, plan.seed) != pytest.approx(losses, rel=2e-3), "the arm has no say"
+
+
+def test_nets_of_an_arm_that_decays_and_is_limited_train_beside_those_that_are_not(data):
+    """In one batch of nets each has its own decay and limit: those without are as if they were alone."""
+    config = config_of(arms={"mine": {"weight_decay": 5.0, "max_norm": 0.4}}, epochs=2)
+    together = train(trainer_of(data, config, plans=plan_nets(config)))
+    alone = train(trainer_of(data, config, plans=[plan for plan in plan_nets(config) if plan.arm.name == "plain"]))
+    for plan in plan_nets(config)[:2]:
+        assert losses_of(together, plan.net) == pytest.approx(losses_of(alone, plan.net), rel=1e-5)
 
 
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
@@ -267,7 +331,7 @@ def test_a_net_that_runs_away_has_an_infinite_loss_and_its_initial_weights(data,
     history = train(trainer)
     losses = [loss for plan in trainer.plans for loss in losses_of(history, plan.net)]
     assert all(loss == loss for loss in losses), "never NaN, which compares with nothing"
-    initial = BatchedNets.initial(trainer.plans, (4, 12, 9, 3), torch.device("cpu")).tensors()
+    initial = BatchedNets.initial(trainer.plans, trainer.architecture).tensors()
     runaways = 0
     for index, (record, saved) in enumerate(trainer.finish()):
         if record.best_epoch == 0:
@@ -282,7 +346,7 @@ def test_training_rows_measured_are_training_rows(data):
     noise = np.random.default_rng(3).integers(0, 2, data.rows)
     guess = load_dataset(np.random.default_rng(4).normal(size=(data.rows, 20)), noise)
     config = config_of(epochs=40, patience=40, hidden=(64,))
-    trainer = trainer_of(guess, config, plans=[NetPlan(0, "plain", 0, 0.0)])
+    trainer = trainer_of(guess, config, plans=[NetPlan(0, named_arm("plain"), 0, 0.0)])
     last = train(trainer)[-1][0]
     assert last.train_score > 0.95
     assert last.validation_score < 0.8

@@ -1,6 +1,7 @@
 import pytest
 
-from dropnorm.study.records import ARMS, ArmResult, Comparison, EpochsToReach, Interaction, Interval, Recommendation
+from dropnorm.study.arms import DEFAULT as ARMS
+from dropnorm.study.records import ArmResult, Comparison, EpochsToReach, Interaction, Interval, Recommendation
 from dropnorm.study.task import ACCURACY, RMSE, TASKS
 from dropnorm.study.verdict import overfits, recommend, write_verdict
 
@@ -16,6 +17,7 @@ def arm_result(arm, *, difference=WIDE, p=1.0, gap=WIDE, accuracy=0.9, validatio
         arm=arm,
         nets=nets,
         rates=tuple(0.2 for _ in nets),
+        weight_decays=(),
         test_score=around(accuracy),
         test_r2=None,
         test_loss=WIDE,

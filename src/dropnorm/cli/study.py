@@ -27,6 +27,10 @@ dropnorm study houses.csv --target price --task regression
 dropnorm study visits.parquet --target healed --group patient
 
 dropnorm study iris --arms dropout --seeds 5 --json > summary.json
+
+dropnorm study churn.csv --target churned --arms input_dropout+dropout+max_norm,weight_decay
+
+dropnorm study dropnorm-runs/churn-1a2b3c4d/study.toml --seeds 20
 """
 
 
@@ -35,7 +39,7 @@ def study(
         str,
         typer.Argument(
             help="breast_cancer, diabetes, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; or a folder of "
-            "images with one sub-folder per class."
+            "images with one sub-folder per class; or a study file that names all, such as a run's study.toml."
         ),
     ] = "digits",
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
@@ -55,21 +59,31 @@ def study(
     ] = False,
     arms: Annotated[
         str | None,
-        typer.Option(help="Of plain,dropout,batch_norm,dropout+batch_norm; default: all.", show_default=False),
+        typer.Option(
+            help="What to try, with commas, and with a plus where it is done together, of dropout, last_dropout, "
+            "input_dropout, batch_norm, max_norm, weight_decay; default: dropout,batch_norm,dropout+batch_norm."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Repetitions, each with its own split, weights and order.")] = 10,
-    epochs: Annotated[int, typer.Option(help="At most that many.")] = 100,
-    dropout: Annotated[str, typer.Option(help="The rate, or the rates to choose from on validation.")] = "0.1,0.3,0.5",
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128",
-    batch_size: Annotated[int, typer.Option(help="Rows in a batch.")] = 32,
-    learning_rate: Annotated[float, typer.Option(help="Adam's.")] = 1e-3,
-    patience: Annotated[int, typer.Option(help="Epochs without progress on validation before a net stops.")] = 10,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repetitions, each with its own split, weights and order; default: 10.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="At most that many; default: 100.")] = None,
+    dropout: Annotated[
+        str | None, typer.Option(help="The rate, or the rates to choose from on validation; default: 0.1,0.3,0.5.")
+    ] = None,
+    hidden: Annotated[str | None, typer.Option(help="Widths of the hidden layers; default: 128,128.")] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="relu, leaky_relu, gelu, silu, tanh or sigmoid; default: relu.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in a batch; default: 32.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's; default: 0.001.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without progress on validation before a net stops; default: 10.")
+    ] = None,
     validation_size: Annotated[
-        float | None, typer.Option(help="Share of the rows to validate on; default: 0.2.", show_default=False)
+        float | None, typer.Option(help="Share of the rows to validate on; default: 0.2.")
     ] = None,
-    test_size: Annotated[
-        float | None, typer.Option(help="Share of the rows to test on; default: 0.2.", show_default=False)
-    ] = None,
+    test_size: Annotated[float | None, typer.Option(help="Share of the rows to test on; default: 0.2.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: one of its own in dropnorm-runs.")
     ] = None,
@@ -82,7 +96,6 @@ def study(
     same arguments, an interrupted study goes on where it stopped.
     """
     from dropnorm.report import write_report
-    from dropnorm.study.design import checked_arms
     from dropnorm.study.run import plan_study
 
     planned = plan_study(
@@ -95,11 +108,12 @@ def study(
         ignore=ignore or (),
         skip_broken=skip_broken,
         device=device,
-        arms=checked_arms(arms),
+        arms=arms,
         seeds=seeds,
         epochs=epochs,
-        dropout=numbers(dropout, "dropout", float),
-        hidden=numbers(hidden, "hidden", int),
+        dropout=None if dropout is None else numbers(dropout, "dropout", float),
+        hidden=None if hidden is None else numbers(hidden, "hidden", int),
+        activation=activation,
         batch_size=batch_size,
         learning_rate=learning_rate,
         patience=patience,

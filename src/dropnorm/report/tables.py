@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dropnorm.study.records import ArmResult, DataDescription, EpochsToReach, Interval, Quantity, Run, Summary
+from dropnorm.study.records import Arm, ArmResult, DataDescription, EpochsToReach, Interval, Quantity, Run, Summary
 from dropnorm.study.task import RMSE, TASKS, Metric, Scale
 
 NONE = "–"
@@ -96,10 +96,10 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
             "Split",
             f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows{_split(data)}",
         ),
-        ("Arms", ", ".join(config.arms)),
+        ("Arms", ", ".join(arm.name for arm in config.arms)),
         ("Seeds", str(config.seeds)),
-        ("Dropout rates tried", ", ".join(f"{rate:g}" for rate in config.dropout) or NONE),
-        ("Hidden layers", " × ".join(str(width) for width in config.hidden) or "none"),
+        *((f"Arm {arm.name}", _settings(arm)) for arm in config.arms if arm.regularizers),
+        ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
         ("Parameters of a plain net", f"{run.summary.parameters:,}"),
         ("Batch size", f"{config.batch_size:,} ({run.summary.steps_per_epoch:,} steps per epoch)"),
         ("Learning rate", f"{config.learning_rate:g}"),
@@ -181,6 +181,24 @@ def _rates(rates: tuple[float, ...]) -> str:
     if high == 0:
         return NONE
     return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+
+
+def _settings(arm: Arm) -> str:
+    """Write what an arm does, with its numbers."""
+    where = " before the last layer" if arm.where == "last" else ""
+    settings = (
+        (arm.dropout, f"dropout{where} at rate {_choices(arm.dropout)}"),
+        (arm.input_dropout, f"dropout of the inputs at rate {arm.input_dropout:g}"),
+        (arm.batch_norm, "batch norm"),
+        (arm.max_norm, f"max-norm {arm.max_norm or 0:g}"),
+        (arm.weight_decay, f"weight decay {_choices(arm.weight_decay)}"),
+    )
+    return ", ".join(text for used, text in settings if used)
+
+
+def _choices(values: tuple[float, ...]) -> str:
+    """Write the values that an arm may choose from."""
+    return " or ".join(f"{value:g}" for value in sorted(set(values)))
 
 
 def _epochs_to_reach(reach: EpochsToReach) -> str:

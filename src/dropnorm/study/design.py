@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dropnorm._validate import choice, positive, probability, whole
+from dropnorm._validate import choice, positive, whole
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import derive_key
-from dropnorm.study.records import ARMS, ArmName, StudyConfig
+from dropnorm.study.activations import ACTIVATIONS
+from dropnorm.study.arms import RATES, checked_arms, checked_rates
+from dropnorm.study.records import Arm, StudyConfig
 
 STUDY_KEY = 0x64726F706E6F726D  # "dropnorm" in ASCII
 NETS_PER_BLOCK = 64
@@ -28,17 +30,23 @@ class Purpose(IntEnum):
 
 @dataclass(frozen=True)
 class NetPlan:
-    """One net to be trained."""
+    """One net to be trained: an arm, a seed, and one of each of the arm's choices."""
 
     net: int
-    arm: ArmName
+    arm: Arm
     seed: int
     rate: float
+    weight_decay: float = 0.0
 
     @property
-    def batch_norm(self) -> bool:
-        """Whether its hidden layers are batch-normalized."""
-        return "batch_norm" in self.arm
+    def structure(self) -> tuple[bool, ...]:
+        """What must be alike for nets to train together as one: whether each has batch norm, and what few arms have."""
+        return (
+            self.arm.batch_norm,
+            self.arm.input_dropout > 0.0,
+            self.arm.max_norm is not None,
+            bool(self.arm.weight_decay),
+        )
 
 
 def configure(**given: Any) -> StudyConfig:
@@ -47,10 +55,12 @@ def configure(**given: Any) -> StudyConfig:
     Raises:      ArgumentError, ArgumentTypeError for a value out of range.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
+    rates = checked_rates(_sequence(chosen.pop("dropout", RATES), "dropout"))
+    if not rates:
+        raise ArgumentError("dropout=() names no rate: expected at least one, such as 0.2.")
+    chosen["arms"] = checked_arms(chosen.get("arms"), rates)
     config = StudyConfig.model_construct(**chosen)
-    for name in ("hidden", "dropout"):
-        if isinstance(values := getattr(config, name), str) or not isinstance(values, Sequence):
-            raise ArgumentTypeError(f"{name}={values!r} is no list of numbers: expected one such as {_EXAMPLES[name]}.")
+    _sequence(config.hidden, "hidden")
     whole(config.seeds, "seeds", 2, "one seed has no interval")
     whole(config.epochs, "epochs", 1)
     whole(config.batch_size, "batch_size", 2, "batch norm has no variance in a batch of one")
@@ -60,13 +70,7 @@ def configure(**given: Any) -> StudyConfig:
         whole(width, "hidden", 1)
     if not config.hidden:
         raise ArgumentError("hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.")
-    for rate in config.dropout:
-        if not 0.0 < probability(rate, "dropout") < 1.0:
-            raise ArgumentError(
-                f"dropout={rate!r} is no rate to try: expected 0 < dropout < 1. Arm 'plain' has no dropout."
-            )
-    if not config.dropout:
-        raise ArgumentError("dropout=() names no rate: expected at least one, such as 0.2.")
+    choice(config.activation, "activation", ACTIVATIONS)
     for size in ("validation_size", "test_size"):
         if not 0.0 < getattr(config, size) < 0.5:
             raise ArgumentError(
@@ -75,35 +79,29 @@ def configure(**given: Any) -> StudyConfig:
     return StudyConfig(**chosen)
 
 
-def checked_arms(names: str | Sequence[str] | None) -> tuple[ArmName, ...] | None:
-    """The arms in their fixed order, `plain` among them, since the others are compared with it."""
-    if names is None:
-        return None
-    if isinstance(names, str):
-        names = [name.strip() for name in names.split(",")]
-    wanted = {"plain", *(choice(name, "arms", ARMS) for name in names)}
-    if len(wanted) == 1:
-        raise ArgumentError("arms names plain alone: expected another one beside it, to compare plain with.")
-    return tuple(arm for arm in ARMS if arm in wanted)
+def _sequence(values: Any, name: str) -> Sequence[Any]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ArgumentTypeError(f"{name}={values!r} is no list of numbers: expected one such as {_EXAMPLES[name]}.")
+    return values
 
 
 def plan_nets(config: StudyConfig) -> tuple[NetPlan, ...]:
-    """Every net of the study: each arm with each seed, and dropout arms with each rate of the grid."""
-    nets: list[NetPlan] = []
-    for arm in config.arms:
-        rates = sorted(set(config.dropout)) if "dropout" in arm else [0.0]
-        nets += [
-            NetPlan(net=len(nets) + position, arm=arm, seed=seed, rate=rate)
-            for position, (seed, rate) in enumerate((seed, rate) for seed in range(config.seeds) for rate in rates)
-        ]
-    return tuple(nets)
+    """Every net of the study: each arm with each seed, and with each rate and decay that it may choose."""
+    choices = (
+        (arm, seed, rate, decay)
+        for arm in config.arms
+        for seed in range(config.seeds)
+        for rate in sorted(set(arm.dropout)) or [0.0]
+        for decay in sorted(set(arm.weight_decay)) or [0.0]
+    )
+    return tuple(NetPlan(net, *choice) for net, choice in enumerate(choices))
 
 
 def plan_blocks(nets: Sequence[NetPlan]) -> tuple[tuple[NetPlan, ...], ...]:
-    """Nets of one shape train together: those without batch norm, and those with."""
+    """Nets of one structure train together, those of the same seed side by side as far as they fit."""
     blocks: list[tuple[NetPlan, ...]] = []
-    for batch_norm in (False, True):
-        alike = [net for net in nets if net.batch_norm == batch_norm]
+    for structure in sorted({net.structure for net in nets}):
+        alike = [net for net in nets if net.structure == structure]
         blocks += [tuple(alike[start : start + NETS_PER_BLOCK]) for start in range(0, len(alike), NETS_PER_BLOCK)]
     return tuple(blocks)
 

@@ -5,18 +5,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import pairwise
 from pathlib import Path
 
 import torch
 
+from dropnorm.study.architecture import Architecture
 from dropnorm.study.dataset import Dataset
 from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
 from dropnorm.study.files import write_atomically
 from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.parts import Parts, Standardization, standardize_target
+from dropnorm.study.parts import Parts, standardize_target
 from dropnorm.study.records import ArmName, Run, StudyConfig, Summary, TaskName, Timing
 from dropnorm.study.saved_model import ModelDescription, SavedModel, model_of
+from dropnorm.study.standardization import Standardization
 from dropnorm.study.statistics import interaction, summarize_arms
 from dropnorm.study.store import SUMMARY_NAME, Store
 from dropnorm.study.task import TASKS
@@ -50,7 +51,12 @@ def execute(
 ) -> tuple[Run, SavedModel]:
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
     parts = Parts.prepare(dataset, config)
-    widths = (dataset.encoding.features, *config.hidden, dataset.encoding.outputs)
+    architecture = Architecture(
+        features=dataset.encoding.features,
+        hidden=config.hidden,
+        outputs=dataset.encoding.outputs,
+        activation=config.activation,
+    )
     task = dataset.encoding.task
     plans = plan_nets(config)
     blocks = plan_blocks(plans)
@@ -60,15 +66,15 @@ def execute(
             _train_block(
                 store,
                 index,
-                BlockTrainer(block, parts, widths, config, OBJECTIVES[task], store.block(index)[0]),
+                BlockTrainer(block, parts, architecture, config, OBJECTIVES[task], store.block(index)[0]),
                 plans,
                 done,
                 task,
                 progress,
             )
         done += len(block)
-    summary = _summarize(store, dataset, parts, config, widths)
-    model = _recommended_model(store, summary, dataset, parts, widths)
+    summary = _summarize(store, dataset, parts, config, architecture)
+    model = _recommended_model(store, summary, dataset, parts, architecture)
     timing = Timing(
         seconds=store.seconds(),
         processor=processor_name(config.device),
@@ -104,7 +110,7 @@ def _train_block(
             )
             progress(
                 Progress(
-                    arms=tuple(dict.fromkeys(plan.arm for plan in trainer.plans)),
+                    arms=tuple(dict.fromkeys(plan.arm.name for plan in trainer.plans)),
                     epoch=trainer.epoch,
                     epochs=trainer.config.epochs,
                     nets_in_training=len(trainer.active),
@@ -120,21 +126,24 @@ def _train_block(
     store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at)
 
 
-def _summarize(store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, widths: Sequence[int]) -> Summary:
+def _summarize(
+    store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: Architecture
+) -> Summary:
     nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
     task = TASKS[data.task]
     resolution = task.metric.resolution(data.test_rows)
     test_share = data.test_rows / (data.rows - data.test_rows)
     steps = parts.steps_per_epoch(config.batch_size)
-    arms = summarize_arms(nets, epochs, config.arms, task.metric, test_share, steps, resolution)
-    both = interaction(nets, config.arms, test_share, resolution)
+    names = [arm.name for arm in config.arms]
+    arms = summarize_arms(nets, epochs, names, task.metric, test_share, steps, resolution)
+    both = interaction(nets, names, test_share, resolution)
     recommendation = recommend(arms, nets, task.metric, test_share)
     return Summary(
         dropnorm_version=version("dropnorm"),
         data=data,
         config=config,
         steps_per_epoch=steps,
-        parameters=sum(inputs * outputs + outputs for inputs, outputs in pairwise(widths)),
+        parameters=architecture.parameters,
         arms=arms,
         interaction=both,
         overfitting=overfits(arms[0]),
@@ -144,16 +153,16 @@ def _summarize(store: Store, dataset: Dataset, parts: Parts, config: StudyConfig
 
 
 def _recommended_model(
-    store: Store, summary: Summary, dataset: Dataset, parts: Parts, widths: Sequence[int]
+    store: Store, summary: Summary, dataset: Dataset, parts: Parts, architecture: Architecture
 ) -> SavedModel:
     chosen = summary.recommendation
     split = parts.splits[chosen.seed]
-    standardization = Standardization.learn(dataset.features[split.train])
+    standardization = Standardization.learn(dataset.features, split.train)
     _, target_mean, target_scale = standardize_target(dataset, split)
     description = ModelDescription(
-        arm=chosen.arm,
+        arm=next(arm for arm in summary.config.arms if arm.name == chosen.arm),
         rate=chosen.rate,
-        widths=tuple(widths),
+        architecture=architecture,
         mean=tuple(standardization.mean.tolist()),
         scale=tuple(standardization.scale.tolist()),
         target_mean=target_mean,

@@ -5,62 +5,34 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from dropnorm.study.dataset import Dataset
 from dropnorm.study.records import StudyConfig
 from dropnorm.study.splitting import Split, split_rows
-
-FARTHEST = 1e6  # standard deviations
-
-
-@dataclass(frozen=True)
-class Standardization:
-    """Mean and scale of each feature in one seed's training part; a missing value becomes the mean, which is 0."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def learn(cls, features: np.ndarray) -> "Standardization":
-        """From the rows of a training part, missing values left out."""
-        # A feature that is missing throughout the training part has no mean; it stays 0 for every row.
-        present = np.where(np.isnan(features).all(axis=0), 0.0, features)
-        scaler = StandardScaler().fit(present)
-        return cls(mean=scaler.mean_, scale=scaler.scale_)
-
-    def apply(self, features: np.ndarray) -> np.ndarray:
-        """Standardized features in float32."""
-        # Cut, far out, so that a single absurd value cannot overflow float32 inside a net.
-        standardized = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
-        return np.where(np.isnan(standardized), 0.0, standardized).astype(np.float32)
+from dropnorm.study.standardization import Standardization, StandardizedFeatures
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Every seed's split of the standardized data. A row of seed s is found at s * rows + row."""
+    """Every seed's split of the standardized data."""
 
-    features: Tensor  # (seeds * rows, features)
-    targets: Tensor  # (seeds * rows,), int64 of classes, standardized float32 of a quantity
+    features: StandardizedFeatures
+    targets: Tensor  # (rows,) int64 of classes, or (seeds, rows) float32 of a quantity, standardized
     target_scale: Tensor  # (seeds,), float64: how much of the target's unit a standardized one is
-    rows: int
     splits: tuple[Split, ...]
 
     @classmethod
     def prepare(cls, dataset: Dataset, config: StudyConfig) -> "Parts":
         """Split and standardize the data for each seed of the study."""
         splits = tuple(split_rows(dataset, seed, config) for seed in range(config.seeds))
-        standardized = [
-            Standardization.learn(dataset.features[split.train]).apply(dataset.features) for split in splits
-        ]
-        targets = [standardize_target(dataset, split) for split in splits]
         device = torch.device(config.device)
+        targets = [standardize_target(dataset, split) for split in splits]
+        values = dataset.targets if dataset.encoding.classes else np.stack([one for one, _, _ in targets])
         return cls(
-            features=torch.from_numpy(np.concatenate(standardized)).to(device),
-            targets=torch.from_numpy(np.concatenate([values for values, _, _ in targets])).to(device),
+            features=StandardizedFeatures.prepare(dataset.features, splits, device),
+            targets=torch.from_numpy(values).to(device),
             target_scale=torch.tensor([scale for _, _, scale in targets], dtype=torch.float64),
-            rows=dataset.rows,
             splits=splits,
         )
 
@@ -92,13 +64,13 @@ class Parts:
 
     def take(self, seeds: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features (nets, batch, features) and targets (nets, batch) of rows (nets, batch), for each net by its seed."""
-        flat = (seeds[:, None] * self.rows + rows).reshape(-1)
-        return self.features.index_select(0, flat).view(*rows.shape, -1), self.targets[flat].view(rows.shape)
+        targets = self.targets[rows] if self.targets.ndim == 1 else self.targets[seeds[:, None], rows]
+        return self.features.take(seeds, rows), targets
 
     def target_variance(self, seed: int, part: str) -> float:
-        """The variance of the standardized target in a part of one seed's."""
+        """The variance of a quantity, standardized, in a part of one seed's."""
         rows = torch.from_numpy(getattr(self.splits[seed], part)).to(self.targets.device)
-        return float(self.targets[seed * self.rows + rows].double().var(correction=0))
+        return float(self.targets[seed][rows].double().var(correction=0))
 
 
 def standardize_target(dataset: Dataset, split: Split) -> tuple[np.ndarray, float, float]:
@@ -106,5 +78,7 @@ def standardize_target(dataset: Dataset, split: Split) -> tuple[np.ndarray, floa
     if dataset.encoding.classes:
         return dataset.targets, 0.0, 1.0
     column = dataset.targets[:, None]
-    standardization = Standardization.learn(column[split.train])
+    learned = Standardization.learn(column, split.train)
+    # A quantity that is constant in training keeps its unit, so that its errors are seen.
+    standardization = Standardization(learned.mean, np.where(np.isfinite(learned.scale), learned.scale, 1.0))
     return standardization.apply(column)[:, 0], float(standardization.mean[0]), float(standardization.scale[0])

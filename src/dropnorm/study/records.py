@@ -7,12 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 TaskName = Literal["classification", "regression"]
-ArmName = Literal["plain", "dropout", "batch_norm", "dropout+batch_norm"]
-ARMS: tuple[ArmName, ...] = ("plain", "dropout", "batch_norm", "dropout+batch_norm")
-"""Every arm, the simplest first; `plain` is the one that the others are compared with."""
+ArmName = str
+ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 
 
 class Record(BaseModel):
@@ -21,14 +20,50 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
+class Arm(Record):
+    """A way to regularize a net; nets of all arms are alike but for it.
+
+    Args:        name: what it is called; dropout: rates in (0, 1) to choose from on validation, none for no dropout; where:
+                 after every hidden layer, or after the last one alone; input_dropout: the rate of the features; batch_norm:
+                 before every activation; max_norm: the largest norm of the weights into a hidden unit; weight_decay:
+                 decoupled from the gradient, per step times the learning rate, values to choose from on validation.
+    Example:
+        >>> import dropnorm as dn
+        >>> arm = dn.Arm(name="as in 2014", input_dropout=0.2, dropout=(0.5,), max_norm=3.0)
+        >>> arm.regularizers
+        ('dropout', 'input_dropout', 'max_norm')
+    """
+
+    name: str
+    dropout: tuple[float, ...] = ()
+    where: Literal["hidden", "last"] = "hidden"
+    input_dropout: float = 0.0
+    batch_norm: bool = False
+    max_norm: float | None = None
+    weight_decay: tuple[float, ...] = ()
+
+    @property
+    def regularizers(self) -> tuple[str, ...]:
+        """The parts that it is made of, by the names of `dropnorm.study.arms.WORDS`."""
+        parts = {
+            "dropout": bool(self.dropout) and self.where == "hidden",
+            "last_dropout": bool(self.dropout) and self.where == "last",
+            "input_dropout": self.input_dropout > 0.0,
+            "batch_norm": self.batch_norm,
+            "max_norm": self.max_norm is not None,
+            "weight_decay": bool(self.weight_decay),
+        }
+        return tuple(name for name, used in parts.items() if used)
+
+
 class StudyConfig(Record):
     """Everything that decides a study's numbers, besides the data."""
 
-    arms: tuple[ArmName, ...] = ARMS
+    arms: tuple[Arm, ...]
     seeds: int = 10
     epochs: int = 100
-    dropout: tuple[float, ...] = (0.1, 0.3, 0.5)
     hidden: tuple[int, ...] = (128, 128)
+    activation: ActivationName = "relu"
     batch_size: int = 32
     learning_rate: float = 1e-3
     patience: int = 10
@@ -95,6 +130,7 @@ class NetRecord(Record):
     arm: ArmName
     seed: int
     rate: float
+    weight_decay: float = 0.0
     epochs: int
     best_epoch: int
     train_loss: float
@@ -133,6 +169,7 @@ class ArmResult(Record):
     arm: ArmName
     nets: tuple[int, ...]
     rates: tuple[float, ...]
+    weight_decays: tuple[float, ...]
     test_score: Interval
     test_r2: Interval | None
     test_loss: Interval
@@ -160,13 +197,14 @@ class Recommendation(Record):
     net: int
     seed: int
     rate: float
+    weight_decay: float = 0.0
     test_score: float
 
 
 class Summary(Record):
     """A finished study. The same study gives the same summary to the byte; timings are kept elsewhere."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     dropnorm_version: str
     data: DataDescription
     config: StudyConfig

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,13 +11,16 @@ from typing import Any
 import torch
 
 from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
-from dropnorm.study.design import checked_arms, configure, plan_nets
+from dropnorm.study.design import configure, plan_nets
 from dropnorm.study.execution import Progress, execute
-from dropnorm.study.records import Run, StudyConfig, Summary, TaskName
+from dropnorm.study.files import write_atomically
+from dropnorm.study.records import ActivationName, Arm, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
 from dropnorm.study.splitting import check_splittable
 from dropnorm.study.store import STORE_NAME, Store
+from dropnorm.study.study_file import STUDY_FILE_NAME, is_study_file, read_study_file, study_file
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ class PlannedStudy:
 
     dataset: Dataset
     config: StudyConfig
-    command: str
+    data: dict[str, Any]  # the arguments about the data, as they were given
+
+    @property
+    def command(self) -> str:
+        """What repeats it, wherever it is kept."""
+        return command_of(self.data, self.config, None)
 
     @property
     def nets(self) -> int:
@@ -63,7 +70,10 @@ class PlannedStudy:
         """Run it, in a folder or in memory."""
         store = self._open_store(folder)
         try:
-            run, model = execute(store, folder, self.dataset, self.config, self.command, progress)
+            if folder is not None:
+                write_atomically(folder / STUDY_FILE_NAME, study_file(self.data, self.config, folder))
+            command = command_of(self.data, self.config, folder)
+            run, model = execute(store, folder, self.dataset, self.config, command, progress)
         finally:
             store.close()
         return Study(run=run, model=model, folder=folder)
@@ -114,11 +124,12 @@ def run_study(
     time: Any = None,
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
-    arms: str | Sequence[str] | None = None,
+    arms: str | Sequence[str | Arm] | Mapping[str, Mapping[str, Any]] | None = None,
     seeds: int | None = None,
     epochs: int | None = None,
     dropout: float | Sequence[float] | None = None,
     hidden: Sequence[int] | None = None,
+    activation: ActivationName | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     patience: int | None = None,
@@ -139,11 +150,15 @@ def run_study(
                  test: a test part of its own for all seeds, of any kind that X may be, or a pair (X, y); group: a column,
                  or one value per row; no group is in two parts; time: a column, or one value per row: earlier rows train,
                  later ones validate, the latest test. The columns of group and time are no features.
-                 arms: of "plain", "dropout", "batch_norm", "dropout+batch_norm", default all; plain is always there.
+                 arms: names of what to try, joined by plus where it is done together, of "dropout", "last_dropout",
+                 "input_dropout", "batch_norm", "max_norm" and "weight_decay" (`dropnorm.study.arms.named_arm` says what each
+                 does), `Arm`s, or a mapping of names to settings, which are those of `Arm`; default: "dropout", "batch_norm"
+                 and "dropout+batch_norm"; plain is always there.
                  seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
                  epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
-                 stops, default 10. dropout: one rate or a grid of rates in (0, 1), default (0.1, 0.3, 0.5); of a grid, each
-                 seed takes the best on validation. hidden: widths of the hidden layers, default (128, 128).
+                 stops, default 10. dropout: one rate or a grid of rates in (0, 1) for arms that are given by name, default
+                 (0.1, 0.3, 0.5); of a grid, each seed takes the best on validation. hidden: widths of the hidden layers,
+                 default (128, 128); activation: "relu" (default), "leaky_relu", "gelu", "silu", "tanh" or "sigmoid".
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
                  validation_size, test_size: shares of the rows, or of the groups, default 0.2 each.
                  device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
@@ -173,11 +188,12 @@ def run_study(
         ignore=ignore,
         skip_broken=skip_broken,
         device=device,
-        arms=checked_arms(arms),
+        arms=arms,
         seeds=seeds,
         epochs=epochs,
         dropout=(dropout,) if isinstance(dropout, int | float) else dropout,
         hidden=hidden,
+        activation=activation,
         batch_size=batch_size,
         learning_rate=learning_rate,
         patience=patience,
@@ -201,20 +217,34 @@ def plan_study(
     device: str | torch.device = "auto",
     **given: Any,
 ) -> PlannedStudy:
-    """Check data and arguments, which are those of `run_study`, without writing or training anything."""
+    """Check data and arguments, which are those of `run_study`, without writing or training anything.
+
+    X may also be the path of a study file, whose keys are the names of these arguments.
+    """
+    data = {"data": X, "target": target, "task": task, "test": test, "group": group, "time": time}
+    data |= {"ignore": [ignore] if isinstance(ignore, str) else list(ignore), "skip_broken": skip_broken}
+    if is_study_file(X):
+        # What is given beside a study file goes before what is in it.
+        written = read_study_file(X)
+        data = {name: written.get(name) if name == "data" or _is_left_out(data[name]) else data[name] for name in data}
+        given = written | {name: value for name, value in given.items() if value is not None}
+        given = {name: value for name, value in given.items() if name not in data}
+        device = given.pop("device", device) if device == "auto" else device
     config = configure(device=_device(device), **given)
-    split = {"test": test, "group": group, "time": time}
-    dataset = load_dataset(X, y, target=target, task=task, **split, ignore=ignore, skip_broken=skip_broken)
+    arguments = {name: value for name, value in data.items() if name != "data" and not _is_left_out(value)}
+    dataset = load_dataset(data["data"], y, **arguments)
     if dataset.given_test and given.get("test_size") is not None:
         raise ArgumentError(
             f"test_size={config.test_size} is given beside a test part: expected one of them. Leave test_size out."
         )
     check_splittable(dataset, config)
-    source = str(X) if isinstance(X, str | Path) else None
-    ignore = [ignore] if isinstance(ignore, str) else ignore
-    given_data = {"target": target, "task": task, **split, "ignore": list(ignore), "skip_broken": skip_broken}
-    command = _command(source, given_data, config)
-    return PlannedStudy(dataset, config, command)
+    source = data["data"]
+    return PlannedStudy(dataset, config, data | {"data": str(source) if isinstance(source, str | Path) else None})
+
+
+def _is_left_out(value: Any) -> bool:
+    """Whether an argument about the data was not given; arrays, which have no truth value, were."""
+    return value is None or value is False or (isinstance(value, str | list) and not value)
 
 
 def _device(device: str | torch.device) -> str:
@@ -229,44 +259,3 @@ def _device(device: str | torch.device) -> str:
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise ArgumentError(f"device={str(device)!r} is not there: torch sees no CUDA device. Use device='cpu'.")
     return str(device)
-
-
-def _command(source: str | None, data: dict[str, Any], config: StudyConfig) -> str:
-    """What repeats the study: a command line, or a call in Python where the data came from memory."""
-    default = StudyConfig()
-    changed = {
-        name: getattr(config, name)
-        for name in StudyConfig.model_fields
-        if getattr(config, name) != getattr(default, name)
-    }
-    if torch.cuda.is_available():
-        # "auto" would choose for itself
-        changed["device"] = config.device
-    given = {name: value for name, value in data.items() if not _is_empty(value)} | changed
-    in_memory = [name for name in ("test", "group", "time") if not isinstance(given.get(name, ""), str | Path)]
-    if source is None or in_memory:
-        start = ["X", *([] if "target" in given else ["y"])] if source is None else [repr(source)]
-        arguments = [f"{name}={name if name in in_memory else repr(value)}" for name, value in given.items()]
-        return f"dropnorm.run_study({', '.join([*start, *arguments])})"
-    words = ["dropnorm", "study", source]
-    for name, value in given.items():
-        words += _option(f"--{name.replace('_', '-')}", value)
-    return shlex.join(words)
-
-
-def _is_empty(value: Any) -> bool:
-    """Whether an option was left out; arrays, which have no truth value, are there."""
-    return value is None or value is False or (isinstance(value, list) and not value)
-
-
-def _option(name: str, value: Any) -> list[str]:
-    """An option as words: a list of names is given one by one, numbers with commas, and what is true by its name alone."""
-    match value:
-        case True:
-            return [name]
-        case list():
-            return [word for item in value for word in (name, str(item))]
-        case tuple():
-            return [name, ",".join(str(item) for item in value)]
-        case _:
-            return [name, str(value)]

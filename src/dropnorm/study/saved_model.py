@@ -15,12 +15,14 @@ from torch import Tensor
 
 from dropnorm import nn
 from dropnorm.errors import RunError
+from dropnorm.study.activations import ACTIVATIONS
+from dropnorm.study.architecture import Architecture
 from dropnorm.study.encoding import Encoding
 from dropnorm.study.files import write_atomically
 from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.parts import Standardization
-from dropnorm.study.records import SCHEMA_VERSION, ArmName, Record
+from dropnorm.study.records import SCHEMA_VERSION, Arm, Record
 from dropnorm.study.sources.opening import open_features
+from dropnorm.study.standardization import Standardization
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
@@ -30,10 +32,10 @@ _ROWS_AT_ONCE = 65536
 class ModelDescription(Record):
     """Everything about a saved net but its weights."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
-    arm: ArmName
+    schema_version: Literal[3] = SCHEMA_VERSION
+    arm: Arm
     rate: float
-    widths: tuple[int, ...]
+    architecture: Architecture
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     target_mean: float
@@ -135,14 +137,14 @@ def _transposed(weight: Tensor) -> Tensor:
 
 def _build(description: ModelDescription) -> torch.nn.Sequential:
     """The net as a user would write it."""
-    batch_norm = "batch_norm" in description.arm
-    modules: list[torch.nn.Module] = []
-    *hidden, output = pairwise(description.widths)
-    for inputs, outputs in hidden:
-        modules.append(torch.nn.Linear(inputs, outputs, bias=not batch_norm))
-        if batch_norm:
+    arm, architecture = description.arm, description.architecture
+    modules: list[torch.nn.Module] = [nn.Dropout(arm.input_dropout)] if arm.input_dropout else []
+    *hidden, output = pairwise(architecture.widths)
+    for layer, (inputs, outputs) in enumerate(hidden):
+        modules.append(torch.nn.Linear(inputs, outputs, bias=not arm.batch_norm))
+        if arm.batch_norm:
             modules.append(nn.BatchNorm1d(outputs))
-        modules.append(torch.nn.ReLU())
-        if description.rate:
+        modules.append(ACTIVATIONS[architecture.activation].module())
+        if description.rate and (arm.where == "hidden" or layer == len(hidden) - 1):
             modules.append(nn.Dropout(description.rate))
     return torch.nn.Sequential(*modules, torch.nn.Linear(*output))

@@ -67,12 +67,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def choose_nets(nets: Sequence[NetRecord], arm: ArmName) -> list[NetRecord]:
-    """For each seed the arm's net whose rate was best on that seed's own validation part (ties: the smaller rate)."""
+    """For each seed the arm's net that was best on that seed's own validation part (ties: the smaller rate and decay)."""
     by_seed: dict[int, list[NetRecord]] = {}
     for net in nets:
         if net.arm == arm:
             by_seed.setdefault(net.seed, []).append(net)
-    return [min(by_seed[seed], key=lambda net: (net.validation_loss, net.rate)) for seed in sorted(by_seed)]
+    return [
+        min(by_seed[seed], key=lambda net: (net.validation_loss, net.rate, net.weight_decay))
+        for seed in sorted(by_seed)
+    ]
 
 
 def summarize_arms(
@@ -102,6 +105,7 @@ def summarize_arms(
             arm=arm,
             nets=tuple(net.net for net in chosen[arm]),
             rates=tuple(net.rate for net in chosen[arm]),
+            weight_decays=tuple(net.weight_decay for net in chosen[arm]),
             test_score=score_interval([net.test_score for net in chosen[arm]], test_share, metric.highest),
             test_r2=_r2_interval(chosen[arm], test_share),
             test_loss=interval([net.test_loss for net in chosen[arm]], test_share),
@@ -136,7 +140,7 @@ def interaction(
     nets: Sequence[NetRecord], arms: Sequence[ArmName], test_share: float, resolution: float = 0.0
 ) -> Interaction | None:
     """Whether dropout and batch norm do more, or less, together than the sum of what each does alone."""
-    if len(arms) < 4:
+    if not {"plain", "dropout", "batch_norm", "dropout+batch_norm"} <= set(arms):
         return None
     score = {arm: np.array([net.test_score for net in choose_nets(nets, arm)]) for arm in arms}
     alone = score["dropout"] + score["batch_norm"]

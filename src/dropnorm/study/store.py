@@ -27,10 +27,10 @@ CREATE TABLE epochs (
   validation_score REAL NOT NULL, PRIMARY KEY (net, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE nets (
-  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL, epochs INTEGER NOT NULL,
-  best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL, train_score REAL NOT NULL, validation_loss REAL NOT NULL,
-  validation_score REAL NOT NULL, test_loss REAL NOT NULL, test_score REAL NOT NULL, test_r2 REAL,
-  weights BLOB NOT NULL
+  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL, weight_decay REAL NOT NULL,
+  epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL, train_score REAL NOT NULL,
+  validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL, test_score REAL NOT NULL,
+  test_r2 REAL, weights BLOB NOT NULL
 ) STRICT;
 """
 

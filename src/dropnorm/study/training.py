@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from dropnorm.study.architecture import Architecture
 from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.objective import Objective
@@ -27,15 +28,15 @@ class BlockTrainer:
         self,
         plans: Sequence[NetPlan],
         parts: Parts,
-        widths: Sequence[int],
+        architecture: Architecture,
         config: StudyConfig,
         objective: Objective,
         state: bytes | None,
     ) -> None:
         self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
-        self.device = parts.features.device
+        self.device, self.architecture = parts.targets.device, architecture
         self.steps_per_epoch = parts.steps_per_epoch(config.batch_size)
-        nets = BatchedNets.initial(plans, widths, self.device)
+        nets = BatchedNets.initial(plans, architecture, self.device)
         if state is None:
             self.epoch = 0
             self.active = torch.arange(len(plans))
@@ -66,7 +67,9 @@ class BlockTrainer:
             loss = self.objective.losses(outputs, y, "sum") / batch
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            self.nets.decay(self.config.learning_rate)
             self.optimizer.step()
+            self.nets.constrain()
         self.epoch += 1
         self.epochs[self.active] = self.epoch
         records = self._measure(plans)
@@ -83,9 +86,10 @@ class BlockTrainer:
         for index, plan in enumerate(self.plans):
             record = NetRecord(
                 net=plan.net,
-                arm=plan.arm,
+                arm=plan.arm.name,
                 seed=plan.seed,
                 rate=plan.rate,
+                weight_decay=plan.weight_decay,
                 epochs=int(self.epochs[index]),
                 best_epoch=int(self.best_epoch[index]),
                 train_loss=train[0][index],
@@ -94,7 +98,7 @@ class BlockTrainer:
                 validation_score=validation[1][index],
                 test_loss=test[0][index],
                 test_score=test[1][index],
-                test_r2=self.objective.r2(test[0][index], self.parts.target_variance(plan.seed, "test")),
+                test_r2=self._r2(test[0][index], plan.seed),
             )
             yield record, save({name: tensor[index].cpu().contiguous() for name, tensor in self.best.items()})
 
@@ -131,7 +135,7 @@ class BlockTrainer:
     def _nets_of(self, plans: Sequence[NetPlan], tensors: dict[str, Tensor]) -> BatchedNets:
         running = {name: tensor for name, tensor in tensors.items() if "running" in name}
         parameters = {name: tensor for name, tensor in tensors.items() if name not in running}
-        return BatchedNets(self.plans[0].batch_norm, [plan.rate for plan in plans], parameters, running)
+        return BatchedNets(plans, self.architecture.activation, parameters, running)
 
     def _continue_with(self, nets: BatchedNets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
@@ -177,6 +181,12 @@ class BlockTrainer:
             )
             for index, plan in enumerate(plans)
         ]
+
+    def _r2(self, loss: float, seed: int) -> float | None:
+        """The share of the test part's variance that a net explains, of a quantity."""
+        return (
+            self.objective.r2(loss, self.parts.target_variance(seed, "test")) if self.parts.targets.ndim > 1 else None
+        )
 
     @torch.no_grad()
     def _keep_best(self, losses: Sequence[float]) -> None:

@@ -3,17 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dropnorm.study.records import ArmName, ArmResult, Interaction, Interval, NetRecord, Recommendation
+from dropnorm.study.arms import words as arm_words
+from dropnorm.study.records import ArmResult, Interaction, Interval, NetRecord, Recommendation
 from dropnorm.study.statistics import standard_error
 from dropnorm.study.task import Metric, Scale, Task
 
 SIGNIFICANCE = 0.05
-ARM_WORDS: dict[ArmName, str] = {
-    "plain": "the plain net",
-    "dropout": "dropout",
-    "batch_norm": "batch norm",
-    "dropout+batch_norm": "dropout with batch norm",
-}
 
 
 def overfits(plain: ArmResult) -> bool:
@@ -42,6 +37,7 @@ def recommend(
         net=net.net,
         seed=net.seed,
         rate=net.rate,
+        weight_decay=net.weight_decay,
         test_score=net.test_score,
     )
 
@@ -94,12 +90,12 @@ class _Words:
             assert arm.comparison is not None
             if arm.comparison.p_holm < SIGNIFICANCE:
                 change = "raises" if arm.comparison.interval.mean > 0 else "lowers"
-                found.append(f"{ARM_WORDS[arm.arm]} {change} test {name} by {self.size(arm.comparison.interval)}")
+                found.append(f"{arm_words(arm.arm)} {change} test {name} by {self.size(arm.comparison.interval)}")
             else:
                 silent.append(arm)
         parts = ["; ".join(found)] if found else []
         if silent:
-            names = _joined([ARM_WORDS[arm.arm] for arm in silent])
+            names = _joined([arm_words(arm.arm) for arm in silent])
             change = "changes" if len(silent) == 1 else "change"
             parts.append(f"there is no evidence that {names} {change} test {name} ({self.spans(silent)})")
         text = "; ".join(parts)
@@ -110,14 +106,15 @@ class _Words:
         return f"Together, dropout and batch norm give {more} than the sum of what each gives alone, by {self.size(interval)}."
 
     def on_recommendation(self, recommendation: Recommendation) -> str:
-        words = ARM_WORDS[recommendation.arm]
+        words = arm_words(recommendation.arm)
         rate = f" at rate {recommendation.rate:g}" if recommendation.rate else ""
+        rate += f" with decay {recommendation.weight_decay:g}" if recommendation.weight_decay else ""
         score = f"The saved net {self.task.on_test_rows.format(test=self.scale.write(recommendation.test_score))}."
         if recommendation.arm == recommendation.best_arm == "plain":
             return f"Use {words}: nothing is better on validation. {score}"
         if recommendation.arm == recommendation.best_arm:
             return f"Use {words}{rate}: best on validation, and nothing simpler comes within one standard error of it. {score}"
-        best = ARM_WORDS[recommendation.best_arm]
+        best = arm_words(recommendation.best_arm)
         return f"Use {words}{rate}: the simplest within one standard error of the best on validation, {best}. {score}"
 
     def difference(self, interval: Interval) -> str:
