@@ -42,6 +42,13 @@ def test_what_is_not_given_takes_its_default():
             {"hidden": ()},
             "hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.",
         ),
+        ({"channels": (8, 0)}, "channels=0 is too small: expected at least 1."),
+        ({"net": "cnn"}, "net='cnn' is unknown: expected one of 'dense', 'conv'."),
+        (
+            {"activation": "rellu"},
+            "activation='rellu' is unknown: expected one of 'relu', 'leaky_relu', 'gelu', 'silu', 'tanh', 'sigmoid'. Did you "
+            "mean 'relu'?",
+        ),
         ({"dropout": ()}, "dropout=() names no rate: expected at least one, such as 0.2."),
         (
             {"dropout": (0.2, 0.0)},
@@ -105,6 +112,13 @@ def test_blocks_hold_every_net_once_and_only_nets_of_one_shape():
     assert all(len({net.structure for net in block}) == 1 for block in blocks)
     assert all(0 < len(block) <= NETS_PER_BLOCK for block in blocks)
     assert len(blocks) == 2 * -(-160 // NETS_PER_BLOCK)
+
+
+def test_large_nets_train_in_smaller_blocks():
+    nets = plan_nets(configure(seeds=10, arms="batch_norm"))
+    sizes = {len(block) for block in plan_blocks(nets, numbers=2**25 // 3)}
+    assert sizes == {3, 1}
+    assert {len(block) for block in plan_blocks(nets, numbers=2**40)} == {1}
 
 
 def test_keys_of_different_seeds_purposes_epochs_and_steps_all_differ():

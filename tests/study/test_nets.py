@@ -3,10 +3,12 @@ import torch
 import torch.nn.functional as F
 
 from dropnorm.random import keep_mask
+from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.architecture import Architecture
 from dropnorm.study.arms import named_arm
 from dropnorm.study.design import NetPlan
 from dropnorm.study.nets import EPS, MOMENTUM, BatchedNets
+from dropnorm.study.records import Arm
 
 SHAPE = Architecture(features=5, hidden=(33, 17), outputs=3)
 KEYS = torch.tensor([11, -22, 33])
@@ -130,15 +132,86 @@ def test_batch_norm_makes_hidden_biases_useless_and_starts_as_the_identity():
         assert torch.equal(nets.running[f"{layer}.norm.running_var"], torch.ones(3, width))
 
 
-def test_the_initial_distribution_is_that_of_torchs_linear():
-    inputs, outputs = 64, 512
-    nets = BatchedNets.initial(plans("plain"), Architecture(features=inputs, hidden=(outputs,), outputs=2))
-    torchs = torch.nn.Linear(inputs, outputs)
-    for name, theirs in torchs.named_parameters():
-        ours = nets.parameters[f"0.linear.{name}"][0]
-        bound = inputs**-0.5
-        assert ours.abs().max() <= bound
-        # A uniform's deviation over n draws; five standard errors of it, a false alarm below 1e-6.
-        deviation, error = bound / 3**0.5, bound * (4 / 45) ** 0.5 / (2 * (1 / 3) ** 0.5 * ours.numel() ** 0.5)
-        assert abs(float(ours.square().mean().sqrt()) - deviation) < 5 * error
-        assert abs(float(theirs.detach().square().mean().sqrt()) - deviation) < 5 * error
+IMAGES = Architecture(features=3 * 7 * 6, hidden=(11,), outputs=4, image=(3, 7, 6), channels=(5, 8))
+
+
+def conv_net(nets: BatchedNets, index: int) -> tuple[list[torch.nn.Module], list[torch.nn.Module]]:
+    """The convolutions and the dense layers of one net as torch's modules, each with its norm or an identity."""
+    convolutions, dense = [], []
+    for layer in range(4):
+        kind = "conv" if layer < 2 else "linear"
+        weight = nets.parameters[f"{layer}.{kind}.weight"][index].detach()
+        bias = nets.parameters.get(f"{layer}.{kind}.bias")
+        module = torch.nn.Conv2d(*weight.shape[1::-1], 3, padding=1) if layer < 2 else torch.nn.Linear(*weight.shape)
+        with torch.no_grad():
+            module.weight.copy_(weight if layer < 2 else weight.T)
+            module.bias.copy_(torch.zeros(len(module.bias)) if bias is None else bias[index])
+        norm = torch.nn.Identity()
+        if f"{layer}.norm.weight" in nets.parameters:
+            norm = (torch.nn.BatchNorm2d if layer < 2 else torch.nn.BatchNorm1d)(len(module.bias), eps=EPS)
+            names = ("weight", "bias", "running_mean", "running_var")
+            state = {name: nets.tensors()[f"{layer}.norm.{name}"][index].detach().clone() for name in names}
+            norm.load_state_dict(state, strict=False)
+        (convolutions if layer < 2 else dense).append(torch.nn.Sequential(module, norm))
+    return convolutions, dense
+
+
+def conv_forward(modules, x, activation, rate=0.0, key=None):
+    """x (batch, channels, height, width) through one net, with the contract's masks if there is a key."""
+    convolutions, dense = modules
+    for site, module in enumerate(convolutions):
+        x = activation(module(x))
+        if key is not None:
+            keep = keep_mask(key, torch.arange(len(x)), x.shape[1], [rate], site)
+            x = x * keep[:, :, None, None] / (1 - rate)
+        x = F.max_pool2d(x, 2)
+    x = activation(dense[0](x.flatten(1)))
+    if key is not None:
+        x = x * keep_mask(key, torch.arange(len(x)), x.shape[1], [rate], 2) / (1 - rate)
+    return dense[1](x)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+@pytest.mark.parametrize("arm", ["plain", "dropout", "batch_norm", "dropout+batch_norm"])
+def test_each_convolutional_net_computes_what_it_would_alone_with_torchs_layers(arm, name, channels_last):
+    shape = IMAGES.model_copy(update={"activation": name, "channels_last": channels_last})
+    rates = (0.0, 0.3, 0.6) if "dropout" in arm else (0.0, 0.0, 0.0)
+    nets = BatchedNets.initial(plans(arm, rates=rates), shape)
+    for parameter in nets.parameters.values():
+        parameter.requires_grad_()
+    images, function = torch.randn(3, 13, 3, 7, 6) * 2 + 1, ACTIVATIONS[name].function
+    rows = (images.permute(0, 1, 3, 4, 2) if channels_last else images).flatten(2)
+    alone = [conv_net(nets, index) for index in range(3)]
+    outputs = nets.training_outputs(rows, KEYS)
+    outputs.square().sum().backward()
+    for index in range(3):
+        expected = conv_forward(alone[index], images[index], function, rates[index], KEYS[index])
+        # float32 sums of up to 45 products, in another order
+        torch.testing.assert_close(outputs[index], expected, rtol=1e-4, atol=1e-4)
+        expected.square().sum().backward()
+        for layer, module in enumerate((*alone[index][0], *alone[index][1])):
+            kind = "conv" if layer < 2 else "linear"
+            grad = nets.parameters[f"{layer}.{kind}.weight"].grad[index]
+            theirs = module[0].weight.grad if layer < 2 else module[0].weight.grad.T
+            torch.testing.assert_close(grad, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
+    for index in range(3):
+        for module in (*alone[index][0], *alone[index][1]):
+            module.eval()
+        expected = conv_forward(alone[index], images[index], function)
+        torch.testing.assert_close(nets.outputs(rows)[index], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_max_norm_limits_the_weights_into_each_channel_and_unit():
+    limited = Arm(name="mine", max_norm=0.3)
+    nets = BatchedNets.initial([NetPlan(0, limited, 0, 0.0), NetPlan(1, named_arm("plain"), 0, 0.0)], IMAGES)
+    before = {name: tensor.clone() for name, tensor in nets.parameters.items()}
+    nets.constrain()
+    for name, tensor in nets.parameters.items():
+        assert torch.equal(tensor[1], before[name][1]), "plain has no limit"
+        if name.endswith("conv.weight"):
+            torch.testing.assert_close(tensor[0], torch.renorm(before[name][0], 2, 0, 0.3))
+        elif name == "2.linear.weight":
+            torch.testing.assert_close(tensor[0], torch.renorm(before[name][0], 2, 1, 0.3))
+        else:
+            assert torch.equal(tensor, before[name]), "neither biases nor the output layer"

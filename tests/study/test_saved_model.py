@@ -23,9 +23,9 @@ from dropnorm.study.splitting import split_rows
 SHAPE = Architecture(features=4, hidden=(10, 7), outputs=3)
 
 
-def batched_nets(arm: str) -> BatchedNets:
+def batched_nets(arm: str, shape: Architecture | None = None) -> BatchedNets:
     rate = 0.3 if "dropout" in arm else 0.0
-    nets = BatchedNets.initial([NetPlan(seed, named_arm(arm), seed, rate) for seed in range(2)], SHAPE)
+    nets = BatchedNets.initial([NetPlan(seed, named_arm(arm), seed, rate) for seed in range(2)], shape or SHAPE)
     for name, tensor in nets.tensors().items():
         if "norm" in name:
             tensor.copy_(torch.rand_like(tensor) + 0.5)
@@ -36,7 +36,7 @@ def saved(arm: str, nets: BatchedNets, index: int, encoding: dict | None = None,
     columns = tuple(ColumnEncoding(name=f"x{column}", kind="number", has_missing=False) for column in range(4))
     description = ModelDescription(
         arm=named_arm(arm),
-        rate=nets.rates[0][index],
+        rate=nets.rates[-1][index],
         architecture=shape,
         mean=(0.0,) * 4,
         scale=(1.0,) * 4,
@@ -69,6 +69,19 @@ def test_the_saved_net_is_built_as_a_user_would(arm):
     assert not any(module.training for module in net.modules())
     assert {module.p for module in net if isinstance(module, nn.Dropout)} == ({0.3} if "dropout" in arm else set())
     assert (net[0].bias is None) == ("batch_norm" in arm)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("arm", [*ARMS, "last_dropout+input_dropout"])
+def test_a_saved_convolutional_net_computes_what_it_did_among_the_others(arm, channels_last):
+    image = {"image": (1, 2, 2), "channels": (3, 5), "channels_last": channels_last}
+    shape = SHAPE.model_copy(update=image)
+    nets = batched_nets(arm, shape)
+    model, x = saved(arm, nets, 1, shape=shape), torch.randn(2, 30, 4)
+    torch.testing.assert_close(model.net(x[1]), nets.outputs(x)[1], rtol=1e-5, atol=1e-5)
+    drops = [type(module) for module in model.net if isinstance(module, torch.nn.modules.dropout._DropoutNd)]
+    expected = [nn.Dropout2d, nn.Dropout2d, nn.Dropout, nn.Dropout] if "dropout" in arm else []
+    assert drops == ([nn.Dropout, nn.Dropout] if "last" in arm else expected)
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -246,7 +246,7 @@ def test_a_net_trains_alone_as_among_others(data, block):
 def test_large_parts_are_measured_piece_by_piece(kind, request, monkeypatch):
     data, config = request.getfixturevalue(kind), config_of(epochs=2)
     whole = train(trainer_of(data, config, BATCH_NORM))
-    monkeypatch.setattr(training, "_EVALUATION_ROWS", 7)
+    monkeypatch.setattr(training, "_NUMBERS_AT_ONCE", 7 * 6 * 12)
     pieces = train(trainer_of(data, config, BATCH_NORM))
     for expected, got in zip([*whole[0], *whole[1]], [*pieces[0], *pieces[1]], strict=True):
         assert got.model_dump() == pytest.approx(expected.model_dump(), rel=1e-5)

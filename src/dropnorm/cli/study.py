@@ -71,7 +71,11 @@ def study(
     dropout: Annotated[
         str | None, typer.Option(help="The rate, or the rates to choose from on validation; default: 0.1,0.3,0.5.")
     ] = None,
-    hidden: Annotated[str | None, typer.Option(help="Widths of the hidden layers; default: 128,128.")] = None,
+    net: Annotated[
+        str | None, typer.Option(help="dense, or conv for images: convolutions and poolings first; default: dense.")
+    ] = None,
+    channels: Annotated[str | None, typer.Option(help="Of the convolutions; default: 16,32.")] = None,
+    hidden: Annotated[str | None, typer.Option(help="Widths of the dense hidden layers; default: 128,128.")] = None,
     activation: Annotated[
         str | None, typer.Option(help="relu, leaky_relu, gelu, silu, tanh or sigmoid; default: relu.")
     ] = None,
@@ -112,6 +116,8 @@ def study(
         seeds=seeds,
         epochs=epochs,
         dropout=None if dropout is None else numbers(dropout, "dropout", float),
+        net=net,
+        channels=None if channels is None else numbers(channels, "channels", int),
         hidden=None if hidden is None else numbers(hidden, "hidden", int),
         activation=activation,
         batch_size=batch_size,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -13,11 +13,12 @@ from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import derive_key
 from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.arms import RATES, checked_arms, checked_rates
-from dropnorm.study.records import Arm, StudyConfig
+from dropnorm.study.records import Arm, NetName, StudyConfig
 
 STUDY_KEY = 0x64726F706E6F726D  # "dropnorm" in ASCII
 NETS_PER_BLOCK = 64
-_EXAMPLES = {"hidden": "(128, 128)", "dropout": "(0.1, 0.3)"}
+_NUMBERS_PER_BLOCK = 1 << 25  # of one layer's activations in a batch: 128 MiB
+_EXAMPLES = {"hidden": "(128, 128)", "channels": "(16, 32)", "dropout": "(0.1, 0.3)"}
 
 
 class Purpose(IntEnum):
@@ -61,16 +62,19 @@ def configure(**given: Any) -> StudyConfig:
     chosen["arms"] = checked_arms(chosen.get("arms"), rates)
     config = StudyConfig.model_construct(**chosen)
     _sequence(config.hidden, "hidden")
+    _sequence(config.channels, "channels")
     whole(config.seeds, "seeds", 2, "one seed has no interval")
     whole(config.epochs, "epochs", 1)
     whole(config.batch_size, "batch_size", 2, "batch norm has no variance in a batch of one")
     whole(config.patience, "patience", 1)
     positive(config.learning_rate, "learning_rate")
-    for width in config.hidden:
-        whole(width, "hidden", 1)
+    for name in ("hidden", "channels"):
+        for width in getattr(config, name):
+            whole(width, name, 1)
     if not config.hidden:
         raise ArgumentError("hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.")
     choice(config.activation, "activation", ACTIVATIONS)
+    choice(config.net, "net", get_args(NetName))
     for size in ("validation_size", "test_size"):
         if not 0.0 < getattr(config, size) < 0.5:
             raise ArgumentError(
@@ -97,12 +101,13 @@ def plan_nets(config: StudyConfig) -> tuple[NetPlan, ...]:
     return tuple(NetPlan(net, *choice) for net, choice in enumerate(choices))
 
 
-def plan_blocks(nets: Sequence[NetPlan]) -> tuple[tuple[NetPlan, ...], ...]:
-    """Nets of one structure train together, those of the same seed side by side as far as they fit."""
+def plan_blocks(nets: Sequence[NetPlan], numbers: int = 1) -> tuple[tuple[NetPlan, ...], ...]:
+    """Nets of one structure train together, as many as lie in memory when a layer holds so many numbers for one net."""
+    size = max(1, min(NETS_PER_BLOCK, _NUMBERS_PER_BLOCK // numbers))
     blocks: list[tuple[NetPlan, ...]] = []
     for structure in sorted({net.structure for net in nets}):
         alike = [net for net in nets if net.structure == structure]
-        blocks += [tuple(alike[start : start + NETS_PER_BLOCK]) for start in range(0, len(alike), NETS_PER_BLOCK)]
+        blocks += [tuple(alike[start : start + size]) for start in range(0, len(alike), size)]
     return tuple(blocks)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from dropnorm.study.architecture import Architecture
+from dropnorm.study.architecture import Architecture, shape_nets
 from dropnorm.study.dataset import Dataset
 from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
 from dropnorm.study.files import write_atomically
@@ -51,15 +51,10 @@ def execute(
 ) -> tuple[Run, SavedModel]:
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
     parts = Parts.prepare(dataset, config)
-    architecture = Architecture(
-        features=dataset.encoding.features,
-        hidden=config.hidden,
-        outputs=dataset.encoding.outputs,
-        activation=config.activation,
-    )
+    architecture = shape_nets(dataset.encoding, config)
     task = dataset.encoding.task
     plans = plan_nets(config)
-    blocks = plan_blocks(plans)
+    blocks = plan_blocks(plans, config.batch_size * architecture.largest)
     done = 0
     for index, block in enumerate(blocks):
         if not store.block(index)[1]:

@@ -1,16 +1,16 @@
-"""Many dense nets of one shape as one batched net: one pass of kernels trains them all."""
+"""Many nets of one shape as one batched net: one pass of kernels trains them all."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
 from dropnorm import ops
+from dropnorm.study import layers
 from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.architecture import Architecture
-from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
-from dropnorm.study.records import ActivationName
+from dropnorm.study.design import NetPlan, Purpose, seed_keys
+from dropnorm.study.initialization import initial_weights
 
 EPS = 1e-5
 MOMENTUM = 0.1
@@ -22,30 +22,32 @@ class BatchedNets:
     """Nets whose tensors have a leading dimension for the net: weights (nets, in, out), activations (nets, batch, units).
 
     Equation:    hidden layer: h = dropout(activation(x W + b)), or dropout(activation(batch_norm(x W))) in nets with batch
-                 norm, whose shift makes b useless; output layer: h W + b; x = dropout(features) where an arm says so
+                 norm, whose shift makes b useless; output layer: h W + b; x = dropout(features) where an arm says so.
+                 Convolutions, before the dense layers: h = channel dropout(max pool(activation([batch norm](x * W [+ b]))))
     State:       parameters and running statistics by name; the numbers in a name count the layers.
     """
 
     def __init__(
         self,
         plans: Sequence[NetPlan],
-        activation: ActivationName,
+        architecture: Architecture,
         parameters: dict[str, Tensor],
         running: dict[str, Tensor],
     ):
-        self.parameters = parameters
-        self.running = running
-        self.activation = activation
+        self.architecture, self.parameters, self.running = architecture, parameters, running
+        self.nets = len(plans)
+        self.activation = ACTIVATIONS[architecture.activation]
         self.batch_norm = "0.norm.weight" in parameters
-        self.hidden_layers = sum(name.endswith("linear.weight") for name in parameters) - 1
+        self.convolutions = len(architecture.convolutions)
+        self.hidden_layers = architecture.dropping_layers
         self.input_rates = [plan.arm.input_dropout for plan in plans]
         self.rates = [
             [plan.rate if plan.arm.where == "hidden" or layer == self.hidden_layers - 1 else 0.0 for plan in plans]
             for layer in range(self.hidden_layers)
         ]
-        device = parameters["0.linear.weight"].device
-        self._decays = torch.tensor([plan.weight_decay for plan in plans], device=device)[:, None, None]
-        self._limits = torch.tensor([plan.arm.max_norm or torch.inf for plan in plans], device=device)[:, None, None]
+        device = next(iter(parameters.values())).device
+        self._decays = torch.tensor([plan.weight_decay for plan in plans], device=device)
+        self._limits = torch.tensor([plan.arm.max_norm or torch.inf for plan in plans], device=device)
         self._decaying = any(plan.weight_decay for plan in plans)
         self._limited = any(plan.arm.max_norm for plan in plans)
 
@@ -53,26 +55,26 @@ class BatchedNets:
     def initial(
         cls, plans: Sequence[NetPlan], architecture: Architecture, device: torch.device | str = "cpu"
     ) -> "BatchedNets":
-        """Nets with torch.nn.Linear's initial distribution; those of one seed get the same weights in every arm."""
+        """Nets with the initial distribution of torch's layers; those of one seed get the same weights in every arm."""
         batch_norm = plans[0].arm.batch_norm
         seeds = sorted({plan.seed for plan in plans})
         keys = seed_keys(seeds, Purpose.WEIGHTS)
-        by_seed = {seed: _initial_weights(keys[index], architecture.widths) for index, seed in enumerate(seeds)}
-        hidden_layers = len(architecture.hidden)
+        by_seed = {seed: initial_weights(keys[index], architecture) for index, seed in enumerate(seeds)}
+        output_bias = f"{architecture.dropping_layers}.linear.bias"
         parameters = {
             name: torch.stack([by_seed[plan.seed][name] for plan in plans]).to(device)
             for name in by_seed[seeds[0]]
-            if not (batch_norm and name.endswith("linear.bias") and name != f"{hidden_layers}.linear.bias")
+            if not (batch_norm and name.endswith("bias") and name != output_bias)
         }
         running: dict[str, Tensor] = {}
         if batch_norm:
-            for layer, width in enumerate(architecture.hidden):
+            for layer, width in enumerate((*architecture.channels, *architecture.hidden)):
                 shape = (len(plans), width)
                 parameters[f"{layer}.norm.weight"] = torch.ones(shape, device=device)
                 parameters[f"{layer}.norm.bias"] = torch.zeros(shape, device=device)
                 running[f"{layer}.norm.running_mean"] = torch.zeros(shape, device=device)
                 running[f"{layer}.norm.running_var"] = torch.ones(shape, device=device)
-        return cls(plans, architecture.activation, parameters, running)
+        return cls(plans, architecture, parameters, running)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that makes the nets: parameters and running statistics."""
@@ -85,23 +87,26 @@ class BatchedNets:
         """
         if any(self.input_rates):
             ops.dropout_(x, self.input_rates, keys, site=INPUT_SITE)
-        for layer in range(self.hidden_layers):
-            x = self._training_layer(self._linear(x, layer), keys, layer)
-        return self._linear(x, self.hidden_layers)
+        if self.convolutions:
+            x = self._images(x)
+            for layer in range(self.convolutions):
+                x = self._training_convolution(x, keys, layer)
+            x = layers.to_rows(x, self.nets)
+        for layer in range(self.convolutions, self.hidden_layers):
+            x = self._training_layer(self._affine(x, layer), keys, layer)
+        return self._affine(x, self.hidden_layers)
 
     @torch.no_grad()
     def outputs(self, x: Tensor) -> Tensor:
         """Outputs in inference mode: no dropout, running statistics."""
-        for layer in range(self.hidden_layers):
-            z = self._linear(x, layer)
-            if self.batch_norm:
-                scale = self.parameters[f"{layer}.norm.weight"] * torch.rsqrt(
-                    self.running[f"{layer}.norm.running_var"] + EPS
-                )
-                shift = self.parameters[f"{layer}.norm.bias"] - self.running[f"{layer}.norm.running_mean"] * scale
-                z = torch.addcmul(shift[:, None], z, scale[:, None])
-            x = ACTIVATIONS[self.activation].function(z)
-        return self._linear(x, self.hidden_layers)
+        if self.convolutions:
+            x = self._images(x)
+            for layer in range(self.convolutions):
+                x = layers.pool(self.activation.function(self._normalized(self._affine(x, layer), layer)))
+            x = layers.to_rows(x, self.nets)
+        for layer in range(self.convolutions, self.hidden_layers):
+            x = self.activation.function(self._normalized(self._affine(x, layer), layer))
+        return self._affine(x, self.hidden_layers)
 
     @torch.no_grad()
     def decay(self, learning_rate: float) -> None:
@@ -110,56 +115,76 @@ class BatchedNets:
         Source:      Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2, as in torch.optim.AdamW.
         """
         if self._decaying:
-            for layer in range(self.hidden_layers + 1):
-                self.parameters[f"{layer}.linear.weight"].mul_(1 - learning_rate * self._decays)
+            for weight in self._weights():
+                weight.mul_(_per_net(1 - learning_rate * self._decays, weight))
 
     @torch.no_grad()
     def constrain(self) -> None:
-        """Scale the weights into a hidden unit down to each net's largest norm, after a step.
+        """Scale the weights into a hidden unit, or a channel, down to each net's largest norm, after a step.
 
         Source:      Srivastava et al. 2014, section 5.1.
         """
         if self._limited:
-            for layer in range(self.hidden_layers):
-                weight = self.parameters[f"{layer}.linear.weight"]
-                norms = torch.linalg.vector_norm(weight, dim=1, keepdim=True)
-                weight.mul_((self._limits / norms).clamp_(max=1.0))
+            *hidden, _ = self._weights()
+            for weight in hidden:
+                incoming = (1,) if weight.ndim == 3 else (2, 3, 4)
+                norms = torch.linalg.vector_norm(weight, dim=incoming, keepdim=True)
+                weight.mul_((_per_net(self._limits, weight) / norms).clamp_(max=1.0))
+
+    def _images(self, x: Tensor) -> Tensor:
+        assert self.architecture.image is not None
+        return layers.to_images(x, self.architecture.image, self.architecture.channels_last)
+
+    def _weights(self) -> list[Tensor]:
+        return [self.parameters[name] for name in self.parameters if name.endswith((".linear.weight", ".conv.weight"))]
+
+    def _affine(self, x: Tensor, layer: int) -> Tensor:
+        kind, compute = ("conv", layers.convolution) if layer < self.convolutions else ("linear", layers.linear)
+        return compute(x, self.parameters[f"{layer}.{kind}.weight"], self.parameters.get(f"{layer}.{kind}.bias"))
 
     def _training_layer(self, z: Tensor, keys: Tensor, layer: int) -> Tensor:
-        rates, activation = self.rates[layer], ACTIVATIONS[self.activation]
+        rates = self.rates[layer]
         if not self.batch_norm:
-            x = activation.function(z)
+            x = self.activation.function(z)
             return ops.dropout(x, rates, keys, site=layer) if any(rates) else x
         weight, bias = self.parameters[f"{layer}.norm.weight"], self.parameters[f"{layer}.norm.bias"]
-        if activation.fused:
+        if self.activation.fused:
             x, mean, var = ops.batch_norm_act_dropout(
-                z, weight, bias, rates, keys, activation=self.activation, eps=EPS, site=layer
+                z, weight, bias, rates, keys, activation=self.architecture.activation, eps=EPS, site=layer
             )
         else:
             x, mean, var = ops.batch_norm(z, weight, bias, eps=EPS, grouped=True)
-            x = activation.function(x)
+            x = self.activation.function(x)
             x = ops.dropout(x, rates, keys, site=layer) if any(rates) else x
-        count = z.shape[1]
-        self.running[f"{layer}.norm.running_mean"].lerp_(mean, MOMENTUM)
-        self.running[f"{layer}.norm.running_var"].lerp_(var * (count / (count - 1)), MOMENTUM)
+        self._track(layer, mean, var, z.shape[1])
         return x
 
-    def _linear(self, x: Tensor, layer: int) -> Tensor:
-        bias = self.parameters.get(f"{layer}.linear.bias")
-        weight = self.parameters[f"{layer}.linear.weight"]
-        return torch.bmm(x, weight) if bias is None else torch.baddbmm(bias[:, None], x, weight)
+    def _training_convolution(self, x: Tensor, keys: Tensor, layer: int) -> Tensor:
+        z = self._affine(x, layer)
+        if self.batch_norm:
+            weight, bias = self.parameters[f"{layer}.norm.weight"], self.parameters[f"{layer}.norm.bias"]
+            x, mean, var = layers.normalize_and_activate(
+                z, weight, bias, self.architecture.activation, self.activation, EPS
+            )
+            self._track(layer, mean, var, z.numel() // z.shape[1])
+        else:
+            x = self.activation.function(z)
+        # A channel is dropped as a whole, so it may be behind the pooling, where there is a quarter of it.
+        return layers.drop_channels(layers.pool(x), self.rates[layer], keys, site=layer)
+
+    def _track(self, layer: int, mean: Tensor, var: Tensor, count: int) -> None:
+        self.running[f"{layer}.norm.running_mean"].lerp_(mean, MOMENTUM)
+        self.running[f"{layer}.norm.running_var"].lerp_(var * (count / (count - 1)), MOMENTUM)
+
+    def _normalized(self, z: Tensor, layer: int) -> Tensor:
+        if not self.batch_norm:
+            return z
+        scale = self.parameters[f"{layer}.norm.weight"] * torch.rsqrt(self.running[f"{layer}.norm.running_var"] + EPS)
+        shift = self.parameters[f"{layer}.norm.bias"] - self.running[f"{layer}.norm.running_mean"] * scale
+        if layer < self.convolutions:
+            return torch.addcmul(shift.view(-1, 1, 1), z, scale.view(-1, 1, 1))
+        return torch.addcmul(shift[:, None], z, scale[:, None])
 
 
-def _initial_weights(key: Tensor, widths: Sequence[int]) -> dict[str, Tensor]:
-    """U(-1, 1) / sqrt(inputs), all weights before all biases, so that nets with fewer biases share the weights."""
-    generator = seed_generator(key)
-    pairs = list(enumerate(pairwise(widths)))
-    weights = {
-        f"{layer}.linear.weight": torch.empty(inputs, outputs).uniform_(-1, 1, generator=generator) / inputs**0.5
-        for layer, (inputs, outputs) in pairs
-    }
-    biases = {
-        f"{layer}.linear.bias": torch.empty(outputs).uniform_(-1, 1, generator=generator) / inputs**0.5
-        for layer, (inputs, outputs) in pairs
-    }
-    return weights | biases
+def _per_net(values: Tensor, weight: Tensor) -> Tensor:
+    return values.view(-1, *(1,) * (weight.ndim - 1))

@@ -11,6 +11,7 @@ SCHEMA_VERSION: Literal[3] = 3
 
 TaskName = Literal["classification", "regression"]
 ArmName = str
+NetName = Literal["dense", "conv"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 
 
@@ -62,7 +63,9 @@ class StudyConfig(Record):
     arms: tuple[Arm, ...]
     seeds: int = 10
     epochs: int = 100
+    net: NetName = "dense"
     hidden: tuple[int, ...] = (128, 128)
+    channels: tuple[int, ...] = (16, 32)
     activation: ActivationName = "relu"
     batch_size: int = 32
     learning_rate: float = 1e-3

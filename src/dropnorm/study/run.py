@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.architecture import shape_nets
 from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure, plan_nets
 from dropnorm.study.execution import Progress, execute
 from dropnorm.study.files import write_atomically
-from dropnorm.study.records import ActivationName, Arm, Run, StudyConfig, Summary, TaskName
+from dropnorm.study.records import ActivationName, Arm, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
 from dropnorm.study.splitting import check_splittable
 from dropnorm.study.store import STORE_NAME, Store
@@ -128,7 +129,9 @@ def run_study(
     seeds: int | None = None,
     epochs: int | None = None,
     dropout: float | Sequence[float] | None = None,
+    net: NetName | None = None,
     hidden: Sequence[int] | None = None,
+    channels: Sequence[int] | None = None,
     activation: ActivationName | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -157,7 +160,9 @@ def run_study(
                  seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
                  epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
                  stops, default 10. dropout: one rate or a grid of rates in (0, 1) for arms that are given by name, default
-                 (0.1, 0.3, 0.5); of a grid, each seed takes the best on validation. hidden: widths of the hidden layers,
+                 (0.1, 0.3, 0.5); of a grid, each seed takes the best on validation. net: "dense" (default), or
+                 "conv" for images: convolutions of 3 x 3, each followed by a pooling that halves the image, then the dense
+                 layers; channels: those of the convolutions, default (16, 32); hidden: widths of the dense hidden layers,
                  default (128, 128); activation: "relu" (default), "leaky_relu", "gelu", "silu", "tanh" or "sigmoid".
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
                  validation_size, test_size: shares of the rows, or of the groups, default 0.2 each.
@@ -192,7 +197,9 @@ def run_study(
         seeds=seeds,
         epochs=epochs,
         dropout=(dropout,) if isinstance(dropout, int | float) else dropout,
+        net=net,
         hidden=hidden,
+        channels=channels,
         activation=activation,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -238,6 +245,7 @@ def plan_study(
             f"test_size={config.test_size} is given beside a test part: expected one of them. Leave test_size out."
         )
     check_splittable(dataset, config)
+    shape_nets(dataset.encoding, config)
     source = data["data"]
     return PlannedStudy(dataset, config, data | {"data": str(source) if isinstance(source, str | Path) else None})
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from dropnorm import nn
 from dropnorm.errors import RunError
 from dropnorm.study.activations import ACTIVATIONS
-from dropnorm.study.architecture import Architecture
+from dropnorm.study.architecture import KERNEL, Architecture
 from dropnorm.study.encoding import Encoding
 from dropnorm.study.files import write_atomically
 from dropnorm.study.objective import OBJECTIVES
@@ -27,6 +27,19 @@ from dropnorm.study.standardization import Standardization
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
 _ROWS_AT_ONCE = 65536
+_KINDS = (
+    (torch.nn.Linear, "linear"),
+    (torch.nn.Conv2d, "conv"),
+    ((nn.BatchNorm1d, nn.BatchNorm2d), "norm"),
+)
+
+
+class ChannelsFirst(torch.nn.Module):
+    """Images (rows, height, width, channels) as (rows, channels, height, width)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same pixels in another order."""
+        return x.permute(0, 3, 1, 2)
 
 
 class ModelDescription(Record):
@@ -117,11 +130,10 @@ def model_of(description: ModelDescription, weights: bytes) -> SavedModel:
     batched = load(weights)
     net = _build(description)
     state = dict(net.state_dict())
-    layers = [module for module in net.named_children() if isinstance(module[1], torch.nn.Linear | nn.BatchNorm1d)]
     layer = -1
-    for name, module in layers:
-        layer += isinstance(module, torch.nn.Linear)
-        kind = "linear" if isinstance(module, torch.nn.Linear) else "norm"
+    for name, module in net.named_children():
+        kind = next((kind for types, kind in _KINDS if isinstance(module, types)), None)
+        layer += kind in ("linear", "conv")
         for key, tensor in batched.items():
             number, part, entry = key.split(".")
             if (int(number), part) == (layer, kind):
@@ -137,14 +149,29 @@ def _transposed(weight: Tensor) -> Tensor:
 
 def _build(description: ModelDescription) -> torch.nn.Sequential:
     """The net as a user would write it."""
-    arm, architecture = description.arm, description.architecture
+    arm, shape = description.arm, description.architecture
     modules: list[torch.nn.Module] = [nn.Dropout(arm.input_dropout)] if arm.input_dropout else []
-    *hidden, output = pairwise(architecture.widths)
-    for layer, (inputs, outputs) in enumerate(hidden):
+    dropping = [description.rate if arm.where == "hidden" else 0.0] * (shape.dropping_layers - 1) + [description.rate]
+    if shape.convolutions:
+        assert shape.image is not None
+        channels, height, width = shape.image
+        if shape.channels_last:
+            modules += [torch.nn.Unflatten(1, (height, width, channels)), ChannelsFirst()]
+        else:
+            modules.append(torch.nn.Unflatten(1, shape.image))
+    for (inputs, outputs), image in zip(shape.convolutions, shape.images, strict=False):
+        modules.append(torch.nn.Conv2d(inputs, outputs, KERNEL, padding=KERNEL // 2, bias=not arm.batch_norm))
+        modules += [nn.BatchNorm2d(outputs)] if arm.batch_norm else []
+        modules.append(ACTIVATIONS[shape.activation].module())
+        modules += [torch.nn.MaxPool2d(2)] if min(image[1:]) > 1 else []
+        rate = dropping.pop(0)
+        modules += [nn.Dropout2d(rate)] if rate else []
+    modules += [torch.nn.Flatten()] if shape.convolutions else []
+    *hidden, output = pairwise(shape.widths)
+    for inputs, outputs in hidden:
         modules.append(torch.nn.Linear(inputs, outputs, bias=not arm.batch_norm))
-        if arm.batch_norm:
-            modules.append(nn.BatchNorm1d(outputs))
-        modules.append(ACTIVATIONS[architecture.activation].module())
-        if description.rate and (arm.where == "hidden" or layer == len(hidden) - 1):
-            modules.append(nn.Dropout(description.rate))
+        modules += [nn.BatchNorm1d(outputs)] if arm.batch_norm else []
+        modules.append(ACTIVATIONS[shape.activation].module())
+        rate = dropping.pop(0)
+        modules += [nn.Dropout(rate)] if rate else []
     return torch.nn.Sequential(*modules, torch.nn.Linear(*output))

@@ -13,7 +13,7 @@ from dropnorm.study.objective import Objective
 from dropnorm.study.parts import Parts
 from dropnorm.study.records import EpochRecord, NetRecord, StudyConfig
 
-_EVALUATION_ROWS = 1024
+_NUMBERS_AT_ONCE = 1 << 24
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -135,7 +135,7 @@ class BlockTrainer:
     def _nets_of(self, plans: Sequence[NetPlan], tensors: dict[str, Tensor]) -> BatchedNets:
         running = {name: tensor for name, tensor in tensors.items() if "running" in name}
         parameters = {name: tensor for name, tensor in tensors.items() if name not in running}
-        return BatchedNets(plans, self.architecture.activation, parameters, running)
+        return BatchedNets(plans, self.architecture, parameters, running)
 
     def _continue_with(self, nets: BatchedNets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
@@ -222,18 +222,14 @@ class BlockTrainer:
         seed = torch.tensor(seeds, device=rows.device)
         own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
         loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
-        for chunk, mask in _in_chunks(rows, own):
+        size = max(1, _NUMBERS_AT_ONCE // (len(seeds) * self.architecture.largest))
+        for chunk, mask in zip(torch.split(rows, size, dim=1), torch.split(own, size, dim=1), strict=True):
             x, y = self.parts.take(seed, chunk)
             outputs = nets.outputs(x)
             loss += self.objective.losses(outputs, y, "none").double().where(mask, 0.0).sum(1).cpu()
             points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
         score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
         return _finite(loss / sizes.cpu()), _finite(score)
-
-
-def _in_chunks(rows: Tensor, own: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pieces small enough for all nets' activations to lie in memory."""
-    return zip(*(torch.split(tensor, _EVALUATION_ROWS, dim=1) for tensor in (rows, own)), strict=True)
 
 
 def _finite(values: Tensor) -> list[float]:

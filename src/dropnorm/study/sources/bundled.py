@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 from sklearn import datasets
 
+from dropnorm.study.sources.memory import ARRAY_COLUMN, array_column
 from dropnorm.study.sources.table import Table
 
 BUNDLED = {
@@ -17,9 +18,12 @@ TARGET = "target"
 
 
 def load_bundled(name: str) -> Table:
-    """A bundled set with its target: names of classes, or numbers where it is a quantity."""
+    """A bundled set with its target: names of classes, or numbers where it is a quantity. Images keep their shape."""
     bunch = BUNDLED[name]()
-    columns = {str(column): bunch.data[:, index] for index, column in enumerate(bunch.feature_names)}
     quantity = "target_names" not in bunch
     target = bunch.target if quantity else np.asarray(bunch.target_names)[bunch.target].astype(str)
-    return Table(pl.DataFrame(columns | {TARGET: target}), target=TARGET)
+    if "images" in bunch:
+        columns = [array_column(ARRAY_COLUMN, bunch.images)]
+    else:
+        columns = [pl.Series(str(name), bunch.data[:, index]) for index, name in enumerate(bunch.feature_names)]
+    return Table(pl.DataFrame([*columns, pl.Series(TARGET, target)]), target=TARGET)
