@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from dropnorm.study.run import Study, run_study
     from dropnorm.study.saved_model import SavedModel, load_model
     from dropnorm.study.store import load_run
+    from dropnorm.surgery.regularize import regularize
+    from dropnorm.surgery.remove import remove
 
 __all__ = [
     "Arm",
@@ -27,6 +29,8 @@ __all__ = [
     "nn",
     "ops",
     "random",
+    "regularize",
+    "remove",
     "run_study",
     "write_report",
 ]
@@ -38,6 +42,8 @@ _HOMES = {
     "Study": "dropnorm.study.run",
     "load_model": "dropnorm.study.saved_model",
     "load_run": "dropnorm.study.store",
+    "regularize": "dropnorm.surgery.regularize",
+    "remove": "dropnorm.surgery.remove",
     "run_study": "dropnorm.study.run",
     "write_report": "dropnorm.report",
 }

@@ -34,3 +34,7 @@ class DataError(DropnormError, ValueError):
 
 class RunError(DropnormError, RuntimeError):
     """A run's folder is missing, incomplete, from a newer version, or holds another study."""
+
+
+class SurgeryError(DropnormError, RuntimeError):
+    """A model cannot be changed as asked without harm."""

@@ -1,0 +1,1 @@
+"""Existing models: dropout and batch norm put in and taken out."""

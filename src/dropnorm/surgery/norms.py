@@ -1,0 +1,121 @@
+"""Which layers get a batch norm: those that an activation follows, and that are not normalized yet."""
+
+from collections.abc import Iterator
+
+from torch import fx, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils import parametrize
+
+from dropnorm.surgery.edits import Insert, NewLayer
+from dropnorm.surgery.operations import Kind, kind_of, kind_of_module
+from dropnorm.surgery.placing import place_norm
+from dropnorm.surgery.reading import Note, Reading
+from dropnorm.surgery.trace import Flow
+from dropnorm.surgery.ways import ACTIVATIONS, NORMS, WEIGHTS, ahead, inputs, is_last, kinds, users
+
+_STOPS = ACTIVATIONS | NORMS | WEIGHTS | {Kind.GATE, Kind.OUTPUT}
+
+
+def batch_norms(reading: Reading) -> Iterator[Insert | Note]:
+    """A batch norm for each layer that should have one, or a note why it has none."""
+    other = [path for path, module in reading.trace.model.named_modules() if kind_of_module(module) is Kind.OTHER_NORM]
+    other += [node.name for flow, node in reading.nodes() if kind_of(flow, node) is Kind.OTHER_NORM]
+    if other:
+        yield Note("", f"no batch norm: {other[0]} normalizes already, each sample by itself.")
+        return
+    for flow, node in reading.nodes():
+        layer = flow.module_of(node)
+        if layer is None or kind_of(flow, node) is not Kind.WEIGHT or is_last(flow, node):
+            continue
+        following = ahead(flow, node, _STOPS)[0]
+        path = flow.path_of(node)
+        if kinds(flow, following) & NORMS:
+            norm = next(each for each in following if kind_of(flow, each) in NORMS)
+            yield Note(
+                flow.path_of(norm) if norm.op == "call_module" else path, "batch norm is there already, and kept."
+            )
+        elif _is_activated(flow, following) and (later := _norm_after(flow, following)) is not None:
+            yield Note(flow.path_of(later), "batch norm is there already, after an activation, and kept.")
+        elif _is_activated(flow, following):
+            reason = _refusal(reading, flow, node, layer, following)
+            yield Note(path, f"no batch norm: {reason}") if reason else _insert(reading, flow, node, layer)
+
+
+def _is_activated(flow: Flow, following: list[fx.Node]) -> bool:
+    """Whether activations follow that are no gates, and the output itself goes nowhere else outside."""
+    activations = [each for each in following if kind_of(flow, each) in ACTIVATIONS]
+    gates = [each for each in activations if kinds(flow, users(flow, each)) == {Kind.GATE}]
+    return len(gates) < len(activations) and Kind.OUTPUT not in kinds(flow, following)
+
+
+def _norm_after(flow: Flow, following: list[fx.Node]) -> fx.Node | None:
+    """A batch norm module that stands right after an activation: some put them in this order."""
+    for activation in following:
+        for each in ahead(flow, activation, _STOPS)[0]:
+            if (
+                kind_of(flow, activation) in ACTIVATIONS
+                and kind_of(flow, each) is Kind.BATCH_NORM
+                and each.op == "call_module"
+            ):
+                return each
+    return None
+
+
+def _refusal(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module, following: list[fx.Node]) -> str:
+    """Why a layer cannot have a batch norm, or nothing."""
+    path = flow.path_of(node)
+    if Kind.SELF_NORMALIZING in kinds(flow, following):
+        return "SELU normalizes by itself."
+    if parametrize.is_parametrized(layer):
+        return "its weight has a parametrization, which the batch norm would undo."
+    if len(reading.paths[layer]) > 1:
+        return f"it is the same module as {reading.paths[layer][1]}, and its uses have statistics of their own."
+    if not reading.is_called_once(flow, path):
+        if reading.observation is None and flow.path:
+            return "it is not known how often it is called, since the model cannot be traced. Give a batch as sample=."
+        return "it is called more than once in a forward pass, and each use has statistics of its own."
+    if isinstance(layer, nn.Linear):
+        if reading.observation is not None:
+            flat = reading.observation.dimensions[path] == {2}
+        else:
+            flat = _is_flat(flow, inputs(flow, node)[0])
+        if not flat and reading.observation is not None:
+            return "its input has more than the two dimensions (N, features) of BatchNorm1d."
+        if not flat:
+            return (
+                "its input may have more than the two dimensions (N, features) of BatchNorm1d. Give a batch as sample=."
+            )
+    if place_norm(reading, flow, node) is None:
+        return "the forward pass takes its weight or bias, too."
+    return ""
+
+
+def _is_flat(flow: Flow, node: fx.Node) -> bool:
+    """Whether a value has two dimensions, by what made it; an argument of the model is taken to have."""
+    kind = kind_of(flow, node)
+    if kind in (Kind.ACTIVATION, Kind.DROPOUT, Kind.IDENTITY, Kind.BATCH_NORM, Kind.ADDITION, Kind.CONCATENATION):
+        return _is_flat(flow, inputs(flow, node)[0])
+    if kind is Kind.WEIGHT:
+        return isinstance(flow.module_of(node), nn.Linear) and _is_flat(flow, inputs(flow, node)[0])
+    if kind is not Kind.FLATTENING:
+        return node.op == "placeholder"
+    if isinstance(module := flow.module_of(node), nn.Flatten):
+        return bool(module.start_dim == 1 and module.end_dim == -1)
+    if node.target in ("view", "reshape"):
+        return len(node.args) == 3
+    start = node.kwargs.get("start_dim", node.args[1] if len(node.args) > 1 else 0)
+    is_flatten = getattr(node.target, "__name__", node.target) == "flatten"
+    return is_flatten and bool(start == 1) and len(node.args) < 3
+
+
+def _insert(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module) -> Insert:
+    place = place_norm(reading, flow, node)
+    assert place is not None
+    if isinstance(layer, _ConvNd):
+        new = NewLayer(f"BatchNorm{len(layer.kernel_size)}d", layer.out_channels)
+    else:
+        assert isinstance(layer, nn.Linear)
+        new = NewLayer("BatchNorm1d", layer.out_features)
+    biases = [id(module.bias) for module in reading.paths if getattr(module, "bias", None) is not None]
+    own_bias = layer.bias is not None and biases.count(id(layer.bias)) == 1
+    return Insert(place.path, place.after, place.flat, new, like=flow.path_of(node), takes_bias=own_bias)

@@ -1,0 +1,71 @@
+"""The ways through a traced graph: what comes after a value, and before it."""
+
+from collections.abc import Container, Iterable
+
+from torch import fx
+
+from dropnorm.surgery.operations import Kind, kind_of
+from dropnorm.surgery.trace import Flow
+
+WEIGHTS = frozenset({Kind.WEIGHT, Kind.OPAQUE})
+ACTIVATIONS = frozenset({Kind.ACTIVATION, Kind.SELF_NORMALIZING})
+NORMS = frozenset({Kind.BATCH_NORM, Kind.OTHER_NORM})
+# What passes a value on, alone, unmixed, and channel by channel or feature by feature.
+PASSING = frozenset({Kind.POOLING, Kind.FLATTENING, Kind.IDENTITY})
+
+
+def ahead(flow: Flow, node: fx.Node, stops: Container[Kind]) -> tuple[list[fx.Node], set[Kind]]:
+    """The first operations of these kinds on the ways from a node to the output, and the kinds passed before them."""
+    return _walk(flow, users(flow, node), stops, forwards=True)
+
+
+def behind(flow: Flow, node: fx.Node, stops: Container[Kind]) -> tuple[list[fx.Node], set[Kind]]:
+    """The last operations of these kinds on the ways from the input to a node, and the kinds passed after them."""
+    return _walk(flow, inputs(flow, node), stops, forwards=False)
+
+
+def users(flow: Flow, node: fx.Node) -> list[fx.Node]:
+    """The operations that take a node's value; asking for its size is none."""
+    return [user for user in node.users if kind_of(flow, user) is not Kind.METADATA]
+
+
+def inputs(flow: Flow, node: fx.Node) -> list[fx.Node]:
+    """The nodes whose values an operation takes."""
+    return [each for each in node.all_input_nodes if kind_of(flow, each) is not Kind.METADATA]
+
+
+def _walk(
+    flow: Flow, start: Iterable[fx.Node], stops: Container[Kind], forwards: bool
+) -> tuple[list[fx.Node], set[Kind]]:
+    found: list[fx.Node] = []
+    passed: set[Kind] = set()
+    waiting, seen = list(start), set[fx.Node]()
+    while waiting:
+        node = waiting.pop(0)
+        if node in seen:
+            continue
+        seen.add(node)
+        kind = kind_of(flow, node)
+        if kind in stops:
+            found.append(node)
+        else:
+            passed.add(kind)
+            waiting += users(flow, node) if forwards else inputs(flow, node)
+    return found, passed
+
+
+def is_last(flow: Flow, node: fx.Node) -> bool:
+    """Whether no weights come after a node."""
+    return not ahead(flow, node, WEIGHTS)[0]
+
+
+def kinds(flow: Flow, nodes: Iterable[fx.Node]) -> set[Kind]:
+    """The kinds of these nodes."""
+    return {kind_of(flow, node) for node in nodes}
+
+
+def origin(flow: Flow, node: fx.Node) -> fx.Node:
+    """What made a value before poolings and reshapes passed it on."""
+    while kind_of(flow, node) in PASSING and len(inputs(flow, node)) == 1:
+        node = inputs(flow, node)[0]
+    return node
