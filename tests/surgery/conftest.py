@@ -173,7 +173,7 @@ class PreActivation(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 4, 3, padding=1)
         self.norm = nn.BatchNorm2d(4)
-        self.conv2 = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(4, 4, 3, padding=1)
         self.fc = nn.Linear(4, 2)
 
     def forward(self, x):

@@ -13,10 +13,11 @@ def difference(old: nn.Module, new: nn.Module) -> str:
     return "\n".join(f"{mark} {line}" for mark, line in _compare(old, new))
 
 
-def _compare(old: nn.Module, new: nn.Module, name: str = "", depth: int = 0) -> list[tuple[str, str]]:
+def _compare(old: nn.Module, new: nn.Module, was: str = "", name: str = "", depth: int = 0) -> list[tuple[str, str]]:
     """Marked lines: modules of one class are compared child by child, others go and come as a whole."""
-    before, after = _lines(old, name, depth), _lines(new, name, depth)
-    if before == after:
+    before, after = _lines(old, was, depth), _lines(new, name, depth)
+    # A layer that is only counted on has not changed.
+    if _lines(old, name, depth) == after:
         return [(" ", line) for line in after]
     if type(old) is not type(new) or old.extra_repr() != new.extra_repr() or not old._modules or not new._modules:
         return [*(("-", line) for line in before), *(("+", line) for line in after)]
@@ -27,7 +28,7 @@ def _compare(old: nn.Module, new: nn.Module, name: str = "", depth: int = 0) -> 
         elif right is None and left is not None:
             lines += [("-", line) for line in _lines(left[1], left[0], depth + 1)]
         elif left is not None and right is not None:
-            lines += _compare(left[1], right[1], right[0], depth + 1)
+            lines += _compare(left[1], right[1], left[0], right[0], depth + 1)
     return [*lines, (" ", after[-1])]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
-from dropnorm.surgery.edits import Edit, Insert, Remove, SetRate
+from dropnorm.surgery.edits import Edit, Insert, Remove, ReturnBias, SetRate
 from dropnorm.surgery.reading import Note
 from dropnorm.surgery.rewrite import rewrite
 
@@ -50,6 +50,7 @@ def _summary(edits: Sequence[Edit]) -> str:
         _count(sum(edit.layer.role == "dropout" for edit in inserts), "dropout", "added"),
         _count(sum(isinstance(edit, SetRate) for edit in edits), "rate", "changed"),
         _count(sum(isinstance(edit, Remove) for edit in edits), "layer", "removed"),
+        _count(sum(isinstance(edit, ReturnBias) for edit in edits), "bias", "given back", "biases"),
     ]
     return ", ".join(part for part in parts if part) or "nothing to change"
 

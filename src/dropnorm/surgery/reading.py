@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import fx, nn
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parameter import UninitializedParameter
@@ -120,7 +121,7 @@ def _check(model: Any) -> None:
         )
     for path, module in model.named_modules():
         name = type(module).__name__
-        if "ScriptModule" in name or "quantized" in type(module).__module__:
+        if isinstance(module, torch.jit.ScriptModule) or "quantized" in type(module).__module__:
             raise ArgumentTypeError(
                 f"model holds {path or 'itself'!r} ({name}), which cannot be rewritten: expected ordinary modules. "
                 f"Give the model as it was before it was scripted or quantized."

@@ -1,6 +1,7 @@
 """Dropout and batch norm taken out of a model."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -14,15 +15,16 @@ from dropnorm.surgery.regularize import planned
 from dropnorm.surgery.ways import inputs
 
 
-def remove(model: nn.Module, *, dropout: bool = True, batch_norm: bool = True) -> Plan:
+def remove(model: nn.Module, *, dropout: bool = True, batch_norm: bool = True, sample: Any = None) -> Plan:
     """Plan to take dropout, batch norm or both out of a model: print the plan to see it, `plan.apply()` makes the new model.
 
     A layer leaves its Sequential, and where others ask for it by name an Identity takes its place. The layer before a batch
-    norm gets the bias of the batch norm if it has none. So `remove` undoes `regularize` to the bit, as long as nothing was
-    trained; a trained batch norm changes what the network computes, and the rest has to be trained on without it.
+    norm gets the bias of the batch norm if it has none. So `remove` undoes `regularize` to the bit where layers had a bias and
+    nothing was trained since; a trained batch norm changes what the network computes, and the rest must be trained on.
 
     Args:        model: any torch.nn.Module; it stays as it is. dropout: take out dropout, default True; batch_norm: take out
-                 batch norm, default True. Of a fused module what is kept stays.
+                 batch norm, default True. Of a fused module what is kept stays. sample: as in `regularize`; needed only to take
+                 layers out of the Sequentials of a module that cannot be traced.
     Returns:     Plan
     Raises:      ArgumentTypeError and SurgeryError as `regularize`.
     Example:
@@ -36,16 +38,16 @@ def remove(model: nn.Module, *, dropout: bool = True, batch_norm: bool = True) -
           (2): Linear(in_features=8, out_features=2, bias=True)
         )
     """
-    reading = read(model)
+    reading = read(model, sample)
     decided: list[Edit | Note] = [*kept_rates(reading)] if dropout else []
-    for path, module in reading.trace.model.named_modules():
+    for module, paths in reading.paths.items():
         if batch_norm and isinstance(module, _BatchNorm):
-            decided.append(Remove(path, _is_flat(reading, path), keep_dropout=not dropout))
-            decided += _biases(reading, module, path)
+            decided += [Remove(path, _is_flat(reading, path), keep_dropout=not dropout) for path in paths]
+            decided += _biases(reading, module, paths[0])
         elif dropout and is_fused(module):
-            decided.append(SetRate(path, 0.0))
+            decided.append(SetRate(paths[0], 0.0))
         elif dropout and is_dropout(module):
-            decided.append(Remove(path, _is_flat(reading, path)))
+            decided += [Remove(path, _is_flat(reading, path)) for path in paths]
     return planned(reading, decided, None)
 
 

@@ -45,9 +45,13 @@ def rewrite(model: nn.Module, edits: Sequence[Edit]) -> nn.Module:
     parents = {path.rpartition(".")[0] for path in structural}
     sequentials = {path: modules[path] for path in parents if isinstance(modules[path], nn.Sequential)}
     numbered = [each for each in sequentials.values() if all(name.isdigit() for name in each._modules)]
+    done = set()
     for path, here in structural.items():
         parent, _, name = path.rpartition(".")
-        _restructure(modules[parent], name, here, modules)
+        # A block that is known by two paths is changed once.
+        if (id(modules[parent]), name) not in done:
+            done.add((id(modules[parent]), name))
+            _restructure(modules[parent], name, here, modules)
     for path, sequential in sequentials.items():
         if list(sequential._modules) == [LAYER] and path:
             # What we once put around this layer is gone.
