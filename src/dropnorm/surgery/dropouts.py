@@ -22,9 +22,9 @@ from dropnorm.surgery.ways import (
     behind,
     inputs,
     is_last,
+    is_skipped,
     kinds,
     origin,
-    users,
 )
 
 Where = str | Sequence[str]
@@ -45,29 +45,6 @@ def dropouts(reading: Reading, rate: float, where: Where) -> Iterator[Insert | S
     places.check_patterns()
     if where == "last" and not reading.trace.whole:
         yield Note("", "which layer is the last is not known: name the places instead.")
-
-
-def input_dropout(reading: Reading, rate: float) -> Iterator[Insert | SetRate | Note]:
-    """Dropout of the model's inputs, of single values whatever their shape."""
-    if not reading.trace.whole:
-        yield Note("", "no input dropout: its forward cannot be traced. Put a Dropout into it where x comes in.")
-        return
-    flow = reading.trace.flows[0]
-    for node in flow.graph.nodes:
-        if node.op != "placeholder" or not users(flow, node):
-            continue
-        first = ahead(flow, node, WEIGHTS | {Kind.EMBEDDING, Kind.DROPOUT})[0]
-        there = [each for each in first if kind_of(flow, each) is Kind.DROPOUT and each.op == "call_module"]
-        if there:
-            paths = [flow.path_of(each) for each in there]
-            yield from (SetRate(path, rate) for path in paths if reading.module(path).p != rate)
-        elif Kind.EMBEDDING in kinds(flow, first):
-            yield Note(node.name, "no input dropout: it is embedded, and indices cannot be dropped.")
-        else:
-            places = place_dropout(reading, flow, node)
-            yield from (Insert(place.path, place.after, place.flat, NewLayer("Dropout", rate)) for place in places)
-            if not places:
-                yield Note(node.name, "no input dropout: no layer takes it alone. Put a Dropout into the forward.")
 
 
 @dataclass(frozen=True)
@@ -192,8 +169,7 @@ class Places:
         self.matched |= hits
         return bool(hits)
 
-    @staticmethod
-    def _refusal(flow: Flow, value: fx.Node, after: set[Kind]) -> str:
+    def _refusal(self, flow: Flow, value: fx.Node, after: set[Kind]) -> str:
         if kind_of(flow, value) is Kind.SELF_NORMALIZING:
             return "after SELU only AlphaDropout keeps mean and variance"
         if Kind.BATCH_NORM in after:
@@ -202,8 +178,7 @@ class Places:
             return "it is an output, too"
         if Kind.GATE in after:
             return "it is a gate, or is gated"
-        _, passed = ahead(flow, value, _STOPS)
-        if Kind.ADDITION in passed and len(users(flow, value)) > 1:
+        if self.where == "auto" and is_skipped(flow, value):
             return "it goes through a skip connection, too, which stays whole"
         return ""
 

@@ -130,7 +130,7 @@ def kind_of_module(module: nn.Module) -> Kind:
     for types, kind in _OF_MODULES:
         if isinstance(module, types):
             return kind
-    if type(module).__name__.endswith("Norm"):
+    if type(module).__name__.endswith("Norm") and not type(module).__module__.startswith("torch."):
         return Kind.OTHER_NORM
     if is_activation_by_name(module):
         return Kind.ACTIVATION

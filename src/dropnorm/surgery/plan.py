@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
+from dropnorm.surgery.check import check
+from dropnorm.surgery.difference import difference
 from dropnorm.surgery.edits import Edit, Insert, Remove, ReturnBias, SetRate
-from dropnorm.surgery.reading import Note
+from dropnorm.surgery.reading import Note, Reading
 from dropnorm.surgery.rewrite import rewrite
 
 
@@ -40,6 +43,15 @@ class Plan:
     def __str__(self) -> str:
         notes = [f"  {note}" for note in _grouped(self.notes)]
         return "\n".join([f"{type(self.model).__name__}: {_summary(self.edits)}", self.difference, *notes])
+
+
+def make_plan(reading: Reading, decided: Sequence[Edit | Note], sample: Any) -> Plan:
+    """A plan of what was decided, whose outcome has been looked at."""
+    notes = tuple(dict.fromkeys(each for each in decided if isinstance(each, Note)))
+    edits = tuple(dict.fromkeys(each for each in decided if not isinstance(each, Note)))
+    new = rewrite(reading.model, edits)
+    check(reading, new, edits, sample)
+    return Plan(reading.model, edits, notes, difference(reading.model, new))
 
 
 def _summary(edits: Sequence[Edit]) -> str:

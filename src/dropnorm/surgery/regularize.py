@@ -7,16 +7,13 @@ from torch import nn
 
 from dropnorm._validate import choice, probability
 from dropnorm.errors import ArgumentError, ArgumentTypeError, SurgeryError
-from dropnorm.surgery.check import check
-from dropnorm.surgery.difference import difference
 from dropnorm.surgery.dropouts import Where, dropouts
-from dropnorm.surgery.dropouts import input_dropout as input_dropouts
 from dropnorm.surgery.edits import Edit
+from dropnorm.surgery.input_dropout import input_dropouts
 from dropnorm.surgery.inside import kept_rates
 from dropnorm.surgery.norms import batch_norms
-from dropnorm.surgery.plan import Plan
+from dropnorm.surgery.plan import Plan, make_plan
 from dropnorm.surgery.reading import Note, Reading, read
-from dropnorm.surgery.rewrite import rewrite
 
 
 def regularize(
@@ -68,16 +65,7 @@ def regularize(
         decided += dropouts(reading, rate, where)
     if input_rate:
         decided += input_dropouts(reading, input_rate)
-    return planned(reading, decided, sample)
-
-
-def planned(reading: Reading, decided: Sequence[Edit | Note], sample: Any) -> Plan:
-    """A plan of what was decided, whose outcome has been looked at."""
-    notes = tuple(dict.fromkeys(each for each in decided if isinstance(each, Note)))
-    edits = tuple(dict.fromkeys(each for each in decided if not isinstance(each, Note)))
-    new = rewrite(reading.model, edits)
-    check(reading, new, edits, sample)
-    return Plan(reading.model, edits, notes, difference(reading.model, new))
+    return make_plan(reading, decided, sample)
 
 
 def _untraceable(reading: Reading) -> list[Note]:

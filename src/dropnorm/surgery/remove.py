@@ -9,9 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dropnorm.surgery.edits import Edit, Remove, ReturnBias, SetRate
 from dropnorm.surgery.inside import kept_rates
 from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.plan import Plan
+from dropnorm.surgery.plan import Plan, make_plan
 from dropnorm.surgery.reading import Note, Reading, is_dropout, is_fused, read
-from dropnorm.surgery.regularize import planned
 from dropnorm.surgery.ways import inputs
 
 
@@ -48,7 +47,7 @@ def remove(model: nn.Module, *, dropout: bool = True, batch_norm: bool = True, s
             decided.append(SetRate(paths[0], 0.0))
         elif dropout and is_dropout(module):
             decided += [Remove(path, _is_flat(reading, path)) for path in paths]
-    return planned(reading, decided, None)
+    return make_plan(reading, decided, None)
 
 
 def _is_flat(reading: Reading, path: str) -> bool:

@@ -69,3 +69,33 @@ def origin(flow: Flow, node: fx.Node) -> fx.Node:
     while kind_of(flow, node) in PASSING and len(inputs(flow, node)) == 1:
         node = inputs(flow, node)[0]
     return node
+
+
+def is_skipped(flow: Flow, value: fx.Node) -> bool:
+    """Whether a value goes around layers as well as through them: two ways from it meet in a sum, and nowhere before."""
+    while len(users(flow, value)) == 1 and kind_of(flow, users(flow, value)[0]) in PASSING:
+        value = users(flow, value)[0]
+    branches = users(flow, value)
+    if len(branches) < 2:
+        return False
+    through = {value: {value}}
+    for branch in branches:
+        for node in (branch, *_after(flow, branch)):
+            through.setdefault(node, set()).add(branch)
+    sums = [node for node in through if kind_of(flow, node) is Kind.ADDITION]
+    for node in sums:
+        left, right = ([through.get(each, set()) for each in inputs(flow, node)] + [set(), set()])[:2]
+        if left and right and not left & right:
+            return True
+    return False
+
+
+def _after(flow: Flow, node: fx.Node) -> set[fx.Node]:
+    after: set[fx.Node] = set()
+    waiting = users(flow, node)
+    while waiting:
+        each = waiting.pop()
+        if each not in after:
+            after.add(each)
+            waiting += users(flow, each)
+    return after
