@@ -122,3 +122,42 @@ def test_dropout_between_a_layer_and_its_activation_is_dropout_of_that_activatio
 )
 def test_what_is_wrong_already_is_said(net, note):
     assert note in lines(dn.regularize(net))
+
+
+def test_channels_that_are_flattened_before_the_activation_are_units():
+    net = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten(), nn.ReLU(), nn.Linear(8, 2))
+    assert isinstance(dn.regularize(net).apply()[4], own.Dropout)
+
+
+class Features(nn.Module):
+    """Gives away its hidden units, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2)
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        x = self.act(self.a(x))
+        return x, self.b(x)
+
+
+class SqueezeAndExcite(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(1, 4, 1), nn.Conv2d(4, 1, 1)
+        self.act = nn.ReLU()
+        self.squeeze = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.Sigmoid())
+
+    def forward(self, x):
+        x = self.act(self.conv(x))
+        return self.out(x * self.squeeze(x))
+
+
+@pytest.mark.parametrize(
+    ("net", "reason"), [(Features(), "it is an output, too."), (SqueezeAndExcite(), "it is a gate, or is gated.")]
+)
+def test_values_that_are_not_only_hidden_units(net, reason):
+    plan = dn.regularize(net)
+    assert layers(plan.apply(), *DROPOUTS) == []
+    assert f"act: no dropout after it: {reason}" in lines(plan)

@@ -22,6 +22,10 @@ def test_the_model_and_the_random_state_stay_as_they_were(models):
     assert not net.features[0]._forward_pre_hooks
 
 
+def test_one_sample_is_enough_where_training_needs_two():
+    assert observe(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), torch.randn(1, 2)).calls["1"] == 1
+
+
 class Two(nn.Module):
     def forward(self, a, b):
         return a - b

@@ -120,3 +120,56 @@ class Aliased(nn.Module):
 def test_a_module_of_two_names_is_not_touched():
     assert dropout_at(Aliased(), "act") == [Place("b", after=False, flat=False)]
     assert norm_at(Aliased(), "a") == Place("a", after=True, flat=False)
+
+
+class HalfJoined(Joined):
+    def forward(self, x):
+        return self.out(torch.cat([F.relu(self.a(x)), x], 1))
+
+
+def test_not_behind_activations_that_are_joined_with_other_values():
+    assert dropout_at(HalfJoined(), "relu") == []
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.side = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = F.relu(self.a(x))
+        self.aside = self.side(x)
+        return x
+
+
+class Aside(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block, self.out = Block(), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.out(self.block(x)) + self.block.aside
+
+
+def test_not_after_a_block_in_which_the_value_has_another_user():
+    """Both users get one of their own."""
+    assert dropout_at(Aside(), "relu") == [
+        Place("block.side", after=False, flat=False),
+        Place("out", after=False, flat=False),
+    ]
+
+
+class Backwards(nn.Sequential):
+    """Its objects are called in another way than its class is."""
+
+    def __init__(self, *layers):
+        super().__init__(*layers)
+        self.forward = self.backwards
+
+    def backwards(self, x):
+        return self[0](self[1](x))
+
+
+def test_no_neighbours_in_a_sequential_whose_forward_was_replaced():
+    reading = read(nn.Sequential(Backwards(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 4)))
+    assert not reading.is_in_sequential(reading.trace.flows[0], "0.1")

@@ -63,6 +63,26 @@ def test_in_pieces_only_a_sample_tells(models):
         assert reading.is_in_sequential(flow, "head.0") is known
 
 
+class Repeating(nn.Module):
+    """Cannot be traced, and calls its block twice for this sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+
+    def forward(self, x):
+        for _ in range(len(x)):
+            x = self.block(x)
+        return x
+
+
+def test_a_sample_sees_repetitions_that_a_piece_does_not():
+    reading = read(Repeating(), torch.randn(2, 4))
+    (flow,) = reading.trace.flows
+    assert reading.calls(flow, "block.0") == 1
+    assert not reading.is_called_once(flow, "block.0")
+
+
 @pytest.mark.parametrize("layer", [nn.Dropout(), nn.AlphaDropout(), own.Dropout2d(), own.BatchNormActDropout1d(2)])
 def test_dropouts(layer):
     assert is_dropout(layer)

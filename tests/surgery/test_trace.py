@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -137,3 +139,25 @@ def test_activations_of_others_are_known_by_name():
     assert is_activation_by_name(NewGELUActivation())
     assert not is_activation_by_name(ReLUBlock())
     assert not is_activation_by_name(nn.Dropout())
+
+
+def test_warnings_of_a_forward_are_for_those_who_run_it():
+    class Warns(nn.Module):
+        def forward(self, x, scale=0.5):
+            warnings.warn("I was called", stacklevel=1)
+            return x * scale
+
+    assert trace(Warns()).whole  # a warning is an error in tests
+
+
+def test_a_module_that_calls_what_it_does_not_hold_is_the_one_that_failed():
+    class Hiding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.hidden = [nn.Linear(4, 4)]
+
+        def forward(self, x):
+            return self.hidden[0](x)
+
+    (broken,) = trace(nn.Sequential(Hiding(), nn.ReLU())).untraceable
+    assert (broken.path, broken.reason) == ("0", "module is not installed as a submodule")

@@ -70,13 +70,7 @@ def _makers(flow: Flow, value: fx.Node) -> list[Call]:
 
 def _takers(flow: Flow, value: fx.Node, by: list[fx.Node]) -> list[Call]:
     """The calls that take a value, alone, for all these users of it, innermost first."""
-    return [
-        call
-        for call in flow.calls
-        if call.only_input is value
-        and not flow.is_within(value, call)
-        and all(flow.is_within(user, call) for user in by)
-    ]
+    return [call for call in flow.calls if call.only_input is value and all(flow.is_within(user, call) for user in by)]
 
 
 def _passes_on(flow: Flow, node: fx.Node) -> bool:

@@ -86,10 +86,11 @@ def trace(model: nn.Module) -> Trace:
 
 
 def _flows(module: nn.Module, path: str) -> tuple[list[Flow], list[Untraceable]]:
+    names = {inner: name for name, inner in module.named_modules()}
     opaque: dict[nn.Module, str] = {}
     flows: list[Flow] = []
     while not flows and module not in opaque and not _is_leaf(module):
-        tracer = _Tracer(opaque.keys())
+        tracer = _Tracer(names.keys(), opaque.keys())
         try:
             if "forward" in vars(module):
                 raise TypeError("its forward was replaced on this one object")  # torch.fx would trace the class's.
@@ -101,7 +102,6 @@ def _flows(module: nn.Module, path: str) -> tuple[list[Flow], list[Untraceable]]
         else:
             flows = [Flow(path, module, graph, tuple(tracer.made))]
     untraceable = []
-    names = {inner: name for name, inner in module.named_modules()}
     for broken, reason in opaque.items():
         where = ".".join(part for part in (path, names[broken]) if part)
         untraceable.append(Untraceable(where, type(broken).__name__, reason))
@@ -146,8 +146,9 @@ def _defaults(module: nn.Module) -> dict[str, Any]:
 class _Tracer(fx.Tracer):
     """torch.fx's tracer, which also keeps which modules were called with what."""
 
-    def __init__(self, opaque: Set[nn.Module]) -> None:
+    def __init__(self, known: Set[nn.Module], opaque: Set[nn.Module]) -> None:
         super().__init__()
+        self.known = known
         self.opaque = opaque
         self.made: list[Call] = []
         self.running: list[int] = []
@@ -164,7 +165,9 @@ class _Tracer(fx.Tracer):
         try:
             output = super().call_module(m, forward, args, kwargs)
         except Exception:
-            self.failed = m if self.failed is None else self.failed
+            # A module that is called but held by none cannot be named: its caller is the one that failed.
+            if self.failed is None and m in self.known:
+                self.failed = m
             raise
         finally:
             self.running.pop()
