@@ -16,10 +16,15 @@ from dropnorm.study.records import (
     EpochsToReach,
     Interaction,
     Interval,
+    MeasureName,
     NetRecord,
+    Power,
     Quantity,
     Recommendation,
+    Reliability,
     Run,
+    SelectionOptimism,
+    State,
     StudyConfig,
     Summary,
     Timing,
@@ -74,6 +79,7 @@ def _net(arm: ArmName, seed: int, rate: float, history: list[EpochRecord], test:
     return NetRecord(
         net=best.net,
         arm=arm,
+        split=seed,
         seed=seed,
         rate=rate,
         epochs=len(history),
@@ -84,11 +90,55 @@ def _net(arm: ArmName, seed: int, rate: float, history: list[EpochRecord], test:
         validation_score=best.validation_score,
         test_loss=best.validation_loss * 1.02,
         test_score=test,
+        calibration_error=(60 * 0.13 + 300 * abs(0.99 - test)) / 360,
+        reliability=_reliability(0.99, test),
+    )
+
+
+def _comparisons(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> tuple[Comparison, ...]:
+    values: dict[MeasureName, Callable[[NetRecord], float]] = {
+        "score": lambda net: net.test_score,
+        "loss": lambda net: net.test_loss,
+        "calibration_error": lambda net: net.calibration_error or 0.0,
+        "generalization_gap": lambda net: net.train_score - net.test_score,
+    }
+    found = []
+    for measure, of in values.items():
+        differences = [of(net) - of(other) for net, other in zip(nets, plain, strict=True)]
+        found.append(
+            Comparison(
+                measure=measure,
+                differences=tuple(differences),
+                interval=_interval(differences),
+                bootstrap=_interval(differences),
+                p_value=p_value / 3,
+                p_holm=p_value,
+                power=Power(needed=14, at_best=0.97, rows_factor=None),
+            )
+        )
+    return tuple(found)
+
+
+def _selection(nets: list[NetRecord]) -> SelectionOptimism:
+    return SelectionOptimism(
+        chosen=_interval([0.01 * net.seed for net in nets]),
+        fixed=_interval([0.004 * net.seed for net in nets]),
+        optimism=_interval([0.006 * net.seed for net in nets]),
+    )
+
+
+def _reliability(confidence: float, accuracy: float) -> Reliability:
+    """Most rows in the last bin, some in the tenth, none elsewhere."""
+    counts = [0] * 15
+    counts[9], counts[14] = 60, 300
+    return Reliability(
+        counts=tuple(counts),
+        confidence=tuple(0.63 if index == 9 else confidence if index == 14 else 0.0 for index in range(15)),
+        accuracy=tuple(0.5 if index == 9 else accuracy if index == 14 else 0.0 for index in range(15)),
     )
 
 
 def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> ArmResult:
-    differences = tuple(a.test_score - b.test_score for a, b in zip(nets, plain, strict=True))
     reached = len(nets) if nets is plain or len(nets) < 3 else len(nets) - 1
     median = statistics.median(net.best_epoch for net in nets)
     return ArmResult(
@@ -96,9 +146,11 @@ def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> Ar
         nets=tuple(net.net for net in nets),
         rates=tuple(net.rate for net in nets),
         weight_decays=(),
+        train_score=_interval([net.train_score for net in nets]),
         test_score=_interval([net.test_score for net in nets]),
         test_r2=None,
         test_loss=_interval([net.test_loss for net in nets]),
+        calibration_error=_interval([net.calibration_error or 0.0 for net in nets]),
         validation_score=_interval([net.validation_score for net in nets]),
         generalization_gap=_interval([net.train_score - net.test_score for net in nets]),
         loss_gap=_interval([net.test_loss - net.train_loss for net in nets]),
@@ -106,14 +158,8 @@ def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> Ar
         epochs_to_plain_best=EpochsToReach(
             reached=reached, of=len(nets), median_epochs=median, median_steps=36 * median
         ),
-        comparison=None
-        if nets is plain
-        else Comparison(
-            differences=differences,
-            interval=_interval(list(differences)),
-            p_value=p_value / 3,
-            p_holm=p_value,
-        ),
+        selection=None if nets[0].rate == 0.0 else _selection(nets),
+        comparisons=() if nets is plain else _comparisons(nets, plain, p_value),
     )
 
 
@@ -155,7 +201,8 @@ def build_run(
             chosen[arm].append(min(tried, key=lambda net: net.validation_loss))
     results = tuple(_result(chosen[arm], chosen["plain"], p_value) for arm in arms)
     if interaction is None and set(arms) == set(ARMS):
-        interaction = Interaction(interval=Interval(mean=-0.0041, low=-0.0102, high=0.002), p_value=0.171)
+        low_mean_high = Interval(mean=-0.0041, low=-0.0102, high=0.002)
+        interaction = Interaction(measure="score", interval=low_mean_high, p_value=0.171)
     best = max(results, key=lambda result: result.test_score.mean)
     picked = chosen[best.arm][0]
     summary = Summary(
@@ -179,8 +226,15 @@ def build_run(
         steps_per_epoch=36,
         parameters=26122,
         arms=results,
-        interaction=interaction,
-        overfitting=True,
+        interactions=() if interaction is None else (interaction,),
+        state=State(
+            name="overfitting",
+            gap=results[0].generalization_gap,
+            train_skill=Interval(mean=0.99, low=0.98, high=1.0),
+            constant=0.1,
+            opening=0.9,
+            still_learning=0.0,
+        ),
         recommendation=Recommendation(
             arm=best.arm,
             best_arm=best.arm,

@@ -1,7 +1,7 @@
 import pytest
 
 from dropnorm.report import figures
-from dropnorm.study.records import Comparison, EpochRecord, Interval
+from dropnorm.study.records import EpochRecord, Interval
 
 
 def record(net, epoch, loss, score=0.5):
@@ -81,13 +81,9 @@ def test_generalization_gaps_are_in_percentage_points(make_run):
 
 def test_paired_differences_have_a_dot_per_seed_and_leave_out_plain(make_run):
     run = make_run(arms=("plain", "dropout"))
-    comparison = Comparison(
-        differences=(0.01, -0.02, 0.03),
-        interval=Interval(mean=0.0067, low=-0.05, high=0.06),
-        p_value=0.5,
-        p_holm=0.5,
-    )
-    arms = (run.summary.arms[0], run.summary.arms[1].model_copy(update={"comparison": comparison}))
+    changed = {"differences": (0.01, -0.02, 0.03), "interval": Interval(mean=0.0067, low=-0.05, high=0.06)}
+    comparison = run.summary.arms[1].comparison.model_copy(update=changed)
+    arms = (run.summary.arms[0], run.summary.arms[1].model_copy(update={"comparisons": (comparison,)}))
     (one,) = figures.paired_differences(run.summary.model_copy(update={"arms": arms}))
     assert one.seeds == pytest.approx((1.0, -2.0, 3.0))
     assert one.interval.arm == "dropout"

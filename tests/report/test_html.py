@@ -107,7 +107,7 @@ def test_every_cell_of_the_table_is_on_the_page_and_one_arm_is_recommended(text,
     marked = text[text.index('<tr class="marked">') :]
     assert "dropout+batch_norm" in marked[: marked.index("</tr>")]
     assert "recommended" in marked[: marked.index("</tr>")]
-    assert len(page.all("td")) == 4 * 6
+    assert len(page.all("td")) == 4 * 6 + 3 * 4 * 6
     assert {cell["data-label"] for cell in page.all("td")} >= {"test accuracy, %", "p (Holm)"}
 
 
@@ -247,7 +247,7 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
     )
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     dom = done.stdout
-    # Four panels of loss, four of accuracy, the gaps and the differences.
-    assert dom.count('class="plot-container plotly"') == 10
+    # Four panels of loss, of accuracy and of reliability, the gaps and the differences.
+    assert dom.count('class="plot-container plotly"') == 14
     assert dom.count('class="trace scatter') > 10
     assert not re.search(r"<body[^>]*owned", dom)

@@ -1,7 +1,7 @@
 import pytest
 
 from dropnorm.report import tables
-from dropnorm.study.records import Comparison, EpochsToReach, Interaction, Interval
+from dropnorm.study.records import EpochsToReach, Interaction, Interval
 
 
 def with_arm(run, arm, **update):
@@ -22,11 +22,12 @@ def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
         test_score=Interval(mean=0.97312, low=0.9604, high=0.9849),
         generalization_gap=Interval(mean=0.0211, low=-0.0012, high=0.0434),
         epochs_to_plain_best=EpochsToReach(reached=9, of=10, median_epochs=12.5, median_steps=450),
-        comparison=Comparison(
-            differences=(0.01, -0.02, 0.0),
-            interval=Interval(mean=-0.00331, low=-0.012, high=0.00534),
-            p_value=0.2,
-            p_holm=0.41234,
+        comparisons=(
+            make_run()
+            .summary.arms[1]
+            .comparison.model_copy(
+                update={"interval": Interval(mean=-0.00331, low=-0.012, high=0.00534), "p_holm": 0.41234}
+            ),
         ),
     )
     assert row_of(tables.arm_table(summary), "dropout") == {
@@ -36,7 +37,7 @@ def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
         "difference to plain, pp": "−0.3 (−1.2 to +0.5)",
         "p (Holm)": "0.41",
         "generalization gap, pp": "2.1 (−0.1 to 4.3)",
-        "epochs to plain's best": "12.5 (reached by 9 of 10)",
+        "epochs to plain's best": "12.5 (450 steps, 9 of 10 nets)",
     }
 
 
@@ -58,7 +59,7 @@ def test_rates_that_differ_between_seeds_are_shown_as_a_range(make_run):
 def test_a_median_that_was_never_reached_is_said(make_run):
     never = EpochsToReach(reached=0, of=3, median_epochs=None, median_steps=None)
     summary = with_arm(make_run(), "dropout", epochs_to_plain_best=never)
-    assert row_of(tables.arm_table(summary), "dropout")["epochs to plain's best"] == "– (reached by 0 of 3)"
+    assert row_of(tables.arm_table(summary), "dropout")["epochs to plain's best"] == "– (0 of 3 nets)"
 
 
 @pytest.mark.parametrize("arm", ["plain", "dropout", "dropout+batch_norm"])
@@ -125,7 +126,7 @@ def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
     how = dict(tables.how_it_was_made(run))
     assert how["Fingerprint of the data"] == run.summary.data.fingerprint
     assert how["Split"] == "1,149 train, 288 validation, 360 test rows"
-    assert how["Seeds"] == "3"
+    assert how["Splits and seeds"] == "3 seeds, each with its own split"
     assert how["Arms"] == "plain, dropout, batch_norm, dropout+batch_norm"
     assert "Arm plain" not in how
     assert how["Arm dropout"] == "dropout at rate 0.1 or 0.3 or 0.5"
@@ -172,13 +173,13 @@ def test_of_many_classes_the_first_are_named_and_the_rest_counted(make_run):
 )
 def test_interaction_sentence_answers_by_sign_and_evidence(make_run, mean, p_value, answer):
     interval = Interval(mean=mean, low=mean - 0.005, high=mean + 0.005)
-    run = make_run(interaction=Interaction(interval=interval, p_value=p_value))
+    run = make_run(interaction=Interaction(measure="score", interval=interval, p_value=p_value))
     assert tables.interaction_sentence(run.summary)[0].startswith(answer)
 
 
 def test_interaction_sentence_gives_the_interval(make_run):
     interval = Interval(mean=-0.0041, low=-0.0102, high=0.002)
-    run = make_run(interaction=Interaction(interval=interval, p_value=0.171))
+    run = make_run(interaction=Interaction(measure="score", interval=interval, p_value=0.171))
     assert tables.interaction_sentence(run.summary)[1] == (
         "Test accuracy with both differs by −0.4 pp from what the effects of dropout alone and of batch "
         "norm alone add up to (95 % interval −1.0 to +0.2 pp, p = 0.17)."
@@ -219,8 +220,8 @@ def test_a_regression_tells_where_its_target_lies(make_run, as_regression):
 
 
 def test_together_they_are_better_where_the_error_is_lower_than_the_effects_add_up_to(make_run, as_regression):
-    interaction = Interaction(interval=Interval(mean=-2.0, low=-3.0, high=-1.0), p_value=0.01)
-    answer, numbers = tables.interaction_sentence(as_regression(make_run(), interaction=interaction).summary)
+    interaction = Interaction(measure="score", interval=Interval(mean=-2.0, low=-3.0, high=-1.0), p_value=0.01)
+    answer, numbers = tables.interaction_sentence(as_regression(make_run(), interactions=(interaction,)).summary)
     assert answer.startswith("Yes")
     assert numbers == (
         "Test RMSE with both differs by −2.00 from what the effects of dropout alone and of batch norm alone add up to (95 % "

@@ -68,7 +68,8 @@ def make_net() -> Callable[..., NetRecord]:
     def make(net: int, arm: str = "plain", seed: int = 0, rate: float = 0.0, **given: Any) -> NetRecord:
         measured = {f"{part}_{what}": 0.5 for part in ("train", "validation", "test") for what in ("loss", "score")}
         counts = {"epochs": 9, "best_epoch": 4}
-        return NetRecord(net=net, arm=arm, seed=seed, rate=rate, **(counts | measured | given))
+        own = {"net": net, "arm": arm, "split": seed, "seed": seed, "rate": rate}
+        return NetRecord(**(own | counts | measured | given))
 
     return make
 

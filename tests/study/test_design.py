@@ -145,3 +145,21 @@ def test_a_key_gives_its_generator_again_and_another_key_another():
 
 def test_a_negative_key_seeds_a_generator_too():
     assert torch.rand(1, generator=seed_generator(torch.tensor(-1))).isfinite()
+
+
+def test_seeds_are_numbered_split_by_split():
+    config = configure(splits=3, seeds=2, arms="batch_norm")
+    plain = [net for net in plan_nets(config) if net.arm.name == "plain"]
+    assert [net.seed for net in plain] == [0, 1, 2, 3, 4, 5]
+    assert [config.split_of(net.seed) for net in plain] == [0, 0, 1, 1, 2, 2]
+    each = configure(seeds=3)
+    assert [each.split_of(seed) for seed in range(3)] == [0, 1, 2]
+    assert (each.split_count, each.repetitions) == (3, 3)
+
+
+def test_a_split_may_have_one_seed_if_there_are_others():
+    assert configure(splits=2, seeds=1).repetitions == 2
+    with pytest.raises(ArgumentError, match=r"\Aseeds=1 "):
+        configure(splits=1, seeds=1)
+    with pytest.raises(ArgumentError, match=r"\Asplits=0 "):
+        configure(splits=0)

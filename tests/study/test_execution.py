@@ -191,11 +191,14 @@ def test_labels_of_pure_noise_are_learned_by_heart_and_nothing_else_is_claimed()
     X, y = rng.standard_normal((240, 40)), rng.integers(0, 2, 240)
     quick = {"seeds": 4, "epochs": 10, "hidden": (64,), "dropout": (0.5,), "learning_rate": 0.01, "batch_size": 16}
     summary = dn.run_study(X, y, **quick).summary
-    assert summary.overfitting
+    assert summary.state.name == "overfitting"
     assert summary.arms[0].generalization_gap.mean > 0.2
     assert abs(summary.arms[0].test_score.mean - 0.5) < 0.1
     assert summary.verdict[0].startswith("The plain net overfits: it is right on ")
     assert summary.verdict[1].startswith(
+        "On new rows it is not surely better than always saying the most frequent class ("
+    )
+    assert summary.verdict[2].startswith(
         "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy ("
     )
     assert all(arm.comparison.p_holm > 0.05 for arm in summary.arms[1:])
@@ -211,8 +214,9 @@ def test_of_a_quantity_of_pure_noise_nothing_is_claimed():
     # What knows nothing but the mean has an RMSE of 30 and an R² of 0.
     assert 25 < plain.test_score.mean < 45
     assert plain.test_r2.mean < 0.1
-    assert summary.verdict[0].startswith("There is no evidence that the plain net overfits: its RMSE is ")
-    assert summary.verdict[1].startswith(
+    assert summary.verdict[0].startswith("There is too little data to say whether the plain net overfits: its RMSE is ")
+    assert summary.verdict[1].startswith("On new rows it is not surely better than always saying the mean (")
+    assert summary.verdict[2].startswith(
         "There is no evidence that dropout, batch norm and dropout with batch norm change test RMSE ("
     )
     assert all(arm.comparison.p_holm > 0.05 for arm in summary.arms[1:])
@@ -257,12 +261,13 @@ def test_classes_far_apart_leave_nothing_to_improve(blobs):
     quick = {"seeds": 3, "epochs": 10, "hidden": (16,), "dropout": (0.2,), "learning_rate": 0.01, "batch_size": 16}
     summary = dn.run_study(X, y, **quick).summary
     assert [arm.test_score.mean for arm in summary.arms] == [1.0] * 4
-    assert not summary.overfitting
+    assert summary.state.name == "fine"
     assert summary.verdict == (
-        "There is no evidence that the plain net overfits: it is right on 100.0 % of its training rows and on 100.0 % of "
-        "new ones, a gap of 0.0 points (95 % interval 0.0 to 0.0).",
+        "The plain net is fine: it is right on 100.0 % of its training rows and on 100.0 % of new ones, a gap of 0.0 points "
+        "(95 % interval 0.0 to 0.0), no evidence of overfitting.",
         "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy (0.0, 0.0 and 0.0 "
         "points, with intervals from −5.6 to +5.6).",
+        "Dropout raises the calibration error by 0.6 points.",
         "Use the plain net: nothing is better on validation. The saved net is right on 100.0 % of its test rows.",
     )
 

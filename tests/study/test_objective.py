@@ -46,6 +46,13 @@ def test_a_quantity_has_the_squared_error_and_the_rmse_in_its_own_unit(errors):
     torch.testing.assert_close(QUANTITY.losses(outputs, targets, "sum"), losses.sum())
 
 
+def test_confidence_is_the_probability_of_the_predicted_class(logits, errors):
+    outputs, _ = logits
+    expected = outputs.double().softmax(-1).gather(-1, outputs.argmax(-1, keepdim=True))[..., 0]
+    torch.testing.assert_close(CLASSES.confidences(outputs), expected)
+    assert QUANTITY.confidences(errors[0]) is None
+
+
 def test_of_what_does_not_vary_nothing_is_explained():
     assert QUANTITY.r2(0.5, 0.0) == 0.0
 

@@ -26,6 +26,14 @@ def test_each_seed_has_its_own_split(prepared):
             np.testing.assert_array_equal(parts.index([2, seed], part)[0][1].numpy(), getattr(expected, part))
 
 
+def test_seeds_of_one_split_share_its_rows(table):
+    dataset, config = load_dataset(table, target="kind"), configure(splits=2, seeds=3)
+    parts = Parts.prepare(dataset, config)
+    assert len(parts.splits) == 6
+    for seed, split in enumerate(parts.splits):
+        np.testing.assert_array_equal(split.train, split_rows(dataset, seed // 3, config).train)
+
+
 def test_each_seed_is_standardized_with_its_own_training_part_alone(prepared):
     dataset, _, parts = prepared
     for seed, split in enumerate(parts.splits):

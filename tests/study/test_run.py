@@ -16,7 +16,7 @@ from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import configure
 from dropnorm.study.run import plan_study
 from dropnorm.study.splitting import split_rows
-from dropnorm.study.statistics import interval
+from dropnorm.study.statistics.intervals import interval
 
 
 def fail(*_):
@@ -88,7 +88,7 @@ def test_the_test_part_has_no_say_in_any_choice(blobs, quick):
     )
     assert len(before) == 6
     for old, new in zip(before, after, strict=True):
-        hidden = {"test_loss": 0.0, "test_score": 0.0}
+        hidden = {"test_loss": 0.0, "test_score": 0.0, "calibration_error": 0.0, "reliability": None}
         assert old.model_copy(update=hidden) == new.model_copy(update=hidden)
         assert old.test_loss != new.test_loss
 
@@ -323,3 +323,47 @@ def test_the_command_names_what_splits(table, write):
     assert plan_study(table, target="kind", time=np.arange(120), device="cpu").command == (
         "dropnorm.run_study(X, target='kind', time=time)"
     )
+
+
+def test_several_seeds_on_each_of_several_splits(blobs, quick, tmp_path):
+    X, y = blobs()
+    study = dn.run_study(X, y, out=tmp_path, **(quick | {"splits": 2, "seeds": 3}))
+    plain = study.summary.arms[0]
+    nets = [net for net in study.run.nets if net.net in plain.nets]
+    assert [(net.split, net.seed) for net in nets] == [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)]
+    assert len({net.train_loss for net in nets}) == 6
+    means = [np.mean([net.test_score for net in nets if net.split == split]) for split in range(2)]
+    expected = interval(means, 24 / 96)
+    assert plain.generalization_gap.mean == pytest.approx(np.mean([net.train_score - net.test_score for net in nets]))
+    assert plain.test_score.mean == pytest.approx(expected.mean)
+    assert plain.test_score.low == pytest.approx(max(0.0, expected.low))
+    assert dn.load_run(tmp_path) == study.run
+    assert "splits=2, seeds=3" in study.run.command
+
+
+def test_in_time_and_of_a_test_part_the_shares_are_those_of_what_is_resampled(blobs, quick):
+    X, y = blobs()
+    by_time = dn.run_study(X, y, time=np.arange(120), **quick)
+    nets = [net for net in by_time.run.nets if net.net in by_time.summary.arms[0].nets]
+    assert [net.split for net in nets] == [0, 0]
+    got = by_time.summary.arms[0].generalization_gap
+    assert got == interval([net.train_score - net.test_score for net in nets], 0.0)
+    tested = dn.run_study(X[:80], y[:80], test=(X[80:], y[80:]), **quick)
+    nets = [net for net in tested.run.nets if net.net in tested.summary.arms[0].nets]
+    got, data = tested.summary.arms[0].generalization_gap, tested.summary.data
+    assert got == interval([net.train_score - net.test_score for net in nets], data.validation_rows / data.train_rows)
+
+
+def test_calibration_is_that_of_the_models_own_predictions(blobs, quick):
+    X, y = blobs(apart=1.0)
+    study = dn.run_study(X, y, **quick)
+    chosen = study.summary.recommendation
+    test = split_rows(load_dataset(X, y), chosen.seed, study.summary.config).test
+    predicted = study.model.predict(X[test])
+    confidence = predicted.select(pl.max_horizontal(pl.col("^probability_.*$"))).to_series().to_numpy()
+    hits = predicted["prediction"].cast(pl.Int64).to_numpy() == y[test]
+    bins = np.ceil(confidence * 15).astype(int) - 1
+    error = sum(abs((hits[bins == b] - confidence[bins == b]).sum()) for b in range(15)) / len(test)
+    net = next(net for net in study.run.nets if net.net == chosen.net)
+    assert net.calibration_error == pytest.approx(error, abs=1e-6)
+    assert sum(net.reliability.counts) == len(test)

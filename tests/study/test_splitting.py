@@ -2,10 +2,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dropnorm.errors import DataError
+from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure
-from dropnorm.study.splitting import check_splittable, part_sizes, split_rows
+from dropnorm.study.splitting import check_splits, check_splittable, part_sizes, split_rows
 
 
 def labelled(*counts: int) -> Dataset:
@@ -258,3 +258,30 @@ def test_the_first_rows_to_learn_from_are_a_fair_sample(kind):
     train = split_rows(load_dataset(rows[:, None].astype(float), rows % 2, **given), 0, configure()).train
     half = len(train) // 2
     assert abs(train[:half].mean() - train[half:].mean()) < 100
+
+
+def test_rows_in_time_have_one_split(refuses):
+    data = load_dataset(np.arange(30.0)[:, None], np.arange(30) % 2, time=np.arange(30))
+    assert check_splits(data, configure(seeds=4)).splits == 1
+    assert check_splits(data, configure(seeds=4)).repetitions == 4
+    assert check_splits(data, configure(splits=1, seeds=4)).splits == 1
+    message = (
+        "splits=3 is given beside time: expected one split, as rows have one order in time. Leave splits out; seeds=4 nets "
+        "then differ in weights and order."
+    )
+    with refuses(ArgumentError, message):
+        check_splits(data, configure(splits=3, seeds=4))
+
+
+def test_one_split_of_many_is_refused_unless_the_test_part_is_given(refuses):
+    message = (
+        "splits=1 is one of many that chance could make, and says nothing of others: expected at least 2, unless a test part "
+        "or an order in time is given. Use splits=5."
+    )
+    with refuses(ArgumentError, message):
+        check_splits(DATA, configure(splits=1))
+    test = (np.arange(4.0)[:, None] + 50, np.arange(4) % 2)
+    tested = load_dataset(np.arange(30.0)[:, None], np.arange(30) % 2, test=test)
+    for config in (configure(splits=1), configure(), configure(splits=3)):
+        assert check_splits(tested, config) == config
+    assert check_splits(DATA, configure(splits=2)) == configure(splits=2)

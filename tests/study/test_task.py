@@ -59,11 +59,8 @@ def test_accuracies_come_in_steps_of_a_row():
     assert (ACCURACY.resolution(50), RMSE.resolution(50)) == (0.02, 0.0)
 
 
-def test_what_is_slight_depends_on_the_metric():
-    assert ACCURACY.is_slight(0.009, 0.9)
-    assert not ACCURACY.is_slight(0.011, 0.9)
-    assert RMSE.is_slight(1.9, 100.0)
-    assert not RMSE.is_slight(2.1, 100.0)
+def test_the_best_score_is_always_right_or_never_off():
+    assert (ACCURACY.best, RMSE.best) == (1.0, 0.0)
 
 
 def test_labels_have_their_units():

@@ -21,13 +21,13 @@ def tell(message: str) -> None:
 
 def print_results(summary: "Summary") -> None:
     """The table of arms, the recommended one marked, and the verdict."""
-    from dropnorm.report.tables import arm_table
+    from dropnorm.report.tables import arm_table, repetitions
 
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
     arms = arm_table(summary)
-    table = Table(title=f"{summary.data.name}: {summary.config.seeds} seeds, intervals 95 %", title_justify="left")
+    table = Table(title=f"{summary.data.name}: {repetitions(summary.config)}; intervals 95 %", title_justify="left")
     for column in arms.columns:
         table.add_column(column.header, justify=column.align, no_wrap=column.align == "left")
     for index, row in enumerate(arms.rows):

@@ -64,8 +64,11 @@ def study(
             "input_dropout, batch_norm, max_norm, weight_decay; default: dropout,batch_norm,dropout+batch_norm."
         ),
     ] = None,
+    splits: Annotated[
+        int | None, typer.Option(help="Splits, each with --seeds nets of an arm; default: each seed has its own.")
+    ] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="Repetitions, each with its own split, weights and order; default: 10.")
+        int | None, typer.Option(help="Repetitions, each with its own weights and order; default: 10.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="At most that many; default: 100.")] = None,
     dropout: Annotated[
@@ -113,6 +116,7 @@ def study(
         skip_broken=skip_broken,
         device=device,
         arms=arms,
+        splits=splits,
         seeds=seeds,
         epochs=epochs,
         dropout=None if dropout is None else numbers(dropout, "dropout", float),

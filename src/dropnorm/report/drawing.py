@@ -66,17 +66,7 @@ def _panel(arm: ArmCurves, plain: ArmCurves | None, horizontal: dict[str, Any], 
     """Draw one arm's learning curves under its name."""
     colour = style.colour(arm.arm)
     figure = go.Figure(layout=style.layout(250, left=56))
-    figure.update_layout(
-        title={
-            "text": f'<span style="color:{colour}">●</span> <b>{style.text(arm.arm)}</b>',
-            "font": {"size": 14},
-            "x": 0,
-            "xref": "container",
-            "y": 0.98,
-            "yanchor": "top",
-        },
-        margin_t=30,
-    )
+    figure.update_layout(title=style.arm_title(arm.arm), margin_t=30)
     floor = 10 ** vertical["range"][0] / 10 if vertical.get("type") == "log" else -math.inf
     for curve in (arm.train, arm.validation):
         figure.add_trace(_band(curve, colour, floor))

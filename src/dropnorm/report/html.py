@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from dropnorm.report import drawing, figures, style, tables
+from dropnorm.report import drawing, effects, figures, reliability, style, tables
 from dropnorm.study.files import write_atomically
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
@@ -46,6 +46,9 @@ def _render(run: Run) -> str:
         table=tables.arm_table(run.summary),
         colours=style.COLOURS,
         plots=plots,
+        effects=effects.effect_table(run.summary),
+        unit=effects.unit_of_evidence(run.summary),
+        optimism=effects.optimism_sentences(run.summary),
         differences=figures.paired_differences(run.summary),
         answer=answer,
         numbers=numbers,
@@ -65,4 +68,5 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
         "gap": [drawing.draw_generalization_gaps(figures.generalization_gaps(run.summary), metric)],
         "differences": [drawing.draw_paired_differences(figures.paired_differences(run.summary), metric)],
     }
+    sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
     return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

@@ -43,6 +43,19 @@ def layout(height: int, left: int = 8) -> go.Layout:
     )
 
 
+def arm_title(arm: str, beside: str = "") -> dict[str, Any]:
+    """Head a panel with its arm's name and colour, and a word beside."""
+    name = f'<span style="color:{colour(arm)}">●</span> <b>{text(arm)}</b>'
+    return {
+        "text": f'{name}  <span style="font-size:12px">{text(beside)}</span>' if beside else name,
+        "font": {"size": 14},
+        "x": 0,
+        "xref": "container",
+        "y": 0.98,
+        "yanchor": "top",
+    }
+
+
 def epoch_axis(first: int, last: int) -> dict[str, Any]:
     """Lay an axis over the epochs, whose ticks are whole epochs however few there are."""
     margin = 0.03 * max(last - first, 1)

@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dropnorm.study.records import Arm, ArmResult, DataDescription, EpochsToReach, Interval, Quantity, Run, Summary
+from dropnorm.study.records import (
+    Arm,
+    ArmResult,
+    DataDescription,
+    EpochsToReach,
+    Interval,
+    Quantity,
+    Run,
+    StudyConfig,
+    Summary,
+)
 from dropnorm.study.task import RMSE, TASKS, Metric, Scale
 
 NONE = "–"
 SHOWN_CLASSES = 12
+LOSS_SCALE = Scale(factor=1.0, decimals=3)
 R2_SCALE = Scale(factor=1.0, decimals=3)
 
 
@@ -21,11 +32,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under columns; `marked` is the index of the row that is recommended."""
+    """Rows of text under columns; `marked` is the index of the row that is recommended, if they are arms."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
-    marked: int
+    marked: int | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ def key_facts(run: Run) -> tuple[tuple[str, str], ...]:
         if data.quantity is None
         else (_written(data.quantity.deviation), "standard deviation of the target"),
         (f"{len(run.nets):,}", "nets trained"),
-        (f"{run.summary.config.seeds:,}", "seeds"),
+        *_repetitions(run.summary.config),
     ]
     if run.timing is not None:
         facts.append((duration(run.timing.seconds), "wall time"))
@@ -97,7 +108,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
             f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows{_split(data)}",
         ),
         ("Arms", ", ".join(arm.name for arm in config.arms)),
-        ("Seeds", str(config.seeds)),
+        ("Splits and seeds", repetitions(config)),
         *((f"Arm {arm.name}", _settings(arm)) for arm in config.arms if arm.regularizers),
         ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
         ("Parameters of a plain net", f"{run.summary.parameters:,}"),
@@ -111,6 +122,14 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("dropnorm", run.summary.dropnorm_version),
         ("PyTorch", timing.torch_version if timing else "not recorded"),
     )
+
+
+def repetitions(config: StudyConfig) -> str:
+    """Say how often every arm was tried: 10 seeds, or 5 splits of 10 seeds each."""
+    seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    if config.splits is None:
+        return f"{seeds}, each with its own split"
+    return f"{config.splits} split{'s' if config.splits > 1 else ''}, {seeds} on each"
 
 
 def interaction_sentence(summary: Summary) -> tuple[str, str]:
@@ -132,11 +151,31 @@ def interaction_sentence(summary: Summary) -> tuple[str, str]:
         numbers.scale.write(value, signed=True) for value in (interval.mean, interval.low, interval.high)
     )
     unit = f" {numbers.metric.difference_unit}".rstrip()
-    return answer, (
+    told = (
         f"Test {numbers.metric.name} with both differs by {mean}{unit} from what the effects "
         f"of dropout alone and of batch norm alone add up to (95 % interval {low} to {high}{unit}, "
         f"p {probability(p_value, relation=True)})."
     )
+    return answer, told + _interaction_in_loss(summary)
+
+
+def _interaction_in_loss(summary: Summary) -> str:
+    """Say the same of the loss, shortly."""
+    found = next((one for one in summary.interactions if one.measure == "loss"), None)
+    if found is None:
+        return ""
+    mean, low, high = (
+        LOSS_SCALE.write(v, signed=True) for v in (found.interval.mean, found.interval.low, found.interval.high)
+    )
+    loss = TASKS[summary.data.task].loss_in_words
+    return f" In {loss} it is {mean} ({low} to {high}, p {probability(found.p_value, relation=True)})."
+
+
+def _repetitions(config: StudyConfig) -> tuple[tuple[str, str], ...]:
+    """Count splits, where they are not the seeds', and seeds."""
+    if config.splits is None:
+        return ((f"{config.seeds:,}", "seeds"),)
+    return ((f"{config.splits:,}", "splits" if config.splits > 1 else "split"), (f"{config.seeds:,}", "seeds on each"))
 
 
 def probability(p_value: float, *, relation: bool = False) -> str:
@@ -203,8 +242,9 @@ def _choices(values: tuple[float, ...]) -> str:
 
 def _epochs_to_reach(reach: EpochsToReach) -> str:
     """Write the median of epochs and how many nets got there."""
-    median = NONE if reach.median_epochs is None else f"{reach.median_epochs:g}"
-    return f"{median} (reached by {reach.reached} of {reach.of})"
+    if reach.median_epochs is None:
+        return f"{NONE} ({reach.reached} of {reach.of} nets)"
+    return f"{reach.median_epochs:g} ({reach.median_steps:,g} steps, {reach.reached} of {reach.of} nets)"
 
 
 def _split(data: DataDescription) -> str:

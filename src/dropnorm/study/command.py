@@ -30,6 +30,8 @@ def command_of(data: Mapping[str, Any], config: StudyConfig, folder: Path | None
         changed["device"] = config.device
     given = {name: value for name, value in data.items() if name != "data" and not _is_empty(value)}
     in_memory = [name for name in ("test", "group", "time") if not isinstance(given.get(name, ""), str | Path)]
+    if "time" in given:
+        changed.pop("splits", None)  # one order in time, one split
     source, arms = data.get("data"), _arms_by_name(config)
     if arms is None and folder is not None and source is not None and not in_memory:
         return shlex.join(["dropnorm", "study", str(folder / STUDY_FILE_NAME)])

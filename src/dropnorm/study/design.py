@@ -63,7 +63,11 @@ def configure(**given: Any) -> StudyConfig:
     config = StudyConfig.model_construct(**chosen)
     _sequence(config.hidden, "hidden")
     _sequence(config.channels, "channels")
-    whole(config.seeds, "seeds", 2, "one seed has no interval")
+    if config.splits is None:
+        whole(config.seeds, "seeds", 2, "one seed has no interval")
+    else:
+        whole(config.splits, "splits", 1)
+        whole(config.seeds, "seeds", 1 if config.splits > 1 else 2, "one net has no interval")
     whole(config.epochs, "epochs", 1)
     whole(config.batch_size, "batch_size", 2, "batch norm has no variance in a batch of one")
     whole(config.patience, "patience", 1)
@@ -94,7 +98,7 @@ def plan_nets(config: StudyConfig) -> tuple[NetPlan, ...]:
     choices = (
         (arm, seed, rate, decay)
         for arm in config.arms
-        for seed in range(config.seeds)
+        for seed in range(config.repetitions)
         for rate in sorted(set(arm.dropout)) or [0.0]
         for decay in sorted(set(arm.weight_decay)) or [0.0]
     )

@@ -15,14 +15,19 @@ from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
 from dropnorm.study.files import write_atomically
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
+from dropnorm.study.recommendation import recommend
 from dropnorm.study.records import ArmName, Run, StudyConfig, Summary, TaskName, Timing
 from dropnorm.study.saved_model import ModelDescription, SavedModel, model_of
 from dropnorm.study.standardization import Standardization
-from dropnorm.study.statistics import interaction, summarize_arms
+from dropnorm.study.state import find_state
+from dropnorm.study.statistics.arms import summarize_arms
+from dropnorm.study.statistics.choice import choose_nets
+from dropnorm.study.statistics.comparisons import interactions
+from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.store import SUMMARY_NAME, Store
 from dropnorm.study.task import TASKS
 from dropnorm.study.training import BlockTrainer
-from dropnorm.study.verdict import overfits, recommend, write_verdict
+from dropnorm.study.verdict import write_verdict
 
 SAVE_EVERY_SECONDS = 5.0
 
@@ -127,12 +132,14 @@ def _summarize(
     nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
     task = TASKS[data.task]
     resolution = task.metric.resolution(data.test_rows)
-    test_share = data.test_rows / (data.rows - data.test_rows)
+    resampling = Resampling.of(data, config)
     steps = parts.steps_per_epoch(config.batch_size)
     names = [arm.name for arm in config.arms]
-    arms = summarize_arms(nets, epochs, names, task.metric, test_share, steps, resolution)
-    both = interaction(nets, names, test_share, resolution)
-    recommendation = recommend(arms, nets, task.metric, test_share)
+    arms = summarize_arms(nets, epochs, names, task.metric, resampling, steps, resolution)
+    chosen = {name: choose_nets(nets, name) for name in names}
+    both = interactions(chosen, task.metric, resampling, resolution)
+    state = find_state(chosen["plain"], epochs, data, config, task.metric, resampling)
+    recommendation = recommend(arms, nets, task.metric, resampling)
     return Summary(
         dropnorm_version=version("dropnorm"),
         data=data,
@@ -140,10 +147,10 @@ def _summarize(
         steps_per_epoch=steps,
         parameters=architecture.parameters,
         arms=arms,
-        interaction=both,
-        overfitting=overfits(arms[0]),
+        interactions=both,
+        state=state,
         recommendation=recommendation,
-        verdict=write_verdict(task, arms, both, recommendation),
+        verdict=write_verdict(task, arms, state, both, recommendation),
     )
 
 

@@ -21,6 +21,9 @@ class Objective(Protocol):
     def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
         """Each net's score from the mean of its points, in the target's own unit, which is so many standardized ones."""
 
+    def confidences(self, outputs: Tensor) -> Tensor | None:
+        """How sure the nets are of each prediction, in float64 (nets, batch), where that has a meaning."""
+
     def r2(self, loss: float, target_variance: float) -> float | None:
         """The share of the variance that is explained, where that has a meaning."""
 
@@ -45,6 +48,10 @@ class CrossEntropy:
     def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
         """The accuracy."""
         return mean_points
+
+    def confidences(self, outputs: Tensor) -> Tensor | None:
+        """The probability of the predicted class."""
+        return outputs.double().softmax(-1).amax(-1)
 
     def r2(self, loss: float, target_variance: float) -> float | None:
         """Classes have no variance to be explained."""
@@ -73,6 +80,10 @@ class SquaredError:
     def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
         """The RMSE."""
         return mean_points.sqrt() * target_scale
+
+    def confidences(self, outputs: Tensor) -> Tensor | None:
+        """A quantity is predicted without saying how surely."""
+        return None
 
     def r2(self, loss: float, target_variance: float) -> float | None:
         """One less the error's share of the variance; zero, by convention, where nothing varies."""

@@ -25,7 +25,8 @@ class Parts:
     @classmethod
     def prepare(cls, dataset: Dataset, config: StudyConfig) -> "Parts":
         """Split and standardize the data for each seed of the study."""
-        splits = tuple(split_rows(dataset, seed, config) for seed in range(config.seeds))
+        distinct = [split_rows(dataset, number, config) for number in range(config.split_count)]
+        splits = tuple(distinct[config.split_of(seed)] for seed in range(config.repetitions))
         device = torch.device(config.device)
         targets = [standardize_target(dataset, split) for split in splits]
         values = dataset.targets if dataset.encoding.classes else np.stack([one for one, _, _ in targets])

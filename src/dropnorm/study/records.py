@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 SCHEMA_VERSION: Literal[3] = 3
 
 TaskName = Literal["classification", "regression"]
+MeasureName = Literal["score", "loss", "calibration_error", "generalization_gap"]
+StateName = Literal["overfitting", "underfitting", "fine", "too_little_data"]
 ArmName = str
 NetName = Literal["dense", "conv"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
@@ -61,6 +63,7 @@ class StudyConfig(Record):
     """Everything that decides a study's numbers, besides the data."""
 
     arms: tuple[Arm, ...]
+    splits: int | None = None
     seeds: int = 10
     epochs: int = 100
     net: NetName = "dense"
@@ -73,6 +76,20 @@ class StudyConfig(Record):
     validation_size: float = 0.2
     test_size: float = 0.2
     device: str = "cpu"
+
+    @property
+    def split_count(self) -> int:
+        """How many splits there are: as many as seeds, if nothing else is asked for."""
+        return self.seeds if self.splits is None else self.splits
+
+    @property
+    def repetitions(self) -> int:
+        """How many nets an arm has of each kind: one per seed of each split. They are numbered split by split."""
+        return self.seeds if self.splits is None else self.splits * self.seeds
+
+    def split_of(self, seed: int) -> int:
+        """The split on which a repetition trains."""
+        return seed * self.split_count // self.repetitions
 
 
 class DataDescription(Record):
@@ -126,11 +143,27 @@ class EpochRecord(Record):
     validation_score: float
 
 
+class Reliability(Record):
+    """Test rows by the confidence of a net in its prediction, in bins of equal width, and how many it was right on.
+
+    Means of bins without rows are 0.
+    """
+
+    counts: tuple[int, ...]
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+
+
 class NetRecord(Record):
-    """One finished net, with the weights of its best epoch restored."""
+    """One finished net, with the weights of its best epoch restored.
+
+    Its seed, which no other split has, decides on weights, order and masks. Reliability and calibration error are those of
+    classes on the test part.
+    """
 
     net: int
     arm: ArmName
+    split: int
     seed: int
     rate: float
     weight_decay: float = 0.0
@@ -143,15 +176,47 @@ class NetRecord(Record):
     test_loss: float
     test_score: float
     test_r2: float | None = None
+    calibration_error: float | None = None
+    reliability: Reliability | None = None
+
+
+class Power(Record):
+    """How many seeds, or splits where each has several, would show a difference as large as the one found.
+
+    `needed` is None where no number of them suffices: `at_best` is then the power that their overlap allows, and
+    `rows_factor`, where it can be told, how many times as many rows would do.
+    """
+
+    needed: int | None
+    at_best: float
+    rows_factor: float | None
 
 
 class Comparison(Record):
-    """The paired differences of an arm's test score to plain's, seed by seed, and their test."""
+    """The paired differences of an arm to plain in one measure on test rows, seed by seed, and their test.
 
+    Holm's adjustment is over the arms. The bootstrap interval stands beside: it takes splits as independent.
+    """
+
+    measure: MeasureName
     differences: tuple[float, ...]
     interval: Interval
+    bootstrap: Interval
     p_value: float
     p_holm: float
+    power: Power
+
+
+class SelectionOptimism(Record):
+    """How much the choice of a rate or decay flatters the chosen nets' validation scores.
+
+    `chosen` and `fixed` are by how much the score is better on validation than on test rows, of the chosen net and on
+    average over the nets of the grid; `optimism` is the first less the second.
+    """
+
+    chosen: Interval
+    fixed: Interval
+    optimism: Interval
 
 
 class EpochsToReach(Record):
@@ -173,22 +238,52 @@ class ArmResult(Record):
     nets: tuple[int, ...]
     rates: tuple[float, ...]
     weight_decays: tuple[float, ...]
+    train_score: Interval
     test_score: Interval
     test_r2: Interval | None
     test_loss: Interval
+    calibration_error: Interval | None
     validation_score: Interval
     generalization_gap: Interval
     loss_gap: Interval
     median_best_epoch: float
     epochs_to_plain_best: EpochsToReach
-    comparison: Comparison | None
+    selection: SelectionOptimism | None
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """That of the test score; plain has none."""
+        return self.comparison_in("score")
+
+    def comparison_in(self, measure: MeasureName) -> Comparison | None:
+        """That of a measure, if it was taken."""
+        return next((one for one in self.comparisons if one.measure == measure), None)
 
 
 class Interaction(Record):
-    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in test score."""
+    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in a measure on test rows."""
 
+    measure: MeasureName
     interval: Interval
     p_value: float
+
+
+class State(Record):
+    """How the plain net is doing, and what that is read from.
+
+    `gap` is its generalization gap; `constant` the score of always saying the most frequent class or the mean; `train_skill`
+    how much of what that leaves is learned of the training rows; `opening` by which share of the validation loss the training
+    loss lies below it at the end of training; `still_learning` the share of seeds whose best epoch is among the last tenth
+    that were allowed. The criteria are those of `dropnorm.study.state`.
+    """
+
+    name: StateName
+    gap: Interval
+    train_skill: Interval
+    constant: float
+    opening: float
+    still_learning: float
 
 
 class Recommendation(Record):
@@ -214,10 +309,15 @@ class Summary(Record):
     steps_per_epoch: int
     parameters: int
     arms: tuple[ArmResult, ...]
-    interaction: Interaction | None
-    overfitting: bool
+    interactions: tuple[Interaction, ...]
+    state: State
     recommendation: Recommendation
     verdict: tuple[str, ...]
+
+    @property
+    def interaction(self) -> Interaction | None:
+        """That of the test score, where all four arms were trained."""
+        return next((one for one in self.interactions if one.measure == "score"), None)
 
 
 class Timing(Record):

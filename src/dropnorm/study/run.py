@@ -19,7 +19,7 @@ from dropnorm.study.execution import Progress, execute
 from dropnorm.study.files import write_atomically
 from dropnorm.study.records import ActivationName, Arm, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
-from dropnorm.study.splitting import check_splittable
+from dropnorm.study.splitting import check_splits, check_splittable
 from dropnorm.study.store import STORE_NAME, Store
 from dropnorm.study.study_file import STUDY_FILE_NAME, is_study_file, read_study_file, study_file
 
@@ -126,6 +126,7 @@ def run_study(
     ignore: str | Sequence[str] = (),
     skip_broken: bool = False,
     arms: str | Sequence[str | Arm] | Mapping[str, Mapping[str, Any]] | None = None,
+    splits: int | None = None,
     seeds: int | None = None,
     epochs: int | None = None,
     dropout: float | Sequence[float] | None = None,
@@ -157,7 +158,8 @@ def run_study(
                  "input_dropout", "batch_norm", "max_norm" and "weight_decay" (`dropnorm.study.arms.named_arm` says what each
                  does), `Arm`s, or a mapping of names to settings, which are those of `Arm`; default: "dropout", "batch_norm"
                  and "dropout+batch_norm"; plain is always there.
-                 seeds: count, at least 2, default 10; each has its own split, weights and order, shared by all arms.
+                 seeds: count, default 10; each has weights, order and masks of its own, shared by all arms, and, unless
+                 splits are given, a split of its own. splits: count of splits, each with so many seeds.
                  epochs: at most that many, default 100; patience: epochs without a better validation loss after which a net
                  stops, default 10. dropout: one rate or a grid of rates in (0, 1) for arms that are given by name, default
                  (0.1, 0.3, 0.5); of a grid, each seed takes the best on validation. net: "dense" (default), or
@@ -194,6 +196,7 @@ def run_study(
         skip_broken=skip_broken,
         device=device,
         arms=arms,
+        splits=splits,
         seeds=seeds,
         epochs=epochs,
         dropout=(dropout,) if isinstance(dropout, int | float) else dropout,
@@ -244,6 +247,7 @@ def plan_study(
         raise ArgumentError(
             f"test_size={config.test_size} is given beside a test part: expected one of them. Leave test_size out."
         )
+    config = check_splits(dataset, config)
     check_splittable(dataset, config)
     shape_nets(dataset.encoding, config)
     source = data["data"]

@@ -1,4 +1,4 @@
-"""Which rows train, validate and test: each seed's own split, the same in every arm."""
+"""Which rows train, validate and test: splits that are the same in every arm."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
-from dropnorm.errors import DataError
+from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.dataset import Dataset
 from dropnorm.study.records import StudyConfig
 
@@ -22,10 +22,10 @@ class Split:
     test: np.ndarray
 
 
-def split_rows(dataset: Dataset, seed: int, config: StudyConfig) -> Split:
-    """A seed's split: at random, of classes stratified; or whole groups at random; or, for all seeds alike, by time.
+def split_rows(dataset: Dataset, number: int, config: StudyConfig) -> Split:
+    """A study's split of this number: at random, of classes stratified; or whole groups at random; or by time.
 
-    A test part that the user gave is that of every seed, and the rest is split into two. Otherwise, parts of groups hold
+    A test part that the user gave is that of every split, and the rest is split into two. Otherwise, parts of groups hold
     their share of the groups, and parts of time theirs of the rows, as nearly as whole times allow.
     Raises:      DataError if no such split leaves every class something to be learned from.
     """
@@ -36,8 +36,8 @@ def split_rows(dataset: Dataset, seed: int, config: StudyConfig) -> Split:
     cut = _cut_rows if dataset.order.groups is None else _cut_groups
     units = len(rows) if dataset.order.groups is None else len(np.unique(dataset.order.groups[rows]))
     _, validation, test = part_sizes(units, config)
-    rest, test_rows = (rows, given) if len(given) else cut(dataset, rows, test, seed)
-    train_rows, validation_rows = cut(dataset, rest, validation, seed)
+    rest, test_rows = (rows, given) if len(given) else cut(dataset, rows, test, number)
+    train_rows, validation_rows = cut(dataset, rest, validation, number)
     return Split(train=train_rows, validation=validation_rows, test=test_rows)
 
 
@@ -46,6 +46,26 @@ def part_sizes(units: int, config: StudyConfig) -> tuple[int, int, int]:
     test = min(math.ceil(units * config.test_size), units - 2)
     validation = min(math.ceil(units * config.validation_size), units - test - 1)
     return units - test - validation, validation, test
+
+
+def check_splits(dataset: Dataset, config: StudyConfig) -> StudyConfig:
+    """The configuration with the number of splits that the data allow: rows in time have one.
+
+    Raises:      ArgumentError for several splits by time, and for a single one where each would come out otherwise.
+    """
+    if dataset.order.times is not None:
+        if config.splits not in (None, 1):
+            raise ArgumentError(
+                f"splits={config.splits} is given beside time: expected one split, as rows have one order in time. Leave "
+                f"splits out; seeds={config.seeds} nets then differ in weights and order."
+            )
+        return config.model_copy(update={"splits": 1})
+    if config.splits == 1 and not dataset.given_test:
+        raise ArgumentError(
+            "splits=1 is one of many that chance could make, and says nothing of others: expected at least 2, unless a test "
+            "part or an order in time is given. Use splits=5."
+        )
+    return config
 
 
 def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
@@ -58,9 +78,9 @@ def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
     else:
         _check_units(dataset, "rows to learn from", np.arange(learned))
         _check_classes(dataset, config)
-    # Only parts of whole groups are of another size with another seed.
-    seeds = 1 if order.groups is None else config.seeds
-    train = min(len(split_rows(dataset, seed, config).train) for seed in range(seeds))
+    # Only parts of whole groups are of another size in another split.
+    splits = 1 if order.groups is None else config.split_count
+    train = min(len(split_rows(dataset, split, config).train) for split in range(splits))
     if train < config.batch_size:
         raise DataError(
             f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "

@@ -27,10 +27,10 @@ CREATE TABLE epochs (
   validation_score REAL NOT NULL, PRIMARY KEY (net, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE nets (
-  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL, weight_decay REAL NOT NULL,
-  epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL, train_score REAL NOT NULL,
-  validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL, test_score REAL NOT NULL,
-  test_r2 REAL, weights BLOB NOT NULL
+  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, split INTEGER NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL,
+  weight_decay REAL NOT NULL, epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL,
+  train_score REAL NOT NULL, validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL,
+  test_score REAL NOT NULL, test_r2 REAL, calibration_error REAL, reliability TEXT, weights BLOB NOT NULL
 ) STRICT;
 """
 
@@ -109,7 +109,8 @@ class Store:
         with self._transaction():
             self._save_epochs(epochs, seconds)
             for record, weights in nets:
-                values = (*record.model_dump().values(), weights)
+                reliability = None if record.reliability is None else record.reliability.model_dump_json()
+                values = (*(record.model_dump() | {"reliability": reliability}).values(), weights)
                 self._db.execute(f"INSERT INTO nets VALUES ({', '.join('?' * len(values))})", values)
             self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
 
@@ -186,7 +187,12 @@ def _records(db: sqlite3.Connection, record: type[AnyRecord], table: str) -> tup
     fields = list(record.model_fields)
     key = "net, epoch" if "epoch" in fields else "net"
     rows = db.execute(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
-    return tuple(record(**dict(zip(fields, row, strict=True))) for row in rows)
+    return tuple(record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows)
+
+
+def _read(name: str, value: Any) -> Any:
+    """A column's value; that of the bins is JSON."""
+    return json.loads(value) if name == "reliability" and value is not None else value
 
 
 def _unreadable(path: Path | None, error: sqlite3.DatabaseError) -> RunError:

@@ -50,9 +50,10 @@ class Metric:
         """The step of the scores that so many rows can give; 0 if there is none."""
         return 1 / rows if self.counted else 0.0
 
-    def is_slight(self, difference: float, score: float) -> bool:
-        """Whether a difference is hardly worth mentioning: below a point, or below a fiftieth of the score."""
-        return difference < (0.01 if self.counted else score / 50)
+    @property
+    def best(self) -> float:
+        """The score of a net that is never wrong."""
+        return self.highest if self.higher_is_better else 0.0
 
     def scale(self, score: float) -> Scale:
         """How to write scores and differences of which `score` is a typical one."""
@@ -69,6 +70,8 @@ class Task:
 
     name: TaskName
     loss: str
+    loss_in_words: str
+    constant: str
     metric: Metric
     on_both_parts: str
     on_test_rows: str
@@ -101,6 +104,8 @@ TASKS: dict[TaskName, Task] = {
     "classification": Task(
         name="classification",
         loss="cross-entropy",
+        loss_in_words="log loss",
+        constant="always saying the most frequent class",
         metric=ACCURACY,
         on_both_parts="it is right on {train} % of its training rows and on {test} % of new ones",
         on_test_rows="is right on {test} % of its test rows",
@@ -110,6 +115,8 @@ TASKS: dict[TaskName, Task] = {
     "regression": Task(
         name="regression",
         loss="mean squared error of the standardized target",
+        loss_in_words="loss",
+        constant="always saying the mean",
         metric=RMSE,
         on_both_parts="its RMSE is {train} on its training rows and {test} on new ones",
         on_test_rows="has an RMSE of {test} on its test rows",

@@ -11,7 +11,9 @@ from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.objective import Objective
 from dropnorm.study.parts import Parts
-from dropnorm.study.records import EpochRecord, NetRecord, StudyConfig
+from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyConfig
+from dropnorm.study.reliability import BinnedRows
+from dropnorm.study.statistics.calibration import calibration_error
 
 _NUMBERS_AT_ONCE = 1 << 24
 _MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -83,10 +85,13 @@ class BlockTrainer:
         train, validation, test = (
             self._evaluate(best, *self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
         )
+        reliabilities = self._reliabilities(best, *self.parts.index(seeds, "test"), seeds)
         for index, plan in enumerate(self.plans):
+            reliability = reliabilities[index]
             record = NetRecord(
                 net=plan.net,
                 arm=plan.arm.name,
+                split=self.config.split_of(plan.seed),
                 seed=plan.seed,
                 rate=plan.rate,
                 weight_decay=plan.weight_decay,
@@ -99,6 +104,8 @@ class BlockTrainer:
                 test_loss=test[0][index],
                 test_score=test[1][index],
                 test_r2=self._r2(test[0][index], plan.seed),
+                calibration_error=None if reliability is None else calibration_error(reliability),
+                reliability=reliability,
             )
             yield record, save({name: tensor[index].cpu().contiguous() for name, tensor in self.best.items()})
 
@@ -230,6 +237,23 @@ class BlockTrainer:
             points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
         score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
         return _finite(loss / sizes.cpu()), _finite(score)
+
+    @torch.no_grad()
+    def _reliabilities(
+        self, nets: BatchedNets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+    ) -> list[Reliability | None]:
+        """Each net's rows by its confidence, where it has one."""
+        seed = torch.tensor(seeds, device=rows.device)
+        own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
+        binned = BinnedRows(len(seeds))
+        for chunk, mask in _in_chunks(rows, own):
+            x, y = self.parts.take(seed, chunk)
+            outputs = nets.outputs(x)
+            confidences = self.objective.confidences(outputs)
+            if confidences is None:
+                return [None] * len(seeds)
+            binned.add(confidences.cpu(), self.objective.points(outputs, y).cpu(), mask.cpu())
+        return list(binned.records())
 
 
 def _finite(values: Tensor) -> list[float]:

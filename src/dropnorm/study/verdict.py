@@ -1,69 +1,36 @@
-"""What a study's numbers say, in words, and which arm they recommend."""
+"""What a study's numbers say, in words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dropnorm.study.arms import words as arm_words
-from dropnorm.study.records import ArmResult, Interaction, Interval, NetRecord, Recommendation
-from dropnorm.study.statistics import standard_error
-from dropnorm.study.task import Metric, Scale, Task
+from dropnorm.study.records import ArmResult, Comparison, Interaction, Interval, MeasureName, Recommendation, State
+from dropnorm.study.task import Scale, Task
 
 SIGNIFICANCE = 0.05
-
-
-def overfits(plain: ArmResult) -> bool:
-    """Whether the plain net is surely better on its training rows than on new ones: the gap's interval is above zero."""
-    return plain.generalization_gap.low > 0.0
-
-
-def recommend(
-    arms: Sequence[ArmResult], nets: Sequence[NetRecord], metric: Metric, test_share: float
-) -> Recommendation:
-    """The simplest arm within one standard error of the best, by its score on validation, and its best net.
-
-    The error is that of the paired difference, so that what all arms owe to a lucky split does not count. The scores on
-    the test parts have no say. Source: the one-standard-error rule of Breiman, Friedman, Olshen & Stone 1984, section 3.4.3.
-    """
-    by_net = {net.net: net for net in nets}
-    validation = {arm.arm: [by_net[net].validation_score for net in arm.nets] for arm in arms}
-    best = max(arms, key=lambda arm: metric.gain(arm.validation_score.mean, 0.0)).arm
-    within = tuple(arm.arm for arm in arms if _is_within(validation[best], validation[arm.arm], metric, test_share))
-    chosen = next(arm for arm in arms if arm.arm == within[0])
-    net = min((by_net[net] for net in chosen.nets), key=lambda net: (_rank(net, metric), net.seed))
-    return Recommendation(
-        arm=chosen.arm,
-        best_arm=best,
-        within_one_standard_error=within,
-        net=net.net,
-        seed=net.seed,
-        rate=net.rate,
-        weight_decay=net.weight_decay,
-        test_score=net.test_score,
-    )
-
-
-def _rank(net: NetRecord, metric: Metric) -> float:
-    """Of nets of several seeds the least is the best: their loss, since many have the same share of hits; of a quantity their
-    score, since its loss is in the unit of each seed's own training part.
-    """
-    return net.validation_loss if metric.counted else -metric.gain(net.validation_score, 0.0)
-
-
-def _is_within(best: Sequence[float], other: Sequence[float], metric: Metric, test_share: float) -> bool:
-    behind = [metric.gain(a, b) for a, b in zip(best, other, strict=True)]
-    # The small allowance is for rounding: an arm is within zero standard errors of itself.
-    return sum(behind) / len(behind) <= standard_error(behind, test_share) + 1e-12
+CALIBRATION = Scale(factor=100.0, decimals=1)
 
 
 def write_verdict(
-    task: Task, arms: Sequence[ArmResult], interaction: Interaction | None, recommendation: Recommendation
+    task: Task,
+    arms: Sequence[ArmResult],
+    state: State,
+    interactions: Sequence[Interaction],
+    recommendation: Recommendation,
 ) -> tuple[str, ...]:
-    """Sentences: whether the net overfits, what helps or harms, whether the two work together, what to use."""
+    """Sentences: how the plain net is doing, what helps or does harm, whether the two work together, what to do."""
     words = _Words(task, task.metric.scale(arms[0].test_score.mean))
-    sentences = [words.on_overfitting(arms[0]), words.on_arms(arms[1:])]
-    if interaction is not None and interaction.p_value < SIGNIFICANCE:
-        sentences.append(words.on_interaction(interaction.interval))
-    return (*sentences, words.on_recommendation(recommendation))
+    score = next((one for one in interactions if one.measure == "score"), None)
+    sentences = (
+        words.on_state(state, arms[0]),
+        words.on_constant(state, arms[0]),
+        words.on_arms(arms[1:]),
+        words.on_other_measures(arms[1:]),
+        words.on_interaction(score),
+        words.on_what_to_do(state, recommendation),
+        words.on_recommendation(recommendation),
+    )
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 @dataclass(frozen=True)
@@ -73,37 +40,94 @@ class _Words:
     task: Task
     scale: Scale
 
-    def on_overfitting(self, plain: ArmResult) -> str:
-        metric, gap, test = self.task.metric, plain.generalization_gap, plain.test_score.mean
-        train = test + gap.mean if metric.higher_is_better else test - gap.mean
+    def on_state(self, state: State, plain: ArmResult) -> str:
+        train, test = plain.train_score.mean, plain.test_score.mean
         parts = self.task.on_both_parts.format(train=self.scale.write(train), test=self.scale.write(test))
-        measured = f"{parts}, a gap of {self.difference(gap)}"
-        if not overfits(plain):
-            return f"There is no evidence that the plain net overfits: {measured}."
-        slightly = " slightly" if metric.is_slight(gap.mean, test) else ""
-        return f"The plain net overfits{slightly}: {measured}."
+        measured = f"{parts}, a gap of {self.difference(state.gap)}"
+        match state.name:
+            case "overfitting":
+                return f"The plain net overfits: {measured}."
+            case "too_little_data":
+                return f"There is too little data to say whether the plain net overfits: {measured}."
+            case "underfitting":
+                learned = [f"{100 * value:.0f}" for value in (state.train_skill.low, state.train_skill.high)]
+                return (
+                    f"The plain net underfits, or there is no more to learn: {parts}. On its training rows, that is "
+                    f"{100 * state.train_skill.mean:.0f} % (95 % interval {' to '.join(learned)}) of the way from "
+                    f"{self.task.constant} to being never wrong."
+                )
+            case "fine":
+                small = "too small to matter" if state.gap.low > 0 else "no evidence of overfitting"
+                return f"The plain net is fine: {measured}, {small}."
+
+    def on_constant(self, state: State, plain: ArmResult) -> str:
+        """A warning, where nothing is learned that holds for new rows."""
+        if self.task.metric.higher_is_better:
+            sure = plain.test_score.low > state.constant
+        else:
+            sure = plain.test_score.high < state.constant
+        if sure:
+            return ""
+        return (
+            f"On new rows it is not surely better than {self.task.constant} "
+            f"({self.scale.write(state.constant)}{' %' if self.task.metric.unit else ''})."
+        )
 
     def on_arms(self, arms: Sequence[ArmResult]) -> str:
         name = self.task.metric.name
-        found, silent = [], []
+        helps, harms, silent = [], [], []
         for arm in arms:
             assert arm.comparison is not None
-            if arm.comparison.p_holm < SIGNIFICANCE:
-                change = "raises" if arm.comparison.interval.mean > 0 else "lowers"
-                found.append(f"{arm_words(arm.arm)} {change} test {name} by {self.size(arm.comparison.interval)}")
-            else:
+            change = arm.comparison.interval
+            if arm.comparison.p_holm >= SIGNIFICANCE:
                 silent.append(arm)
-        parts = ["; ".join(found)] if found else []
+            elif self.task.metric.gain(change.mean, 0.0) > 0:
+                helps.append(f"{arm_words(arm.arm)} helps, and {_verb(change)} test {name} by {self.size(change)}")
+            else:
+                harms.append(f"{arm_words(arm.arm)} does harm, and {_verb(change)} test {name} by {self.size(change)}")
+        parts = [*helps, *harms]
         if silent:
             names = _joined([arm_words(arm.arm) for arm in silent])
-            change = "changes" if len(silent) == 1 else "change"
-            parts.append(f"there is no evidence that {names} {change} test {name} ({self.spans(silent)})")
-        text = "; ".join(parts)
-        return f"{text[:1].upper()}{text[1:]}."
+            change_words = "changes" if len(silent) == 1 else "change"
+            parts.append(f"there is no evidence that {names} {change_words} test {name} ({self.spans(silent)})")
+        return _sentence("; ".join(parts))
 
-    def on_interaction(self, interval: Interval) -> str:
-        more = "more" if self.task.metric.gain(interval.mean, 0.0) > 0 else "less"
-        return f"Together, dropout and batch norm give {more} than the sum of what each gives alone, by {self.size(interval)}."
+    def on_other_measures(self, arms: Sequence[ArmResult]) -> str:
+        """What is found in loss and calibration, whose p values are adjusted over the arms as those of the score are."""
+        found = []
+        measures: dict[MeasureName, tuple[str, Scale, str]] = {
+            "loss": (f"the {self.task.loss_in_words}", Scale(1.0, 3), ""),
+            "calibration_error": ("the calibration error", CALIBRATION, " points"),
+        }
+        for measure, (name, scale, unit) in measures.items():
+            changed = [(arm, one) for arm in arms if (one := arm.comparison_in(measure)) and one.p_holm < SIGNIFICANCE]
+            for verb in ("lowers", "raises"):
+                mine = [(arm, one) for arm, one in changed if _verb(one.interval) == verb]
+                if mine:
+                    by = _joined([scale.write(abs(one.interval.mean)) for _, one in mine])
+                    names = _joined([arm_words(arm.arm) for arm, _ in mine])
+                    found.append(f"{names} {verb if len(mine) == 1 else verb[:-1]} {name} by {by}{unit}")
+        return _sentence("; ".join(found)) if found else ""
+
+    def on_interaction(self, interaction: Interaction | None) -> str:
+        if interaction is None or interaction.p_value >= SIGNIFICANCE:
+            return ""
+        more = "more" if self.task.metric.gain(interaction.interval.mean, 0.0) > 0 else "less"
+        size = self.size(interaction.interval)
+        return f"Together, dropout and batch norm give {more} than the sum of what each gives alone, by {size}."
+
+    def on_what_to_do(self, state: State, recommendation: Recommendation) -> str:
+        match state.name:
+            case "overfitting" if recommendation.arm == "plain":
+                return "None of the arms mends the overfitting for sure: more rows would, or try a smaller net or other arms."
+            case "underfitting" | "too_little_data" if state.still_learning >= 0.5:
+                return "It was still learning when its epochs ended: allow more (--epochs)."
+            case "underfitting":
+                return "Try more or wider hidden layers (--hidden), or better columns. Dropout makes it learn less."
+            case "too_little_data":
+                return "More rows would tell; more seeds narrow the interval only as far as their shared rows allow."
+            case _:
+                return ""
 
     def on_recommendation(self, recommendation: Recommendation) -> str:
         words = arm_words(recommendation.arm)
@@ -130,12 +154,20 @@ class _Words:
 
     def spans(self, arms: Sequence[ArmResult]) -> str:
         """What was seen all the same: the differences, and how large they might be."""
-        intervals = [arm.comparison.interval for arm in arms if arm.comparison is not None]
-        means = _joined([self.scale.write(interval.mean, signed=True) for interval in intervals])
-        low = self.scale.write(min(interval.low for interval in intervals), signed=True)
-        high = self.scale.write(max(interval.high for interval in intervals), signed=True)
-        spanned = "an interval" if len(intervals) == 1 else "intervals"
+        found: list[Comparison] = [arm.comparison for arm in arms if arm.comparison is not None]
+        means = _joined([self.scale.write(one.interval.mean, signed=True) for one in found])
+        low = self.scale.write(min(one.interval.low for one in found), signed=True)
+        high = self.scale.write(max(one.interval.high for one in found), signed=True)
+        spanned = "an interval" if len(found) == 1 else "intervals"
         return f"{means}{self.task.metric.difference_in_words}, with {spanned} from {low} to {high}"
+
+
+def _verb(change: Interval) -> str:
+    return "raises" if change.mean > 0 else "lowers"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -1,0 +1,1 @@
+"""From finished nets to intervals, tests and comparisons. Nothing here imports torch."""

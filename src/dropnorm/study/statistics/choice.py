@@ -1,0 +1,51 @@
+"""Which of an arm's nets it is judged by, and how much that choice flatters them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dropnorm.study.records import ArmName, NetRecord, SelectionOptimism
+from dropnorm.study.statistics.intervals import interval
+from dropnorm.study.statistics.resampling import Resampling
+from dropnorm.study.task import Metric
+
+
+def choose_nets(nets: Sequence[NetRecord], arm: ArmName) -> list[NetRecord]:
+    """For each seed the arm's net that was best on that seed's own validation part (ties: the smaller rate and decay)."""
+    by_seed = _by_seed(nets, arm)
+    return [
+        min(by_seed[seed], key=lambda net: (net.validation_loss, net.rate, net.weight_decay))
+        for seed in sorted(by_seed)
+    ]
+
+
+def selection_optimism(
+    nets: Sequence[NetRecord], arm: ArmName, metric: Metric, resampling: Resampling
+) -> SelectionOptimism | None:
+    """By how much more the nets of chosen rates or decays do better on validation than on test rows, than those of a fixed one.
+
+    Equation:    E[validation - test of the chosen net] - E[validation - test of a net of the grid], in the metric's gain.
+                 The epoch, which every net chooses on validation, is in both terms and falls out.
+    """
+    by_seed = _by_seed(nets, arm)
+    if min(map(len, by_seed.values())) < 2:
+        return None
+    chosen = [metric.gain(net.validation_score, net.test_score) for net in choose_nets(nets, arm)]
+    fixed = [
+        float(np.mean([metric.gain(net.validation_score, net.test_score) for net in by_seed[seed]]))
+        for seed in sorted(by_seed)
+    ]
+    optimism = [one - other for one, other in zip(chosen, fixed, strict=True)]
+    return SelectionOptimism(
+        chosen=interval(*resampling.tested(chosen)),
+        fixed=interval(*resampling.tested(fixed)),
+        optimism=interval(*resampling.tested(optimism)),
+    )
+
+
+def _by_seed(nets: Sequence[NetRecord], arm: ArmName) -> dict[int, list[NetRecord]]:
+    by_seed: dict[int, list[NetRecord]] = {}
+    for net in nets:
+        if net.arm == arm:
+            by_seed.setdefault(net.seed, []).append(net)
+    return by_seed

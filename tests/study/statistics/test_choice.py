@@ -1,0 +1,59 @@
+import pytest
+
+from dropnorm.study.statistics.choice import choose_nets, selection_optimism
+from dropnorm.study.statistics.intervals import interval
+from dropnorm.study.statistics.resampling import Resampling
+from dropnorm.study.task import ACCURACY, RMSE
+
+SEEDS = Resampling(splits=2, seeds=1, test_share=0.25, validation_share=1 / 3)
+
+
+def test_each_seed_takes_the_rate_that_is_best_on_its_own_validation_part(make_net):
+    nets = [
+        make_net(0, "dropout", 1, 0.1, validation_loss=0.5, test_score=0.9),
+        make_net(1, "dropout", 1, 0.3, validation_loss=0.4, test_score=0.1),
+        make_net(2, "dropout", 0, 0.1, validation_loss=0.2),
+        make_net(3, "dropout", 0, 0.3, validation_loss=0.3),
+        make_net(4, "plain", 0, 0.0, validation_loss=0.1),
+    ]
+    assert [net.net for net in choose_nets(nets, "dropout")] == [2, 1]
+
+
+def test_of_rates_that_are_equally_good_the_smaller_is_taken(make_net):
+    nets = [make_net(0, "dropout", 0, 0.5), make_net(1, "dropout", 0, 0.1), make_net(2, "dropout", 0, 0.3)]
+    assert [net.rate for net in choose_nets(nets, "dropout")] == [0.1]
+
+
+def grid(make_net, scores):
+    """Two seeds of a dropout arm with two rates: (validation, test) scores of each, the better validation loss first."""
+    return [
+        make_net(
+            10 * seed + index,
+            "dropout",
+            seed,
+            0.1 + 0.2 * index,
+            validation_loss=index,
+            validation_score=v,
+            test_score=t,
+        )
+        for seed, rates in enumerate(scores)
+        for index, (v, t) in enumerate(rates)
+    ]
+
+
+def test_optimism_is_what_the_chosen_nets_lose_on_test_rows_beyond_those_of_a_fixed_rate(make_net):
+    # Chosen: 0.10 and 0.04; on average over the grid: (0.10 + 0) / 2 and (0.04 - 0.02) / 2.
+    nets = grid(make_net, [[(0.9, 0.8), (0.8, 0.8)], [(0.84, 0.8), (0.80, 0.82)]])
+    got = selection_optimism(nets, "dropout", ACCURACY, SEEDS)
+    assert (got.chosen.mean, got.fixed.mean, got.optimism.mean) == pytest.approx((0.07, 0.03, 0.04))
+    assert got.optimism.low == pytest.approx(interval([0.05, 0.03], 0.25).low)
+
+
+def test_an_error_is_optimistic_where_it_is_lower_on_validation(make_net):
+    nets = grid(make_net, [[(1.0, 3.0), (2.0, 2.0)]] * 2)
+    assert selection_optimism(nets, "dropout", RMSE, SEEDS).optimism.mean == pytest.approx(1.0)
+
+
+def test_without_a_choice_there_is_no_optimism(make_net):
+    nets = [make_net(0), make_net(1, seed=1)]
+    assert selection_optimism(nets, "plain", ACCURACY, SEEDS) is None
