@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dropnorm.cli import info, predict, report, study
+from dropnorm.cli import export, info, predict, report, study
 from dropnorm.cli.printing import complain
 from dropnorm.errors import DropnormError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command(epilog=study.EXAMPLES)(study.study)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
 app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.command()(info.info)
 
 

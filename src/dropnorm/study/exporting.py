@@ -1,0 +1,69 @@
+"""A run's numbers as CSV files, for whoever wants to draw or test something else with them."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from dropnorm.errors import RunError
+from dropnorm.study.files import write_atomically
+from dropnorm.study.records import Run
+from dropnorm.study.statistics.calibration import BINS
+
+
+def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
+    """Write every net, every epoch and every bin of confidence of a run, chosen or not.
+
+    nets.csv has a row per net with all that was measured; `chosen` says whether its arm is judged by it. epochs.csv has a row
+    per net and epoch. reliability.csv, of classes, has a row per net and bin. `net` joins the three.
+    Args:        folder: is made if it is not there; each file replaces the one before at once.
+    Raises:      RunError for a folder that cannot be written to.
+    """
+    files = {"nets.csv": _nets(run), "epochs.csv": _epochs(run), "reliability.csv": _reliability(run)}
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in files.items():
+            if rows:
+                write_atomically(folder / name, pl.DataFrame(rows, infer_schema_length=None).write_csv().encode())
+                written.append(folder / name)
+    except OSError as error:
+        raise RunError(
+            f"out={str(folder)!r} cannot be written to ({error.strerror}): expected a folder of yours. Name another one with "
+            f"--out."
+        ) from error
+    return tuple(written)
+
+
+def _nets(run: Run) -> list[dict[str, Any]]:
+    chosen = {net for arm in run.summary.arms for net in arm.nets}
+    return [
+        {"net": net.net, "chosen": net.net in chosen} | net.model_dump(exclude={"net", "reliability"})
+        for net in run.nets
+    ]
+
+
+def _epochs(run: Run) -> list[dict[str, Any]]:
+    return [record.model_dump() for record in run.epochs]
+
+
+def _reliability(run: Run) -> list[dict[str, Any]]:
+    """Bins by their number and edges; confidence and accuracy of empty ones stay empty."""
+    rows = []
+    for net in run.nets:
+        if net.reliability is None:
+            continue
+        bins = zip(net.reliability.counts, net.reliability.confidence, net.reliability.accuracy, strict=True)
+        for index, (count, confidence, accuracy) in enumerate(bins):
+            rows.append(
+                {
+                    "net": net.net,
+                    "bin": index,
+                    "above": index / BINS,
+                    "up_to": (index + 1) / BINS,
+                    "rows": count,
+                    "confidence": confidence if count else None,
+                    "accuracy": accuracy if count else None,
+                }
+            )
+    return rows
