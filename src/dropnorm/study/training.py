@@ -229,8 +229,7 @@ class BlockTrainer:
         seed = torch.tensor(seeds, device=rows.device)
         own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
         loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
-        size = max(1, _NUMBERS_AT_ONCE // (len(seeds) * self.architecture.largest))
-        for chunk, mask in zip(torch.split(rows, size, dim=1), torch.split(own, size, dim=1), strict=True):
+        for chunk, mask in self._in_chunks(rows, own):
             x, y = self.parts.take(seed, chunk)
             outputs = nets.outputs(x)
             loss += self.objective.losses(outputs, y, "none").double().where(mask, 0.0).sum(1).cpu()
@@ -246,7 +245,7 @@ class BlockTrainer:
         seed = torch.tensor(seeds, device=rows.device)
         own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
         binned = BinnedRows(len(seeds))
-        for chunk, mask in _in_chunks(rows, own):
+        for chunk, mask in self._in_chunks(rows, own):
             x, y = self.parts.take(seed, chunk)
             outputs = nets.outputs(x)
             confidences = self.objective.confidences(outputs)
@@ -254,6 +253,11 @@ class BlockTrainer:
                 return [None] * len(seeds)
             binned.add(confidences.cpu(), self.objective.points(outputs, y).cpu(), mask.cpu())
         return list(binned.records())
+
+    def _in_chunks(self, rows: Tensor, own: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and which of them each net has, as many at once as keep the largest activations small."""
+        size = max(1, _NUMBERS_AT_ONCE // (len(rows) * self.architecture.largest))
+        return zip(torch.split(rows, size, dim=1), torch.split(own, size, dim=1), strict=True)
 
 
 def _finite(values: Tensor) -> list[float]:
