@@ -1,1 +1,1 @@
-"""Existing models: dropout and batch norm put in and taken out."""
+"""Existing models: dropout and batch norm put in, taken out and folded, and what they say of uncertainty."""

@@ -1,0 +1,106 @@
+"""A model's dropout layers switched on, everything else in inference mode, with masks by row and sample."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from dropnorm import ops
+from dropnorm.errors import ArgumentError, ShapeError
+from dropnorm.nn import BatchNormActDropout1d, BatchNormActDropout2d
+
+_FUSED = (BatchNormActDropout1d, BatchNormActDropout2d)
+_CHANNELWISE = (torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d, torch.nn.FeatureAlphaDropout)
+_ALPHA = (torch.nn.AlphaDropout, torch.nn.FeatureAlphaDropout)
+# What SELU tends to far below zero, which alpha dropout puts in place of a unit (Klambauer et al. 2017, arXiv:1706.02515).
+_SELU_LIMIT = -1.7580993408473766
+
+Run = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def dropout_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
+    """The layers that drop units in training, by their paths."""
+    layers = ((path, module) for path, module in model.named_modules() if isinstance(module, (_DropoutNd, *_FUSED)))
+    return {path: module for path, module in layers if module.p > 0.0}
+
+
+@contextmanager
+def masked_passes(model: torch.nn.Module, key: int) -> Iterator[Run]:
+    """A function of (x, rows, samples) that gives outputs (samples, rows, *); afterwards the model is as it was.
+
+    The mask of row n in sample s is that of row index s * 2**32 + n under the key, with a site per call of a dropout.
+    """
+    layers = dropout_layers(model)
+    _check(model, layers)
+    modes = [(module, module.training) for module in model.modules()]
+    call = _Call(torch.tensor(key, dtype=torch.int64, device="cpu"))
+    with ExitStack() as stack:
+        for module, training in modes:
+            stack.callback(setattr, module, "training", training)
+        for path, layer in layers.items():
+            stack.callback(layer.register_forward_hook(call.hook(path)).remove)
+        # In inference mode a dropout does nothing by itself: the hook behind it drops.
+        model.eval()
+
+        def run(x: Tensor, rows: Tensor, samples: Tensor) -> Tensor:
+            call.begin(((samples[:, None] << 32) | rows).flatten())
+            chosen = x[rows.to(x.device)]
+            outputs: Tensor = model(chosen.repeat(len(samples), *(1,) * (x.ndim - 1)))
+            return outputs.reshape(len(samples), len(rows), *outputs.shape[1:])
+
+        yield run
+
+
+class _Call:
+    """The masks of one pass: whose rows they are, and how many dropouts were called before."""
+
+    def __init__(self, key: Tensor) -> None:
+        self.key = key
+        self.begin(torch.empty(0, dtype=torch.int64))
+
+    def begin(self, rows: Tensor) -> None:
+        self.rows, self.site = rows, 0
+
+    def hook(self, path: str) -> Callable[[Any, Any, Any], Tensor]:
+        def drop(layer: Any, _: Any, output: Tensor) -> Tensor:
+            site, self.site = self.site, self.site + 1
+            channelwise = isinstance(layer, _CHANNELWISE) or (isinstance(layer, _FUSED) and layer.channelwise)
+            if output.shape[0] != len(self.rows) or output.ndim < 1 + channelwise:
+                wanted = f"({len(self.rows)}, channels, *)" if channelwise else f"({len(self.rows)}, *)"
+                raise ShapeError(
+                    f"the dropout {path!r} got the shape {tuple(output.shape)}: expected {wanted}, the samples along the first "
+                    f"dimension. Move the batch there (batch_first=True) to sample this model."
+                )
+            p, rows = layer.p, self.rows.to(output.device)
+            if isinstance(layer, _ALPHA):
+                return _alpha_dropout(output, p, self.key, site, rows, channelwise)
+            return ops.dropout(output, p, self.key, site=site, rows=rows, channelwise=channelwise)
+
+        return drop
+
+
+def _alpha_dropout(x: Tensor, p: float, key: Tensor, site: int, rows: Tensor, channelwise: bool) -> Tensor:
+    """Dropped units are SELU's limit; then all are scaled and shifted so that mean and variance stay, as torch does."""
+    if p == 1.0:
+        return torch.zeros_like(x)
+    kept = ops.dropout(torch.ones_like(x), p, key, site=site, rows=rows, channelwise=channelwise) != 0
+    scale: float = ((1.0 - p) * (1.0 + p * _SELU_LIMIT**2)) ** -0.5
+    return scale * torch.where(kept, x, _SELU_LIMIT) - scale * p * _SELU_LIMIT
+
+
+def _check(model: torch.nn.Module, layers: dict[str, torch.nn.Module]) -> None:
+    if not layers:
+        raise ArgumentError(
+            "model has no dropout layer with p above 0: expected one, whose masks are what is sampled. Put a torch.nn.Dropout "
+            "or dropnorm.nn.Dropout in, and train the model with it."
+        )
+    for path, module in model.named_modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise ArgumentError(
+                f"the batch norm {path!r} keeps no running statistics (track_running_stats=False): expected some, since "
+                f"samples must not depend on the rows beside them. Train it with running statistics."
+            )
