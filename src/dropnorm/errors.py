@@ -32,6 +32,10 @@ class DataError(DropnormError, ValueError):
     """A data file, table or column cannot be studied as it is."""
 
 
+class StorageError(DropnormError, RuntimeError):
+    """What a study has found cannot be written any more: the disk is full, or no longer there. What was finished is kept."""
+
+
 class RunError(DropnormError, RuntimeError):
     """A run's folder is missing, incomplete, from a newer version, or holds another study."""
 

@@ -1,5 +1,6 @@
 import polars as pl
 import pytest
+from PIL import Image
 
 
 def test_predictions_go_to_standard_output_as_csv(finished, csv, run):
@@ -29,3 +30,57 @@ def test_mistakes_when_predicting(finished, run, tmp_path, write_csv):
     assert run("predict", folder, path) == (2, "", f"dropnorm: {message}\n")
     message = f"{tmp_path}: holds no model. Expected the folder of a finished `dropnorm study` (its --out)."
     assert run("predict", tmp_path, path) == (2, "", f"dropnorm: {message}\n")
+
+
+def test_uncertainty_is_told_and_repeats_by_its_seed(finished, csv, run):
+    folder = finished[3]
+    words = ("predict", folder, csv, "--uncertainty", "--arm", "dropout", "--samples", "20")
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    told = pl.read_csv(out.encode())
+    classes = ["probability_ant", "probability_bee", "probability_cat"]
+    assert told.columns == ["prediction", *classes, "predictive_entropy", "mutual_information"]
+    assert (told["mutual_information"] > 0).all()
+    assert run(*words, "--seed", "0")[1] == out
+    assert run(*words, "--seed", "1")[1] != out
+
+
+def test_an_arm_is_chosen(finished, csv, run):
+    folder = finished[3]
+    predicted = {arm: run("predict", folder, csv, "--arm", arm)[1] for arm in ("plain", "dropout", "batch_norm")}
+    assert len(set(predicted.values())) == 3
+    message = (
+        "uncertainty is asked for, and the net of the arm 'plain' has no dropout whose masks could be sampled: expected a net "
+        "with dropout. Take --arm dropout or --arm dropout+batch_norm (arm= of load_model in Python)."
+    )
+    answer = run("predict", folder, csv, "--arm", "plain", "--uncertainty")
+    assert answer == (2, "", f"dropnorm: {message}\n")
+
+
+@pytest.mark.parametrize("option", ["--samples", "--seed"])
+def test_options_of_uncertainty_without_it(option, finished, csv, run):
+    message = f"{option} is given without --uncertainty, of which it is an option. Give both, or leave it out."
+    assert run("predict", finished[3], csv, option, 5) == (2, "", f"dropnorm: {message}\n")
+
+
+def test_an_unknown_ending_is_refused_before_anything_is_predicted(finished, run, tmp_path):
+    code, _, err = run("predict", finished[3], "nothing.csv", "--out", tmp_path / "out.xlsx")
+    assert code == 2
+    assert err.startswith(
+        f"dropnorm: {tmp_path}/out.xlsx: files that end with .xlsx are not written. Expected one of .csv,"
+    )
+
+
+def test_broken_images_are_left_out(run, tmp_path):
+    for index in range(40):
+        (tmp_path / "pets" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (2, 1), 6 * index).save(tmp_path / "pets" / "ab"[index % 2] / f"{index}.png")
+    quick = ["--seeds", "2", "--epochs", "1", "--hidden", "4", "--batch-size", "8", "--arms", "dropout"]
+    assert run("study", tmp_path / "pets", *quick, "--out", tmp_path / "run")[0] == 0
+    (tmp_path / "pets" / "a" / "x.png").write_bytes(b"")
+    code, _, err = run("predict", tmp_path / "run", tmp_path / "pets")
+    assert code == 2
+    assert "leave them out with --skip-broken" in err
+    code, out, _ = run("predict", tmp_path / "run", tmp_path / "pets", "--skip-broken")
+    assert code == 0
+    assert pl.read_csv(out.encode()).height == 40

@@ -189,3 +189,33 @@ def test_a_mistake_in_the_file_names_file_and_line(write_csv, run):
         f"dropnorm: {path}, line 3: 3 fields, where the header names 2 columns. Mend the line, or quote fields that hold a "
         f"','.\n"
     )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of this kind")
+@pytest.mark.parametrize("share", [0.3, 0.95])
+def test_where_the_disk_is_full_the_study_stops_and_goes_on_when_there_is_room(
+    share, finished, study_of, run, tmp_path
+):
+    """A limit on the size of files fails as a full disk does, in the store or, at the end, in other files."""
+    import resource
+
+    whole = finished[3]
+    largest = max((whole / name).stat().st_size for name in ("study.sqlite", "summary.json", "model.json"))
+    limit = int(share * largest)
+    folder = tmp_path / "run"
+    words = [Path(sys.executable).with_name("dropnorm"), *study_of("--json", "--out", folder)]
+    done = subprocess.run(
+        list(map(str, words)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"dropnorm: {folder}/study.sqlite: cannot be written any more (")
+    assert last.endswith("What was finished before is kept: make room on the disk, and start the same command again.")
+    assert "Traceback" not in done.stderr
+    code, resumed, _ = run(*study_of("--json", "--out", folder))
+    assert code == 0
+    assert resumed == finished[1]

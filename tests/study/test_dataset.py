@@ -3,6 +3,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import TensorDataset
 
 from dropnorm.errors import ArgumentError, DataError
@@ -88,6 +89,28 @@ def test_images_and_tensors():
     of_numpy, of_torch = load_dataset(images, y), load_dataset(torch.from_numpy(images), torch.from_numpy(y))
     assert of_numpy.features.shape == (20, 64)
     assert of_numpy.fingerprint == of_torch.fingerprint
+
+
+@pytest.mark.parametrize("path", [".", "../pets", "../pets/cat/.."])
+def test_a_folder_is_named_however_it_is_written(path, tmp_path, monkeypatch):
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("L", (2, 1)).save(tmp_path / "pets" / name / "0.png")
+    monkeypatch.chdir(tmp_path / "pets")
+    assert load_dataset(path).name == "pets"
+
+
+def test_a_group_is_matched_in_two_files_whatever_its_values_look_like(write, refuses):
+    learned = write("who,x,y\n1,1,0\n2,2,1\na,3,0\n", "learned.csv")
+    test = write("who,x,y\n2,4,0\n3,5,1\n", "test.csv")
+    message = (
+        f"{test}: the group '2' of 'who' is in the test part and among the rows to learn from: expected groups of its own. "
+        f"Take its rows out of one of them."
+    )
+    with refuses(DataError, message):
+        load_dataset(learned, target="y", test=test, group="who")
+    numbers = load_dataset(write("who,x,y\n01,1,0\n1,2,1\n2,3,0\n"), target="y", group="who")
+    assert numbers.order.groups.tolist() == [0, 1, 2]
 
 
 def test_a_file_is_named_without_its_folders(write):

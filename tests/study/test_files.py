@@ -1,8 +1,10 @@
+import errno
 import os
 import stat
 
 import pytest
 
+from dropnorm.errors import StorageError
 from dropnorm.study.files import write_atomically
 
 
@@ -23,6 +25,24 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, f
 
     monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (type(path), "replace")}[failing], fail)
     with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG])
+def test_a_full_disk_is_told_with_what_to_do(code, tmp_path, monkeypatch, refuses):
+    def fail(*_):
+        raise OSError(code, os.strerror(code))
+
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fail)
+    message = (
+        f"{path}: cannot be written ({os.strerror(code)}). What was finished before is kept: make room on the disk, and start "
+        f"the same command again."
+    )
+    with refuses(StorageError, message):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]

@@ -30,6 +30,18 @@ def test_groups_of_a_test_part_are_numbered_with_the_others():
     assert order_of(test=test, group="who").groups.tolist() == [1, 0, 1, 3, 2]
 
 
+def test_a_group_is_the_same_in_files_that_write_it_otherwise(refuses):
+    learned, test = FRAME.with_columns(who=pl.Series(["7", "008", "x"])), pl.DataFrame({"who": [8.0, 9.0]})
+    assert order_of(learned, test, group="who").groups.tolist() == [1, 0, 4, 2, 3]
+    message = (
+        "test: the group '7' of 'who' is in the test part and among the rows to learn from: expected groups of its own. Take "
+        "its rows out of one of them."
+    )
+    for same in ([7], [7.0], ["7"], ["7.0"]):
+        with refuses(DataError, message):
+            order_of(learned, pl.DataFrame({"who": same}), group="who")
+
+
 def test_the_column_is_no_feature():
     assert NamedOrder(group="who", time=None).columns == ["who"]
     assert NamedOrder(group=None, time="day").columns == ["day"]

@@ -1,14 +1,17 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save
 
+import dropnorm as dn
 from dropnorm import nn
-from dropnorm.errors import DataError, RunError
+from dropnorm.errors import ArgumentError, DataError, RunError
 from dropnorm.study.architecture import Architecture
 from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.arms import named_arm
@@ -19,6 +22,8 @@ from dropnorm.study.nets import BatchedNets
 from dropnorm.study.saved_model import ModelDescription, load_model, model_of
 from dropnorm.study.sources.bundled import load_bundled
 from dropnorm.study.splitting import split_rows
+from dropnorm.study.store import Store
+from dropnorm.surgery.mc_predict import mc_predict
 
 SHAPE = Architecture(features=4, hidden=(10, 7), outputs=3)
 
@@ -188,16 +193,19 @@ def copied(finished, folder):
     return folder / "model.json", folder / "model.safetensors"
 
 
-def newer(text: str) -> bytes:
+def with_another_field(text: str) -> bytes:
     return json.dumps(json.loads(text) | {"shape": "round"}).encode()
 
 
-@pytest.mark.parametrize("spoil", [newer, lambda text: text[:50].encode(), lambda text: b"\xff" + text.encode()])
-def test_a_description_that_cannot_be_read(spoil, finished, tmp_path, refuses):
+@pytest.mark.parametrize(
+    "spoil", [with_another_field, lambda text: text[:50].encode(), lambda text: b"\xff" + text.encode()]
+)
+def test_a_description_that_cannot_be_read(spoil, finished, tmp_path):
     path, _ = copied(finished, tmp_path)
     path.write_bytes(spoil(path.read_text()))
-    message = f"{path}: is not a model that this version reads (schema 3). Use the version that wrote it."
-    with refuses(RunError, message):
+    with pytest.raises(
+        RunError, match=r"model\.json: is damaged.*\. Start the same `dropnorm study` again: it writes the file"
+    ):
         load_model(tmp_path)
 
 
@@ -214,3 +222,88 @@ def test_weights_that_do_not_belong_to_the_description(spoil, finished, tmp_path
     )
     with refuses(RunError, message):
         load_model(tmp_path)
+
+
+def test_every_arms_best_net_can_be_loaded(finished, table):
+    summary = finished.summary
+    nets = {net.net: net for net in finished.run.nets}
+    dataset, labels = load_dataset(table, target="kind"), table["kind"].to_numpy()
+    for arm in summary.arms:
+        model = load_model(finished.folder, arm.arm)
+        best = min((nets[net] for net in arm.nets), key=lambda net: (net.validation_loss, net.seed))
+        assert (model.description.arm.name, model.description.rate) == (best.arm, best.rate)
+        test = split_rows(dataset, best.seed, summary.config).test
+        predicted = model.predict(table[test])["prediction"].to_numpy()
+        assert np.mean(predicted == labels[test]) == pytest.approx(best.test_score)
+    recommended = load_model(finished.folder, summary.recommendation.arm)
+    assert recommended.predict(table).equals(load_model(finished.folder).predict(table))
+
+
+def test_an_arm_that_was_not_studied(finished, refuses):
+    message = (
+        "arm='dropuot' is unknown: expected one of 'plain', 'dropout', 'batch_norm', 'dropout+batch_norm'. Did you mean "
+        "'dropout'?"
+    )
+    with refuses(ArgumentError, message):
+        load_model(finished.folder, "dropuot")
+
+
+def test_a_run_that_keeps_the_recommended_net_only(finished, tmp_path, refuses):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    store = Store(folder / "study.sqlite")
+    store.put(models=None)
+    store.close()
+    other = next(arm.arm for arm in finished.summary.arms if arm.arm != finished.summary.recommendation.arm)
+    message = (
+        f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: it "
+        f"keeps those of all arms, without training anew."
+    )
+    with refuses(RunError, message):
+        load_model(folder, other)
+    assert load_model(folder).predict(finished.folder.parent / "insects.csv").height == 120
+
+
+@pytest.mark.parametrize("arm", ["dropout", "dropout+batch_norm"])
+def test_uncertainty_is_that_of_monte_carlo_dropout(arm, finished, table):
+    model = load_model(finished.folder, arm)
+    told = model.predict(table, uncertainty=True, samples=20, key=3)
+    _, features = model._features(table, skip_broken=False)
+    expected = mc_predict(model.net, features, 20, key=3)
+    probabilities = told.select(pl.selectors.starts_with("probability_")).to_numpy()
+    np.testing.assert_array_equal(probabilities, expected.mean)
+    np.testing.assert_array_equal(told["predictive_entropy"].to_numpy(), expected.predictive_entropy)
+    np.testing.assert_array_equal(told["mutual_information"].to_numpy(), expected.mutual_information)
+    assert told.equals(model.predict(table, uncertainty=True, samples=20, key=3))
+    assert not told.equals(model.predict(table, uncertainty=True, samples=20, key=4))
+    assert not model.net.training
+    assert model.predict(table[:0], uncertainty=True).height == 0
+
+
+def test_a_net_without_dropout_is_not_unsure(finished, table, refuses):
+    start = "uncertainty is asked for, and the net of the arm 'plain' has no dropout whose masks could be sampled: expected a "
+    model = load_model(finished.folder, "plain")
+    remedy = "Take --arm dropout or --arm dropout+batch_norm (arm= of load_model in Python)."
+    with refuses(ArgumentError, f"{start}net with dropout. {remedy}"):
+        model.predict(table, uncertainty=True)
+    in_memory = saved("plain", batched_nets("plain"), 0)
+    with refuses(ArgumentError, f"{start}net with dropout. Study again with an arm that has dropout."):
+        in_memory.predict(torch.randn(3, 4), uncertainty=True)
+
+
+def test_grey_images_are_predicted_by_a_net_of_colored_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    for index in range(60):
+        (tmp_path / "color" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 256, (2, 2, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "color" / "ab"[index % 2] / f"{index}.png")
+    model = dn.run_study(tmp_path / "color", seeds=2, epochs=1, hidden=(4,), batch_size=8, arms="dropout").model
+    (tmp_path / "grey").mkdir()
+    Image.fromarray(pixels[..., 0]).save(tmp_path / "grey" / "0.png")
+    (tmp_path / "grey" / "1.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 of its 2 images are broken: 1\.png"):
+        model.predict(tmp_path / "grey")
+    predictions = model.predict(tmp_path / "grey", skip_broken=True)
+    same = np.repeat(pixels[None, None, ..., 0], 3, axis=1)
+    frame = pl.DataFrame([pl.Series("image", same, dtype=pl.Array(pl.UInt8, (3, 2, 2)))])
+    assert predictions.drop("file").equals(model.predict(frame))
+    assert predictions["file"].to_list() == ["0.png"]

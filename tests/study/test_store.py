@@ -1,10 +1,14 @@
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from dropnorm.errors import RunError
+from dropnorm.errors import RunError, StorageError
+from dropnorm.study.records import SCHEMA_VERSION
 from dropnorm.study.store import Store, load_run
 
 
@@ -126,7 +130,7 @@ def test_an_open_store_is_for_one_process_only(store, path, refuses):
 
 def test_a_file_that_is_no_store(path, refuses):
     path.write_bytes(b"a,b\n1,2\n" * 200)
-    message = f"{path}: cannot be opened as a store (file is not a database). Use another --out, or remove the file."
+    message = f"{path}: cannot be read as a store (file is not a database). Use another --out, or remove the file."
     with refuses(RunError, message):
         Store(path)
     assert path.read_bytes() == b"a,b\n1,2\n" * 200
@@ -136,22 +140,94 @@ def test_a_database_of_something_else(path, refuses):
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE songs (title TEXT)")
     database.close()
-    message = f"{path}: cannot be opened as a store (no such table: meta). Use another --out, or remove the file."
+    message = f"{path}: cannot be read as a store (no such table: meta). Use another --out, or remove the file."
     with refuses(RunError, message):
         Store(path)
 
 
-@pytest.mark.parametrize("version", [1, 4], ids=["older", "newer"])
-def test_a_store_of_another_version(version, store, path, refuses):
-    store.put(schema_version=version)
+@pytest.mark.parametrize(("older", "by"), [(True, "an older"), (False, "a newer")])
+def test_a_store_of_another_version(older, by, store, path):
+    store.put(schema_version=SCHEMA_VERSION - 1 if older else SCHEMA_VERSION + 1)
     store.close()
-    message = (
-        f"{path}: was written by another version of dropnorm (schema {version}): expected schema 3. Use that version, or "
-        f"another --out."
-    )
     for _ in range(2):
-        with refuses(RunError, message):
+        with pytest.raises(RunError, match=rf"\A{re.escape(str(path))}: was written by {by} dropnorm "):
             Store(path)
+
+
+def damaged(path: Path, pages: range) -> None:
+    """Overwrite some pages of 4096 bytes of a store."""
+    with path.open("r+b") as file:
+        for page in pages:
+            file.seek(4096 * page)
+            file.write(b"\xa5" * 4096)
+
+
+def test_a_store_that_is_damaged_behind_its_first_pages(store, path, make_history):
+    store.save_progress(0, b"state" * 5000, make_history(0, [0.5] * 2000), 0.0)
+    store.close()
+    damaged(path, range(4, path.stat().st_size // 4096))
+    again = Store(path)
+    try:
+        with pytest.raises(
+            RunError, match=r": cannot be read as a store \(database disk image is malformed\)\. Use another"
+        ):
+            again.epochs()
+    finally:
+        again.close()
+
+
+def test_a_run_whose_store_is_damaged(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    damaged(folder / "study.sqlite", range(2, 12))
+    with pytest.raises(RunError, match=r"study\.sqlite: cannot be read as a store \("):
+        load_run(folder)
+    (folder / "study.sqlite").write_bytes(finished.folder.joinpath("study.sqlite").read_bytes()[:5000])
+    with pytest.raises(RunError, match=r"study\.sqlite: cannot be read as a store \("):
+        load_run(folder)
+
+
+@pytest.mark.parametrize("finishing", [False, True])
+def test_where_the_disk_is_full_the_store_stays_as_it_was(finishing, store, path, make_net, make_history, refuses):
+    store.save_progress(0, b"state", make_history(0, [0.5]), 1.0)
+    pages = store._query("PRAGMA page_count")[0][0]
+    store._query(f"PRAGMA max_page_count = {pages + 1}")
+    large, more = b"x" * 20_000, make_history(0, [0.5, 0.4])[1:]
+    message = (
+        f"{path}: cannot be written any more (database or disk is full). What was finished before is kept: make room on the "
+        f"disk, and start the same command again."
+    )
+    with refuses(StorageError, message):
+        if finishing:
+            store.save_finished(0, [(make_net(0), large)], more, 1.0)
+        else:
+            store.save_progress(0, large, more, 1.0)
+    again = reopened(store, path)
+    assert (again.block(0), again.nets(), again.epochs()) == ((b"state", False), (), tuple(make_history(0, [0.5])))
+    again.save_progress(0, large, more, 1.0)
+    assert again.block(0) == (large, False)
+    again.close()
+
+
+def test_without_room_to_compact_the_store_stays_as_it_is(store, path, make_history):
+    store.save_progress(0, b"x" * 50_000, make_history(0, [0.5]), 0.0)
+    store.save_finished(0, [], [], 0.0)
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorname = "SQLITE_FULL"
+
+    class Full:
+        def execute(self, *_):
+            raise full
+
+        def close(self):
+            pass
+
+    database, store._db = store._db, Full()
+    store.compact()
+    store._db = database
+    assert store.epochs() == tuple(make_history(0, [0.5]))
+    before = path.stat().st_size
+    store.compact()
+    assert path.stat().st_size < before
 
 
 def test_a_run_is_read_as_it_was_written(finished):
@@ -198,13 +274,9 @@ def test_a_study_that_is_not_finished(store, path, refuses):
         load_run(folder)
 
 
-@pytest.mark.parametrize("content", [b'{"schema_version": 4}', b"[", b"\xff\xfe"], ids=["newer", "cut off", "no text"])
-def test_a_summary_that_cannot_be_read(store, path, refuses, content):
+def test_a_summary_that_cannot_be_read(store, path, refuses):
     summary = path.parent / "summary.json"
-    summary.write_bytes(content)
-    message = (
-        f"{summary}: is not a summary that this version reads (schema 3). Use the version that wrote it, or remove the "
-        f"file and start the study again."
-    )
+    summary.write_bytes(b"[")
+    message = f"{summary}: is damaged. Start the same `dropnorm study` again: it writes the file anew."
     with refuses(RunError, message):
         load_run(path.parent)

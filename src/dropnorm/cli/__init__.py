@@ -8,7 +8,7 @@ import typer
 
 from dropnorm.cli import export, info, predict, report, study
 from dropnorm.cli.printing import complain
-from dropnorm.errors import DropnormError
+from dropnorm.errors import DropnormError, StorageError
 
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -31,6 +31,9 @@ def main() -> None:
     """Entry point: a mistake of the user's ends with a message and code 2, an interruption with 130."""
     try:
         app(standalone_mode=True)
+    except StorageError as error:
+        complain(str(error))
+        sys.exit(EXIT_FAILED)
     except DropnormError as error:
         complain(str(error))
         sys.exit(EXIT_MISTAKE)

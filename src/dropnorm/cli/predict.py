@@ -10,6 +10,8 @@ EXAMPLES = """[bold]Examples[/bold]
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --out predictions.csv
+
+dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --uncertainty --arm dropout
 """
 
 
@@ -22,15 +24,40 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="A CSV, TSV, Parquet or Arrow file to write; default: CSV to the terminal.")
     ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Say how sure each prediction is, by Monte Carlo dropout.")
+    ] = False,
+    samples: Annotated[
+        int | None, typer.Option(help="Passes with dropout on per row; default: 100.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The key of the masks of --uncertainty; default: 0.", show_default=False)
+    ] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(help="Predict with this arm's best net; default: the recommended one.", show_default=False),
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
+    ] = False,
 ) -> None:
     """Predict classes with their probabilities, or quantities, with a study's recommended net."""
+    from dropnorm.errors import ArgumentError
     from dropnorm.study.saved_model import load_model
+    from dropnorm.study.sources.writing import check_ending, write_table
 
-    predictions = load_model(run).predict(data)
+    if out is not None:
+        check_ending(out)
+    if not uncertainty and (samples is not None or seed is not None):
+        option = "--seed" if samples is None else "--samples"
+        raise ArgumentError(
+            f"{option} is given without --uncertainty, of which it is an option. Give both, or leave it out."
+        )
+    drawn = {"samples": 100 if samples is None else samples, "key": seed or 0}
+    model = load_model(run, arm)
+    predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
         typer.echo(predictions.write_csv(), nl=False)
         return
-    from dropnorm.study.sources.writing import write_table
-
     write_table(predictions, out)
     typer.echo(f"{predictions.height} predictions: {out}")

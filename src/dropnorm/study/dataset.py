@@ -121,8 +121,10 @@ def load_dataset(
     """
     if task is not None:
         choice(task, "task", TASKS)
-    table, target = open_source(X, y, target, skip_broken=skip_broken)
-    given = open_test(test, table, target, skip_broken=skip_broken)
+    # What names a group is text, so that 007 and 7 are two, and the same group is the same in each file.
+    texts = [group] if isinstance(group, str) else []
+    table, target = open_source(X, y, target, texts=texts, skip_broken=skip_broken)
+    given = open_test(test, table, target, texts=texts, skip_broken=skip_broken)
     frame, order = name_order(table.frame, target, group=group, time=time, has_test=given is not None)
     ignored = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
     if target in ignored:
@@ -139,7 +141,7 @@ def load_dataset(
     learned, *tested = [part.frame for part in parts]
     known = 0 if given is None else _rows_in_both(parts[0], parts[1], test_source)
     return Dataset(
-        name=Path(X).name if isinstance(X, str | Path) else "data",
+        name=_short_name(X),
         columns=len(encoding.columns),
         features=np.concatenate([part.features for part in parts]),
         targets=np.concatenate([part.targets for part in parts]),
@@ -193,6 +195,14 @@ def _rows_in_both(learned: _Part, tested: _Part, source: str) -> int:
             f"that knows them by heart would seem to be perfect. Take them out of one of the two."
         )
     return twins
+
+
+def _short_name(data: Any) -> str:
+    """The name of a file or folder without where it lies; of "." and "..", those of the folder they stand for."""
+    if not isinstance(data, str | Path):
+        return "data"
+    path = Path(data)
+    return (path.resolve() if path.name in ("", "..") else path).name or "data"
 
 
 def _name_of(data: Any, otherwise: str) -> str:

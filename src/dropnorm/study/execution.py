@@ -15,9 +15,9 @@ from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
 from dropnorm.study.files import write_atomically
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
-from dropnorm.study.recommendation import recommend
-from dropnorm.study.records import ArmName, Run, StudyConfig, Summary, TaskName, Timing
-from dropnorm.study.saved_model import ModelDescription, SavedModel, model_of
+from dropnorm.study.recommendation import best_net, recommend
+from dropnorm.study.records import Arm, ArmName, NetRecord, Run, StudyConfig, Summary, TaskName, Timing
+from dropnorm.study.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
 from dropnorm.study.standardization import Standardization
 from dropnorm.study.state import find_state
 from dropnorm.study.statistics.arms import summarize_arms
@@ -74,7 +74,8 @@ def execute(
             )
         done += len(block)
     summary = _summarize(store, dataset, parts, config, architecture)
-    model = _recommended_model(store, summary, dataset, parts, architecture)
+    models = _best_models(store, summary, dataset, parts, architecture)
+    model = models[summary.recommendation.arm]
     timing = Timing(
         seconds=store.seconds(),
         processor=processor_name(config.device),
@@ -154,16 +155,28 @@ def _summarize(
     )
 
 
-def _recommended_model(
+def _best_models(
     store: Store, summary: Summary, dataset: Dataset, parts: Parts, architecture: Architecture
+) -> dict[ArmName, SavedModel]:
+    """Each arm's best net on validation, which of the recommended arm is the recommended net."""
+    nets, metric = store.nets(), TASKS[summary.data.task].metric
+    models = {}
+    for arm, result in zip(summary.config.arms, summary.arms, strict=True):
+        net = best_net(result, nets, metric)
+        models[arm.name] = net.net, _model(store, arm, net, dataset, parts, architecture)
+    store.put(**{MODELS: remember(list(models.values()))})
+    return {name: model for name, (_, model) in models.items()}
+
+
+def _model(
+    store: Store, arm: Arm, net: NetRecord, dataset: Dataset, parts: Parts, architecture: Architecture
 ) -> SavedModel:
-    chosen = summary.recommendation
-    split = parts.splits[chosen.seed]
+    split = parts.splits[net.seed]
     standardization = Standardization.learn(dataset.features, split.train)
     _, target_mean, target_scale = standardize_target(dataset, split)
     description = ModelDescription(
-        arm=next(arm for arm in summary.config.arms if arm.name == chosen.arm),
-        rate=chosen.rate,
+        arm=arm,
+        rate=net.rate,
         architecture=architecture,
         mean=tuple(standardization.mean.tolist()),
         scale=tuple(standardization.scale.tolist()),
@@ -171,7 +184,7 @@ def _recommended_model(
         target_scale=target_scale,
         encoding=dataset.encoding,
     )
-    return model_of(description, store.weights(chosen.net))
+    return model_of(description, store.weights(net.net))
 
 
 def processor_name(device: str) -> str:

@@ -1,12 +1,32 @@
 """Files written whole or not at all."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
+from dropnorm.errors import StorageError
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file at once, so that whoever reads it, or a crash, finds the old or the new and never a part."""
+    """Replace the file at once, so that whoever reads it, or a crash, finds the old or the new and never a part.
+
+    Raises:      StorageError if the disk is full, OSError for a place that cannot be written to.
+    """
+    try:
+        _write_beside_and_replace(path, content)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror}). What was finished before is kept: make room on the disk, and start "
+            f"the same command again."
+        ) from error
+
+
+def _write_beside_and_replace(path: Path, content: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,6 +1,6 @@
 """What orders and divides the rows beside chance: groups that stay together, or time."""
 
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.dates import as_dates
 from dropnorm.study.encoding import missing_column
 from dropnorm.study.sources.memory import as_column
+from dropnorm.study.sources.table import free_name
 from dropnorm.study.values import as_numbers, as_text, is_number, without_value
+
+# A group may be 7 in one file and 7.0 in another, where missing ones made its column one of fractions.
+_WHOLE = re.compile(r"^([+-]?\d+)\.0+$")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class NamedOrder:
             if frame is not None
         ]
         if self.group is not None:
-            texts = [as_text(column) for column in columns]
+            texts = [[_WHOLE.sub(r"\1", text) for text in as_text(column)] for column in columns]
             if shared := sorted(set(texts[0]).intersection(*texts[1:])) if tested is not None else []:
                 raise DataError(
                     f"{test_source}: the group {shared[0]!r} of {self.group!r} is in the test part and among the rows to learn "
@@ -99,7 +103,7 @@ def name_order(
             raise ArgumentError(
                 f"{argument} is given as values beside a test part, whose own it does not have: expected the name of a column."
             )
-        names[argument] = _free(argument, frame.columns)
+        names[argument] = free_name(argument, frame.columns)
         column = as_column(given).alias(names[argument] or argument)
         if len(column) != frame.height:
             raise DataError(
@@ -132,9 +136,3 @@ def _times(column: pl.Series, source: str) -> np.ndarray:
         f"{source}: the column {column.name!r} holds {column.dtype} that is neither dates nor numbers, and so has no order in "
         f"time: expected dates such as 2024-05-31 or 2024-05-31 13:30, or numbers. Name another --time (time= in Python)."
     )
-
-
-def _free(name: str, taken: Sequence[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name

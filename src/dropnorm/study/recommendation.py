@@ -21,7 +21,7 @@ def recommend(
     best = max(arms, key=lambda arm: metric.gain(arm.validation_score.mean, 0.0)).arm
     within = tuple(arm.arm for arm in arms if _is_within(validation[best], validation[arm.arm], metric, resampling))
     chosen = next(arm for arm in arms if arm.arm == within[0])
-    net = min((by_net[net] for net in chosen.nets), key=lambda net: (_rank(net, metric), net.seed))
+    net = best_net(chosen, nets, metric)
     return Recommendation(
         arm=chosen.arm,
         best_arm=best,
@@ -32,6 +32,12 @@ def recommend(
         weight_decay=net.weight_decay,
         test_score=net.test_score,
     )
+
+
+def best_net(arm: ArmResult, nets: Sequence[NetRecord], metric: Metric) -> NetRecord:
+    """Of an arm's nets, one per seed, the best on validation."""
+    chosen = [net for net in nets if net.net in arm.nets]
+    return min(chosen, key=lambda net: (_rank(net, metric), net.seed))
 
 
 def _rank(net: NetRecord, metric: Metric) -> float:

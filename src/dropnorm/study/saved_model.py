@@ -1,6 +1,7 @@
 """The recommended net as it is kept: weights as safetensors, everything else as JSON, nothing as pickle."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -8,24 +9,31 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
 from dropnorm import nn
-from dropnorm.errors import RunError
+from dropnorm._validate import choice
+from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.architecture import KERNEL, Architecture
 from dropnorm.study.encoding import Encoding
 from dropnorm.study.files import write_atomically
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.records import SCHEMA_VERSION, Arm, Record
+from dropnorm.study.schema import read_record
+from dropnorm.study.sources.images import IMAGE
 from dropnorm.study.sources.opening import open_features
 from dropnorm.study.standardization import Standardization
+from dropnorm.study.store import STORE_NAME, Store
+from dropnorm.study.uncertainty import uncertain_predictions
+from dropnorm.surgery.masking import dropout_layers
+from dropnorm.surgery.mc_predict import mc_predict
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
+MODELS = "models"
 _ROWS_AT_ONCE = 65536
 _KINDS = (
     (torch.nn.Linear, "linear"),
@@ -69,28 +77,62 @@ class SavedModel:
 
     description: ModelDescription
     net: torch.nn.Sequential
+    folder: Path | None = None
 
-    def predict(self, X: Any) -> pl.DataFrame:
-        """The class of each row with its probabilities, or of a regression the quantity.
+    def predict(
+        self, X: Any, *, uncertainty: bool = False, samples: int = 100, key: int = 0, skip_broken: bool = False
+    ) -> pl.DataFrame:
+        """The class of each row with its probabilities, or of a regression the quantity; on demand, how sure they are.
 
-        Shape:       a table of n rows -> n rows: of images `file`; `prediction`; `probability_<class>` for each class
+        Shape:       a table of n rows -> n rows: of images `file`; `prediction`; `probability_<class>` for each class.
+                     With uncertainty, of classes `predictive_entropy` and `mutual_information` too; of a quantity
+                     `deviation`, `low` and `high`.
         Args:        X: whatever `run_study` takes, with the studied columns; others, and labels, are ignored.
+                     uncertainty: predict with the net's dropout on, many times, and tell mean and spread; samples: how
+                     often, at least 2, default 100; key: of the masks, a 64-bit number, default 0; skip_broken: leave out
+                     images that are broken or of another size than the studied ones.
         Numerics:    a missing value counts as the training part's mean, an unknown category as none of the known.
-        Raises:      DataError if a studied column is missing or is of another kind.
+                     Uncertainty is Monte Carlo dropout with batch norm frozen. Entropy and mutual information are in nats,
+                     0 for no doubt; the mutual information is the part that more data would lessen. `low` and `high`
+                     are the 2.5 % and 97.5 % quantiles of the samples: what the net does not know, without the noise of
+                     the target itself.
+        Randomness:  none: the same key gives the same masks, whatever rows are beside a row's place in X.
+        Raises:      DataError if a studied column is missing or is of another kind; ArgumentError if uncertainty is asked
+                     for of a net without dropout.
+        Source:      Gal & Ghahramani 2016, "Dropout as a Bayesian approximation", arXiv:1506.02142.
         """
+        if uncertainty and not dropout_layers(self.net):
+            raise ArgumentError(
+                f"uncertainty is asked for, and the net of the arm {self.description.arm.name!r} has no dropout whose masks could "
+                f"be sampled: expected a net with dropout. {self._arms_with_dropout()}"
+            )
+        files, features = self._features(X, skip_broken=skip_broken)
+        described = self.description
+        classes, mean, scale = described.encoding.classes, described.target_mean, described.target_scale
+        if uncertainty:
+            told = mc_predict(self.net, features, samples, task=described.encoding.task, key=key)
+            predictions = uncertain_predictions(told, classes, mean, scale)
+        else:
+            with torch.no_grad():
+                outputs = torch.cat([self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)])
+            predictions = OBJECTIVES[described.encoding.task].predictions(outputs, classes, mean, scale)
+        return pl.DataFrame(({"file": files} if files else {}) | predictions)
+
+    def _features(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], Tensor]:
+        """The files of images, and the standardized features of all rows."""
         encoding = self.description.encoding
         texts = [column.name for column in encoding.columns if column.kind == "category"]
-        table = open_features(X, texts)
+        studied = next((column.shape for column in encoding.columns if column.name == IMAGE), ())
+        table = open_features(X, texts, skip_broken=skip_broken, studied=studied)
         source = str(X) if isinstance(X, str | Path) else "X"
         standardization = Standardization(np.array(self.description.mean), np.array(self.description.scale))
-        features = torch.from_numpy(standardization.apply(encoding.encode(table.frame, source)))
-        with torch.no_grad():
-            outputs = torch.cat([self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)])
-        files: dict[str, Any] = {"file": table.files} if table.files else {}
-        predictions = OBJECTIVES[encoding.task].predictions(
-            outputs, encoding.classes, self.description.target_mean, self.description.target_scale
-        )
-        return pl.DataFrame(files | predictions)
+        return table.files, torch.from_numpy(standardization.apply(encoding.encode(table.frame, source)))
+
+    def _arms_with_dropout(self) -> str:
+        arms = [] if self.folder is None else [arm for arm, kept in _kept_models(self.folder).items() if kept["drops"]]
+        if not arms:
+            return "Study again with an arm that has dropout."
+        return f"Take --arm {' or --arm '.join(arms)} (arm= of load_model in Python)."
 
     def save(self, folder: Path) -> None:
         """Write model.json and model.safetensors."""
@@ -99,21 +141,20 @@ class SavedModel:
         write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
 
 
-def load_model(folder: str | Path) -> SavedModel:
-    """The recommended net of a finished run, ready to predict.
+def load_model(folder: str | Path, arm: str | None = None) -> SavedModel:
+    """The recommended net of a finished run, ready to predict; or of another arm the net that is best on validation.
 
-    Raises:      RunError if the folder holds no model, a damaged one, or one of another version.
+    Args:        folder: the run's; arm: an arm that was studied, default None: the recommended one.
+    Raises:      RunError if the folder holds no model, a damaged one, or one of another version; ArgumentError for an arm that
+                 was not studied.
     """
     folder = Path(folder)
     path = folder / DESCRIPTION_NAME
     if not path.exists() or not (folder / WEIGHTS_NAME).exists():
         raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
-    try:
-        description = ModelDescription.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise RunError(
-            f"{path}: is not a model that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote it."
-        ) from error
+    description = read_record(path, ModelDescription, "Start the same `dropnorm study` again: it writes the file anew.")
+    if arm is not None and arm != description.arm.name:
+        return _load_arm(folder, arm, description.encoding)
     net = _build(description)
     try:
         net.load_state_dict(load((folder / WEIGHTS_NAME).read_bytes()))
@@ -122,7 +163,46 @@ def load_model(folder: str | Path) -> SavedModel:
             f"{folder / WEIGHTS_NAME}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes "
             f"both anew."
         ) from error
-    return SavedModel(description, net.eval())
+    return SavedModel(description, net.eval(), folder)
+
+
+def _load_arm(folder: Path, arm: str, encoding: Encoding) -> SavedModel:
+    """The best net of an arm from the store, which keeps every net's weights."""
+    kept = _kept_models(folder)
+    choice(arm, "arm", kept)
+    description = ModelDescription.model_validate({**kept[arm]["description"], "encoding": encoding})
+    store = Store(folder / STORE_NAME, read_only=True)
+    try:
+        return replace(model_of(description, store.weights(kept[arm]["net"])), folder=folder)
+    finally:
+        store.close()
+
+
+def _kept_models(folder: Path) -> dict[str, Any]:
+    """What the store knows of each arm's best net."""
+    store = Store(folder / STORE_NAME, read_only=True)
+    try:
+        kept: dict[str, Any] | None = store.get(MODELS)
+    finally:
+        store.close()
+    if kept is None:
+        raise RunError(
+            f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: "
+            f"it keeps those of all arms, without training anew."
+        )
+    return kept
+
+
+def remember(models: Sequence[tuple[int, SavedModel]]) -> dict[str, Any]:
+    """What the store shall keep of each arm's best net, given with its number: all but its weights, which it has."""
+    return {
+        model.description.arm.name: {
+            "net": net,
+            "drops": bool(dropout_layers(model.net)),
+            "description": model.description.model_dump(mode="json", exclude={"encoding"}),
+        }
+        for net, model in models
+    }
 
 
 def model_of(description: ModelDescription, weights: bytes) -> SavedModel:

@@ -6,15 +6,14 @@ step. Nothing here imports torch: a state and a net's weights are bytes.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from dropnorm.errors import RunError
+from dropnorm.errors import RunError, StorageError
 from dropnorm.study.records import SCHEMA_VERSION, EpochRecord, NetRecord, Record, Run, Summary, Timing
+from dropnorm.study.schema import check_schema, read_record
 
 STORE_NAME = "study.sqlite"
 SUMMARY_NAME = "summary.json"
@@ -40,32 +39,30 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 class Store:
     """An open store. One opened to be written to no other process can open meanwhile; a path of None keeps it in memory."""
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False, timeout: float = 1.0) -> None:
         mode = "ro" if read_only else "rwc"
         name = ":memory:" if path is None else f"{path.resolve().as_uri()}?mode={mode}"
-        self._db = sqlite3.connect(name, uri=path is not None, isolation_level=None, timeout=1.0)
+        self._path = path
+        try:
+            self._db = sqlite3.connect(name, uri=path is not None, isolation_level=None, timeout=timeout)
+        except sqlite3.DatabaseError as error:
+            raise _ours(path, error) from error
         try:
             if not read_only:
                 self._begin()
-            version = self.get("schema_version")
-        except sqlite3.DatabaseError as error:
+            check_schema(path, self.get("schema_version"))
+        except BaseException:
             self.close()
-            raise _unreadable(path, error) from error
-        if version != SCHEMA_VERSION:
-            self.close()
-            raise RunError(
-                f"{path}: was written by another version of dropnorm (schema {version}): expected schema {SCHEMA_VERSION}. "
-                f"Use that version, or another --out."
-            )
+            raise
 
     def _begin(self) -> None:
         """Lock the file, and make the tables of a new one."""
-        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._query("PRAGMA locking_mode = EXCLUSIVE")
         with self._transaction("EXCLUSIVE"):
-            if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            if not self._query("SELECT count(*) FROM sqlite_master")[0][0]:
                 # executescript would commit first
                 for statement in _SCHEMA.split(";\n"):
-                    self._db.execute(statement)
+                    self._query(statement)
                 self._put("schema_version", SCHEMA_VERSION)
 
     def close(self) -> None:
@@ -73,13 +70,17 @@ class Store:
         self._db.close()
 
     def compact(self) -> None:
-        """Give back the space of states that are needed no more, several times that of the results."""
-        self._db.execute("VACUUM")
+        """Give back the space of states that are needed no more, several times that of the results.
+
+        It needs room for a while. Where there is none, nothing is lost but that.
+        """
+        with suppress(StorageError):
+            self._query("VACUUM")
 
     def get(self, name: str) -> Any:
         """A value kept by name, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        rows = self._query("SELECT value FROM meta WHERE name = ?", (name,))
+        return json.loads(rows[0][0]) if rows else None
 
     def put(self, **values: Any) -> None:
         """Keep values by name, in one transaction."""
@@ -89,14 +90,14 @@ class Store:
 
     def block(self, block: int) -> tuple[bytes | None, bool]:
         """The saved state of a block of nets, and whether it is finished."""
-        row = self._db.execute("SELECT state, finished FROM blocks WHERE block = ?", (block,)).fetchone()
-        return (None, False) if row is None else (row[0], bool(row[1]))
+        rows = self._query("SELECT state, finished FROM blocks WHERE block = ?", (block,))
+        return (rows[0][0], bool(rows[0][1])) if rows else (None, False)
 
     def save_progress(self, block: int, state: bytes, epochs: Iterable[EpochRecord], seconds: float) -> None:
         """Keep a block's state together with the epochs since the last one."""
         with self._transaction():
             self._save_epochs(epochs, seconds)
-            self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, 0)", (block, state))
+            self._query("INSERT OR REPLACE INTO blocks VALUES (?, ?, 0)", (block, state))
 
     def save_finished(
         self,
@@ -111,44 +112,62 @@ class Store:
             for record, weights in nets:
                 reliability = None if record.reliability is None else record.reliability.model_dump_json()
                 values = (*(record.model_dump() | {"reliability": reliability}).values(), weights)
-                self._db.execute(f"INSERT INTO nets VALUES ({', '.join('?' * len(values))})", values)
-            self._db.execute("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
+                self._query(f"INSERT INTO nets VALUES ({', '.join('?' * len(values))})", values)
+            self._query("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
 
     def weights(self, net: int) -> bytes:
         """A finished net's weights as safetensors."""
-        weights: bytes = self._db.execute("SELECT weights FROM nets WHERE net = ?", (net,)).fetchone()[0]
+        weights: bytes = self._query("SELECT weights FROM nets WHERE net = ?", (net,))[0][0]
         return weights
 
     def nets(self) -> tuple[NetRecord, ...]:
         """All finished nets."""
-        return _records(self._db, NetRecord, "nets")
+        return self._records(NetRecord, "nets")
 
     def epochs(self) -> tuple[EpochRecord, ...]:
         """All epochs of all nets."""
-        return _records(self._db, EpochRecord, "epochs")
+        return self._records(EpochRecord, "epochs")
 
     def seconds(self) -> float:
         """How long training has taken so far, interruptions left out."""
         return float(self.get("seconds") or 0.0)
 
     def _put(self, name: str, value: Any) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+        self._query("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
 
     def _save_epochs(self, epochs: Iterable[EpochRecord], seconds: float) -> None:
-        rows = [tuple(record.model_dump().values()) for record in epochs]
-        self._db.executemany("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", rows)
+        for record in epochs:
+            self._query("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", tuple(record.model_dump().values()))
         self._put("seconds", self.seconds() + seconds)
 
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
         """All or nothing; sqlite3's own context manager does not begin one."""
-        self._db.execute(f"BEGIN {kind}")
+        self._query(f"BEGIN {kind}")
         try:
             yield
+            self._query("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # Of a full disk SQLite may have rolled back by itself.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows of an answer.
+
+        Raises:      StorageError where the file cannot be written, RunError where it is damaged or another process has it.
+        """
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _ours(self._path, error) from error
+
+    def _records(self, record: type[AnyRecord], table: str) -> tuple[AnyRecord, ...]:
+        fields = list(record.model_fields)
+        key = "net, epoch" if "epoch" in fields else "net"
+        rows = self._query(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
+        return tuple(record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows)
 
 
 def load_run(folder: str | Path) -> Run:
@@ -162,13 +181,7 @@ def load_run(folder: str | Path) -> Run:
         raise RunError(f"{folder}: holds no study. Expected the folder that `dropnorm study` wrote (its --out).")
     if not summary_path.exists():
         raise RunError(f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on.")
-    try:
-        summary = Summary.model_validate_json(summary_path.read_bytes())
-    except ValidationError as error:
-        raise RunError(
-            f"{summary_path}: is not a summary that this version reads (schema {SCHEMA_VERSION}). Use the version that wrote "
-            f"it, or remove the file and start the study again."
-        ) from error
+    summary = read_record(summary_path, Summary, "Start the same `dropnorm study` again: it writes the file anew.")
     store = Store(path, read_only=True)
     try:
         timing = store.get("timing")
@@ -183,19 +196,21 @@ def load_run(folder: str | Path) -> Run:
         store.close()
 
 
-def _records(db: sqlite3.Connection, record: type[AnyRecord], table: str) -> tuple[AnyRecord, ...]:
-    fields = list(record.model_fields)
-    key = "net, epoch" if "epoch" in fields else "net"
-    rows = db.execute(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
-    return tuple(record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows)
-
-
 def _read(name: str, value: Any) -> Any:
     """A column's value; that of the bins is JSON."""
     return json.loads(value) if name == "reliability" and value is not None else value
 
 
-def _unreadable(path: Path | None, error: sqlite3.DatabaseError) -> RunError:
-    if "locked" in str(error):
+def _ours(path: Path | None, error: sqlite3.DatabaseError) -> Exception:
+    """What an error of SQLite's means to the user; one that means a mistake of ours stays as it is."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
+        return StorageError(
+            f"{path}: cannot be written any more ({error}). What was finished before is kept: make room on the disk, and start "
+            f"the same command again."
+        )
+    if name in ("SQLITE_BUSY", "SQLITE_LOCKED"):
         return RunError(f"{path}: is in use by another dropnorm process. Wait for it to end, or use another --out.")
-    return RunError(f"{path}: cannot be opened as a store ({error}). Use another --out, or remove the file.")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CANTOPEN")) or "no such" in str(error):
+        return RunError(f"{path}: cannot be read as a store ({error}). Use another --out, or remove the file.")
+    return error

@@ -18,7 +18,7 @@ def infer_task(column: pl.Series) -> TaskName:
     """What a target most likely is.
 
     Texts and truth values are classes. Numbers are a quantity, unless there are two of them, or all are whole and either at
-    most 20, or numbered as classes are: from 0 or 1 to at most 100, without a gap.
+    most 20, or numbered as classes are, without a gap: from 0 to at most 99, or from 1 to at most 100.
     """
     numbers = _numbers_of(column)
     if numbers is None or column.dtype in (pl.Boolean, pl.Categorical, pl.Enum):

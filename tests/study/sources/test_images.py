@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from dropnorm.errors import DataError
-from dropnorm.study.sources.images import ENDINGS, read_images
+from dropnorm.study.sources.images import ENDINGS, image_shape, read_images
 
 SKIP = "leave them out with --skip-broken (skip_broken=True in Python)."
 
@@ -141,3 +141,49 @@ def test_folders_that_are_none_of_images(tmp_path, save, refuses):
     )
     with refuses(DataError, message):
         read_images(tmp_path)
+
+
+def test_where_the_studied_images_were_colored_grey_ones_become_so(folder):
+    images = read_images(folder, studied=(3, 4, 5)).frame["image"].to_numpy()
+    assert images.shape == (3, 3, 4, 5)
+    for channel in range(3):
+        np.testing.assert_array_equal(images[2, channel], pixels(2, 4, 5))
+
+
+def test_where_the_studied_images_were_grey_colored_ones_are_refused(folder, save, refuses):
+    assert read_images(folder, studied=(1, 4, 5)).frame["image"].dtype == pl.Array(pl.UInt8, (1, 4, 5))
+    save("dog/1.png", pixels(9, 4, 5, 3))
+    message = (
+        f"{folder}: 1 of its 4 images are in color, where the studied ones are grey: dog/1.png. Expected grey ones: convert "
+        f"them (with Pillow, image.convert('L'))."
+    )
+    with refuses(DataError, message):
+        read_images(folder, studied=(1, 4, 5))
+
+
+def test_images_of_another_size_than_the_studied_ones(folder, save, refuses):
+    save("dog/1.png", pixels(9, 2, 2))
+    message = (
+        f"{folder}: 3 of its 4 images are of another size than the 2 x 2 of the studied ones: cat/0.png (5 x 4), cat/1.bmp "
+        f"(5 x 4), dog/0.png (5 x 4). Expected one size for all. Scale or remove them, or {SKIP}"
+    )
+    with refuses(DataError, message):
+        read_images(folder, studied=(1, 2, 2))
+    assert read_images(folder, studied=(1, 2, 2), skip_broken=True).files == ("dog/1.png",)
+    with refuses(DataError, f"{folder}: no image is of 7 x 7 as the studied ones are. Scale or crop them."):
+        read_images(folder, studied=(1, 7, 7), skip_broken=True)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        (pl.Array(pl.UInt8, (1, 4, 5)), (1, 4, 5)),
+        (pl.Array(pl.UInt8, (3, 4, 5)), (3, 4, 5)),
+        (pl.Array(pl.UInt8, (4, 5)), ()),
+        (pl.Array(pl.UInt8, (2, 4, 5)), ()),
+        (pl.Float64(), ()),
+        (None, ()),
+    ],
+)
+def test_the_shape_of_images_is_that_of_their_column(dtype, shape):
+    assert image_shape(dtype) == shape

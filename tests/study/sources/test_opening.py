@@ -92,3 +92,28 @@ def test_a_test_file_with_two_parts(tmp_path, refuses):
         f"study the file itself.",
     ):
         open_test(path, table, target)
+
+
+def test_a_test_part_has_as_many_channels_as_what_is_learned_from(tmp_path, refuses):
+    grey, color = np.zeros((4, 5), dtype=np.uint8), np.zeros((4, 5, 3), dtype=np.uint8)
+    for part, pixels in (("grey", grey), ("color", color)):
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.fromarray(pixels).save(tmp_path / part / name / "0.png")
+    learned, target = open_source(tmp_path / "color")
+    assert open_test(tmp_path / "grey", learned, target).frame["image"].dtype.shape == (3, 4, 5)
+    assert open_features(tmp_path / "grey", studied=(3, 4, 5)).frame["image"].dtype.shape == (3, 4, 5)
+    learned, target = open_source(tmp_path / "grey")
+    with pytest.raises(DataError, match="are in color, where the studied ones are grey"):
+        open_test(tmp_path / "color", learned, target)
+
+
+def test_columns_to_be_kept_as_texts_are_so_in_both_files(write):
+    learned = write("who,y\n007,0\n7,1\n", "learned.csv")
+    tested = write("who,y\n8,0\n", "tested.csv")
+    table, target = open_source(learned, target="y", texts=["who"])
+    assert table.frame["who"].to_list() == ["007", "7"]
+    assert open_test(tested, table, target).frame["who"].to_list() == ["8"]
+    assert open_test(tested, Table(pl.DataFrame({"who": [1], "y": [0]})), target, texts=["who"]).frame[
+        "who"
+    ].to_list() == ["8"]

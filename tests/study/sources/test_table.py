@@ -1,4 +1,4 @@
-from dropnorm.study.sources.table import first_line, listed
+from dropnorm.study.sources.table import first_line, free_name, listed
 
 
 def test_of_many_names_the_first_are_listed():
@@ -10,3 +10,8 @@ def test_of_many_names_the_first_are_listed():
 
 def test_of_an_error_the_first_line_is_taken():
     assert first_line(ValueError("\nbroken\n\nTry `ignore_errors=True`")) == "broken"
+
+
+def test_a_free_name_is_none_of_those_that_are_there():
+    assert free_name("target", ["x"]) == "target"
+    assert free_name("target", ["x", "target", "target_"]) == "target__"

@@ -1,6 +1,6 @@
 import pytest
 
-from dropnorm.errors import RunError
+from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.sources.reading import read_source
 from dropnorm.study.sources.writing import write_table
 
@@ -27,4 +27,23 @@ def test_a_folder_that_is_not_there_cannot_be_written_to(tmp_path, table, refuse
     message = f"{path}: cannot be written (No such file or directory). Name a file in a folder of yours."
     with refuses(RunError, message):
         write_table(table, path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "hint"),
+    [
+        ("out.xlsx", ".xlsx", ""),
+        ("out", "no ending", ""),
+        ("out.parqet", ".parqet", " Did you mean {folder}/out.parquet?"),
+        ("out.csvv", ".csvv", " Did you mean {folder}/out.csv?"),
+    ],
+)
+def test_an_ending_that_stands_for_no_format(name, ending, hint, tmp_path, table, refuses):
+    message = (
+        f"{tmp_path / name}: files that end with {ending} are not written. Expected one of .csv, .tsv, .parquet, .pq, .arrow, "
+        f".feather, .ipc.{hint.format(folder=tmp_path)}"
+    )
+    with refuses(ArgumentError, message):
+        write_table(table, tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -29,15 +29,19 @@ class _Found:
     problem: str = ""
 
 
-def read_images(folder: Path, *, skip_broken: bool = False, labelled: bool = True) -> Table:
+def read_images(
+    folder: Path, *, skip_broken: bool = False, labelled: bool = True, studied: tuple[int, ...] = ()
+) -> Table:
     """Read the images of a folder: a column of arrays (channels, height, width) of 8 bits, and the sub-folder as class.
 
     Grey if all images are, otherwise red, green, blue; transparency is ignored. Files with other endings than those of
     images are passed over, and so are hidden ones.
 
     Args:        skip_broken: leave out broken images, and those of another size than most; labelled: to predict, images may
-                 also lie in the folder itself.
-    Raises:      DataError that names the images that are broken or of another size, or says what the folder lacks.
+                 also lie in the folder itself; studied: the shape (channels, height, width) of the studied images, if
+                 there are any: where they are in color, grey ones become so too.
+    Raises:      DataError that names the images that are broken, of another size, or in color where the studied ones are
+                 grey; or says what the folder lacks.
     """
     paths = _paths(folder, labelled=labelled)
     found = [_open(path, str(path.relative_to(folder))) for path in paths]
@@ -46,20 +50,35 @@ def read_images(folder: Path, *, skip_broken: bool = False, labelled: bool = Tru
     broken = [f"{image.name} ({image.problem})" for image in found if image.problem]
     if broken and not (skip_broken and whole):
         raise DataError(f"{folder}: {len(broken)} of its {len(found)} images are broken: {listed(broken, 5)}. {_SKIP}")
-    size = max(sizes, key=lambda one: (sizes[one], one))
+    size = studied[1:] or max(sizes, key=lambda one: (sizes[one], one))
     odd = [f"{image.name} ({_size(image.pixels)})" for image in whole if image.pixels.shape[:2] != size]
     if odd and not skip_broken:
         raise DataError(
-            f"{folder}: {len(odd)} of its {len(found)} images are of another size than the {size[1]} x {size[0]} of most: "
-            f"{listed(odd, 5)}. Expected one size for all. {_SKIP.replace('Mend', 'Scale')}"
+            f"{folder}: {len(odd)} of its {len(found)} images are of another size than the {size[1]} x {size[0]} of "
+            f"{'the studied ones' if studied else 'most'}: {listed(odd, 5)}. Expected one size for all. "
+            f"{_SKIP.replace('Mend', 'Scale')}"
         )
     kept = [image for image in whole if image.pixels.shape[:2] == size]
-    color = any(image.pixels.ndim == 3 for image in kept)
+    if not kept:
+        raise DataError(f"{folder}: no image is of {size[1]} x {size[0]} as the studied ones are. Scale or crop them.")
+    colored = [image.name for image in kept if image.pixels.ndim == 3]
+    if studied[:1] == (1,) and colored:
+        raise DataError(
+            f"{folder}: {len(colored)} of its {len(found)} images are in color, where the studied ones are grey: "
+            f"{listed(colored, 5)}. Expected grey ones: convert them (with Pillow, image.convert('L'))."
+        )
+    color = bool(colored) or studied[:1] == (3,)
     frame = pl.DataFrame([array_column(IMAGE, np.stack([_channels(image.pixels, color=color) for image in kept]))])
     if labelled:
         frame = frame.with_columns(pl.Series(TARGET, [Path(image.name).parts[0] for image in kept]))
     files = tuple(image.name for image in kept)
     return Table(frame, target=TARGET if labelled else None, files=files, skipped=len(found) - len(kept))
+
+
+def image_shape(dtype: pl.DataType | None) -> tuple[int, ...]:
+    """The shape (channels, height, width) of a column of images, if it is one."""
+    shape = dtype.shape if isinstance(dtype, pl.Array) else ()
+    return shape if len(shape) == 3 and shape[0] in (1, 3) else ()
 
 
 def _paths(folder: Path, *, labelled: bool) -> list[Path]:

@@ -9,24 +9,31 @@ import polars as pl
 from torch.utils.data import Dataset
 
 from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.sources.images import IMAGE, image_shape
 from dropnorm.study.sources.memory import as_column, from_dataset, from_memory
 from dropnorm.study.sources.reading import read_source
-from dropnorm.study.sources.table import Table, listed
+from dropnorm.study.sources.table import Table, free_name, listed
 
 
 def open_source(
-    X: Any, y: Any = None, target: str | None = None, *, skip_broken: bool = False, name: str = "X"
+    X: Any,
+    y: Any = None,
+    target: str | None = None,
+    *,
+    texts: Sequence[str] = (),
+    skip_broken: bool = False,
+    name: str = "X",
 ) -> tuple[Table, str]:
     """Read what is to be studied; returns the table, and the name of the column to predict.
 
     Args:        X: a bundled set's name, a path, a frame, an array or tensor (rows, *), or a torch Dataset; y: labels, if X
-                 does not hold them; name: X's, for errors.
+                 does not hold them; texts: columns that stay as they are written; name: X's, for errors.
     Raises:      ArgumentError unless it is said once what is to be predicted; DataError for data that cannot be read.
     """
     if isinstance(X, str | Path):
         if y is not None:
             raise ArgumentError("y is given beside a file: expected target, the name of the file's column to predict.")
-        table = read_source(X, target, skip_broken=skip_broken)
+        table = read_source(X, target, texts=texts, skip_broken=skip_broken)
         target = target or table.target
         if target is None:
             columns = listed(table.frame.columns)
@@ -44,16 +51,19 @@ def open_source(
         raise ArgumentError("expected either y, the labels, or target, the name of a column of X.")
     if target is not None:
         return Table(frame, target=target), target
-    column, target = as_column(y), _free_name("target", frame.columns)
+    column, target = as_column(y), free_name("target", frame.columns)
     if len(column) != frame.height:
         raise DataError(f"y has {len(column)} labels for {frame.height} rows of X: expected one label per row.")
     return Table(frame.with_columns(column.alias(target)), target=target), target
 
 
-def open_test(test: Any, table: Table, target: str, *, skip_broken: bool = False) -> Table | None:
+def open_test(
+    test: Any, table: Table, target: str, *, texts: Sequence[str] = (), skip_broken: bool = False
+) -> Table | None:
     """Read a test part of its own: the one given, that which the table brings along, or None.
 
-    Args:        test: of any kind that X may be, or a pair (X, y); table, target: what is to be learned from.
+    Args:        test: of any kind that X may be, or a pair (X, y); table, target: what is to be learned from;
+                 texts: columns that stay as they are written.
     Raises:      ArgumentError if there are two, DataError for data that cannot be read.
     """
     if test is None:
@@ -64,8 +74,10 @@ def open_test(test: Any, table: Table, target: str, *, skip_broken: bool = False
         )
     if isinstance(test, str | Path):
         # What were texts in the one file are texts in the other, whatever they look like there.
-        texts = [name for name, dtype in table.frame.schema.items() if dtype == pl.String and name != target]
-        tested = read_source(test, target, texts=texts, skip_broken=skip_broken)
+        schema = table.frame.schema
+        kept = [name for name, dtype in schema.items() if dtype == pl.String and name != target]
+        studied = image_shape(schema.get(IMAGE))
+        tested = read_source(test, target, texts=[*texts, *kept], skip_broken=skip_broken, studied=studied)
         if tested.test is not None:
             raise DataError(
                 f"{test}: it holds both X_train and X_test: expected one table to test on. Save its X_test and y_test as X "
@@ -82,13 +94,16 @@ def open_test(test: Any, table: Table, target: str, *, skip_broken: bool = False
     return _with_target(tested, target)
 
 
-def open_features(X: Any, texts: Sequence[str] = ()) -> Table:
+def open_features(
+    X: Any, texts: Sequence[str] = (), *, skip_broken: bool = False, studied: tuple[int, ...] = ()
+) -> Table:
     """Read what is to be predicted, which needs no target.
 
-    Args:        X: as for `open_source`, of a Dataset the x of its items; texts: columns that stay as they are written.
+    Args:        X: as for `open_source`, of a Dataset the x of its items; texts: columns that stay as they are written;
+                 skip_broken: leave out images that cannot be used; studied: the shape of the studied images.
     """
     if isinstance(X, str | Path):
-        return read_source(X, texts=texts, labelled=False)
+        return read_source(X, texts=texts, skip_broken=skip_broken, labelled=False, studied=studied)
     return Table(from_memory(from_dataset(X, "X")[0] if isinstance(X, Dataset) else X))
 
 
@@ -97,9 +112,3 @@ def _with_target(tested: Table, target: str) -> Table:
     if tested.target is None or tested.target not in tested.frame.columns or target in tested.frame.columns:
         return tested
     return replace(tested, frame=tested.frame.rename({tested.target: target}), target=target)
-
-
-def _free_name(name: str, taken: Sequence[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name

@@ -33,11 +33,13 @@ def read_source(
     texts: Sequence[str] = (),
     skip_broken: bool = False,
     labelled: bool = True,
+    studied: tuple[int, ...] = (),
 ) -> Table:
     """Read whatever a name stands for.
 
     Args:        target: the column to predict, and texts: other columns, which a file of text must not take for numbers;
-                 skip_broken: leave out images that cannot be used; labelled: whether images must lie in a folder per class.
+                 skip_broken: leave out images that cannot be used; labelled: whether images must lie in a folder per class;
+                 studied: the shape (channels, height, width) that images must have, default: what most have.
     Raises:      DataError that names the file, and the line or the column, for whatever cannot be read as a table.
     """
     path = Path(source)
@@ -48,7 +50,7 @@ def read_source(
         hint = f" Did you mean the bundled set {meant!r}?" if meant else ""
         raise DataError(f"{path}: no such file. Expected {KINDS}; or one of {listed(BUNDLED)}.{hint}")
     if path.is_dir():
-        return read_images(path, skip_broken=skip_broken, labelled=labelled)
+        return read_images(path, skip_broken=skip_broken, labelled=labelled, studied=studied)
     ending = path.suffix.lower()
     if ending in _OTHERS:
         raise DataError(f"{path}: files that end with {ending} are not read. Expected {KINDS}: convert it.")

@@ -1,6 +1,6 @@
 """What every source becomes: a frame, and what the source itself says about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,6 +21,13 @@ def listed(names: Iterable[object], limit: int = 12) -> str:
     """Names with commas; of many, the first."""
     texts = [str(name) for name in names]
     return ", ".join(texts[:limit]) + (", ..." if len(texts) > limit else "")
+
+
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """The name, with as many underscores as it takes to be none of those that are there."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def first_line(error: BaseException) -> str:

@@ -5,12 +5,30 @@ from pathlib import Path
 
 import polars as pl
 
-from dropnorm.errors import RunError
+from dropnorm._validate import closest
+from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.files import write_atomically
+
+ENDINGS = (".csv", ".tsv", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a name whose ending does not say what kind of file it shall be."""
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        meant = closest(ending, ENDINGS)
+        raise ArgumentError(
+            f"{path}: files that end with {ending or 'no ending'} are not written. Expected one of {', '.join(ENDINGS)}."
+            + (f" Did you mean {path.with_suffix(meant)}?" if meant else "")
+        )
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a CSV or, by its ending, a TSV, Parquet or Arrow file, whole or not at all."""
+    """Write a CSV, TSV, Parquet or Arrow file, as its ending says, whole or not at all.
+
+    Raises:      ArgumentError for another ending, RunError for a place that cannot be written to.
+    """
+    check_ending(path)
     buffer = io.BytesIO()
     match path.suffix.lower():
         case ".parquet" | ".pq":
@@ -19,7 +37,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
             frame.write_ipc(buffer)
         case ".tsv":
             frame.write_csv(buffer, separator="\t")
-        case _:
+        case _:  # .csv
             frame.write_csv(buffer)
     try:
         write_atomically(path, buffer.getvalue())
