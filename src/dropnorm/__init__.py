@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
     from dropnorm.study.execution import Progress
+    from dropnorm.study.onnx_model import export_onnx
     from dropnorm.study.records import Arm
     from dropnorm.study.run import Study, run_study
     from dropnorm.study.saved_model import SavedModel, load_model
@@ -24,6 +25,7 @@ __all__ = [
     "SavedModel",
     "Study",
     "errors",
+    "export_onnx",
     "load_model",
     "load_run",
     "nn",
@@ -40,6 +42,7 @@ _HOMES = {
     "Progress": "dropnorm.study.execution",
     "SavedModel": "dropnorm.study.saved_model",
     "Study": "dropnorm.study.run",
+    "export_onnx": "dropnorm.study.onnx_model",
     "load_model": "dropnorm.study.saved_model",
     "load_run": "dropnorm.study.store",
     "regularize": "dropnorm.surgery.regularize",

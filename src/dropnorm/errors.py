@@ -42,3 +42,7 @@ class RunError(DropnormError, RuntimeError):
 
 class SurgeryError(DropnormError, RuntimeError):
     """A model cannot be changed as asked without harm."""
+
+
+class ExtraError(DropnormError, RuntimeError):
+    """A package is asked for that comes with an extra of dropnorm, such as `dropnorm[onnx]`, and is not installed."""

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from dropnorm.errors import DataError
-from dropnorm.study.columns import encode_column, learn_column
+from dropnorm.study.columns import ColumnEncoding, encode_column, learn_column
 from dropnorm.study.sources.memory import array_column
 
 NAN = float("nan")
@@ -226,3 +226,19 @@ def test_infinite_values_in_arrays(refuses):
     )
     with refuses(DataError, message):
         refused(pl.Series(np.array([[[1.0, NAN]], [[np.inf, 1.0]]])))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ({"kind": "number"}, ["c"]),
+        ({"kind": "number", "has_missing": True}, ["c", "c is missing"]),
+        ({"kind": "category", "categories": ("red", "blue")}, ["c = red", "c = blue"]),
+        ({"kind": "date", "cycles": ("year",)}, ["c", "c (sine of the year)", "c (cosine of the year)"]),
+        ({"kind": "array", "shape": (2, 2)}, ["c[0, 0]", "c[0, 1]", "c[1, 0]", "c[1, 1]"]),
+    ],
+)
+def test_every_feature_has_a_name(encoding, names):
+    column = ColumnEncoding(name="c", **encoding)
+    assert list(column.feature_names) == names
+    assert len(names) == column.features

@@ -4,8 +4,8 @@ import stat
 
 import pytest
 
-from dropnorm.errors import StorageError
-from dropnorm.study.files import write_atomically
+from dropnorm.errors import RunError, StorageError
+from dropnorm.study.files import write_atomically, write_where_told
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -67,3 +67,11 @@ def test_a_file_is_as_readable_as_any_other_of_the_user(tmp_path, umask):
         assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o666 & ~umask
     finally:
         assert os.umask(before) == umask, "left as it was"
+
+
+def test_a_place_that_the_user_named_and_that_is_not_there(tmp_path, refuses):
+    write_where_told(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    path = tmp_path / "none" / "a.txt"
+    with refuses(RunError, f"{path}: cannot be written (No such file or directory). Name a file in a folder of yours."):
+        write_where_told(path, b"new")

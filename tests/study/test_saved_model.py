@@ -22,6 +22,7 @@ from dropnorm.study.nets import BatchedNets
 from dropnorm.study.saved_model import ModelDescription, load_model, model_of
 from dropnorm.study.sources.bundled import load_bundled
 from dropnorm.study.splitting import split_rows
+from dropnorm.study.standardization import Standardization
 from dropnorm.study.store import Store
 from dropnorm.surgery.mc_predict import mc_predict
 
@@ -267,7 +268,9 @@ def test_a_run_that_keeps_the_recommended_net_only(finished, tmp_path, refuses):
 def test_uncertainty_is_that_of_monte_carlo_dropout(arm, finished, table):
     model = load_model(finished.folder, arm)
     told = model.predict(table, uncertainty=True, samples=20, key=3)
-    _, features = model._features(table, skip_broken=False)
+    description = model.description
+    standardization = Standardization(np.array(description.mean), np.array(description.scale))
+    features = torch.from_numpy(standardization.apply(model.features(table)))
     expected = mc_predict(model.net, features, 20, key=3)
     probabilities = told.select(pl.selectors.starts_with("probability_")).to_numpy()
     np.testing.assert_array_equal(probabilities, expected.mean)

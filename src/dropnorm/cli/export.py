@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 CSV_NAME = "csv"
+ONNX_NAME = "model.onnx"
 EXAMPLES = """[bold]Examples[/bold]
 
 dropnorm export dropnorm-runs/churn-1a2b3c4d --csv
 
 dropnorm export dropnorm-runs/churn-1a2b3c4d --csv --out numbers
+
+dropnorm export dropnorm-runs/churn-1a2b3c4d --onnx --arm dropout --out churn.onnx
 """
 
 
@@ -19,18 +22,35 @@ def export(
     csv: Annotated[
         bool, typer.Option("--csv", help="Every net, every epoch and every bin of confidence as CSV files.")
     ] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="A net as an ONNX model; needs dropnorm\\[onnx].")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help=f"The folder to write to; default: {CSV_NAME} in the run's folder.", show_default=False),
+        typer.Option(
+            help=f"The folder for --csv, the file for --onnx; default: {CSV_NAME} and {ONNX_NAME} in the run's folder.",
+            show_default=False,
+        ),
+    ] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(help="The arm whose best net --onnx takes; default: the recommended one.", show_default=False),
     ] = None,
 ) -> None:
-    """Write what a study found for use elsewhere: its numbers as CSV files."""
+    """Write what a study found for use elsewhere: its numbers as CSV files, its net as an ONNX model."""
     from dropnorm.errors import ArgumentError
 
-    if not csv:
-        raise ArgumentError("nothing is named to be exported: expected --csv. Add it.")
-    from dropnorm.study.exporting import export_csv
-    from dropnorm.study.store import load_run
+    if csv == onnx and (out is not None or not csv):
+        given = "both --csv and --onnx are named for one --out" if csv else "nothing is named to be exported"
+        raise ArgumentError(f"{given}: expected --csv or --onnx. Name one.")
+    if csv:
+        from dropnorm.study.exporting import export_csv
+        from dropnorm.study.store import load_run
 
-    for path in export_csv(load_run(run), run / CSV_NAME if out is None else out):
-        typer.echo(f"CSV: {path}")
+        for path in export_csv(load_run(run), out or run / CSV_NAME):
+            typer.echo(f"CSV: {path}")
+    if onnx:
+        from dropnorm.study.onnx_model import export_onnx
+        from dropnorm.study.saved_model import load_model
+
+        path = out or run / ONNX_NAME
+        export_onnx(load_model(run, arm), path)
+        typer.echo(f"ONNX model: {path}")

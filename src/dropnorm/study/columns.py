@@ -35,6 +35,18 @@ class ColumnEncoding(Record):
         }
         return size[self.kind] + self.has_missing
 
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """A name for each feature: the column's, with what it is of it behind."""
+        turns = (f"{self.name} ({part} of the {cycle})" for cycle in self.cycles for part in ("sine", "cosine"))
+        names = {
+            "number": (self.name,),
+            "category": tuple(f"{self.name} = {category}" for category in self.categories),
+            "date": (self.name, *turns),
+            "array": tuple(f"{self.name}[{', '.join(map(str, index))}]" for index in np.ndindex(self.shape)),
+        }
+        return (*names[self.kind], *([f"{self.name} is missing"] if self.has_missing else []))
+
 
 def learn_column(column: pl.Series, source: str) -> ColumnEncoding:
     """Decide what a column becomes. Only its type and its set of categories are learned, no statistic of the rows.

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from dropnorm.errors import StorageError
+from dropnorm.errors import RunError, StorageError
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
@@ -41,3 +41,14 @@ def _write_beside_and_replace(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_where_told(path: Path, content: bytes) -> None:
+    """`write_atomically` at a place that the user named.
+
+    Raises:      RunError for a place that cannot be written to, StorageError if the disk is full.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written ({error.strerror}). Name a file in a folder of yours.") from error

@@ -103,11 +103,13 @@ class SavedModel:
         """
         if uncertainty and not dropout_layers(self.net):
             raise ArgumentError(
-                f"uncertainty is asked for, and the net of the arm {self.description.arm.name!r} has no dropout whose masks could "
-                f"be sampled: expected a net with dropout. {self._arms_with_dropout()}"
+                f"uncertainty is asked for, and the net of the arm {self.description.arm.name!r} has no dropout whose masks "
+                f"could be sampled: expected a net with dropout. {self._arms_with_dropout()}"
             )
-        files, features = self._features(X, skip_broken=skip_broken)
         described = self.description
+        files, encoded = self._encoded(X, skip_broken=skip_broken)
+        standardization = Standardization(np.array(described.mean), np.array(described.scale))
+        features = torch.from_numpy(standardization.apply(encoded))
         classes, mean, scale = described.encoding.classes, described.target_mean, described.target_scale
         if uncertainty:
             told = mc_predict(self.net, features, samples, task=described.encoding.task, key=key)
@@ -118,15 +120,21 @@ class SavedModel:
             predictions = OBJECTIVES[described.encoding.task].predictions(outputs, classes, mean, scale)
         return pl.DataFrame(({"file": files} if files else {}) | predictions)
 
-    def _features(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], Tensor]:
-        """The files of images, and the standardized features of all rows."""
+    def features(self, X: Any) -> np.ndarray:
+        """A table as numbers, before it is standardized: what an exported net takes.
+
+        Shape:       a table of n rows -> (n, features), float64, NaN where a number is missing
+        Args:        X: as for `predict`
+        """
+        return self._encoded(X, skip_broken=False)[1]
+
+    def _encoded(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], np.ndarray]:
+        """The files of images, and the features of all rows."""
         encoding = self.description.encoding
         texts = [column.name for column in encoding.columns if column.kind == "category"]
         studied = next((column.shape for column in encoding.columns if column.name == IMAGE), ())
         table = open_features(X, texts, skip_broken=skip_broken, studied=studied)
-        source = str(X) if isinstance(X, str | Path) else "X"
-        standardization = Standardization(np.array(self.description.mean), np.array(self.description.scale))
-        return table.files, torch.from_numpy(standardization.apply(encoding.encode(table.frame, source)))
+        return table.files, encoding.encode(table.frame, str(X) if isinstance(X, str | Path) else "X")
 
     def _arms_with_dropout(self) -> str:
         arms = [] if self.folder is None else [arm for arm, kept in _kept_models(self.folder).items() if kept["drops"]]

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from dropnorm._validate import closest
-from dropnorm.errors import ArgumentError, RunError
-from dropnorm.study.files import write_atomically
+from dropnorm.errors import ArgumentError
+from dropnorm.study.files import write_where_told
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".pq", ".arrow", ".feather", ".ipc")
 
@@ -39,7 +39,4 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
             frame.write_csv(buffer, separator="\t")
         case _:  # .csv
             frame.write_csv(buffer)
-    try:
-        write_atomically(path, buffer.getvalue())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written ({error.strerror}). Name a file in a folder of yours.") from error
+    write_where_told(path, buffer.getvalue())
