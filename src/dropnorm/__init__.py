@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
-    from dropnorm.study.execution import Progress
     from dropnorm.study.onnx_model import export_onnx
+    from dropnorm.study.progress import Progress
     from dropnorm.study.records import Arm
     from dropnorm.study.run import Study, run_study
     from dropnorm.study.saved_model import SavedModel, load_model
@@ -39,7 +39,7 @@ __all__ = [
 
 _HOMES = {
     "Arm": "dropnorm.study.records",
-    "Progress": "dropnorm.study.execution",
+    "Progress": "dropnorm.study.progress",
     "SavedModel": "dropnorm.study.saved_model",
     "Study": "dropnorm.study.run",
     "export_onnx": "dropnorm.study.onnx_model",

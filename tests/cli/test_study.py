@@ -44,7 +44,7 @@ def test_without_out_the_study_has_a_folder_of_its_own(study_of, run, tmp_path, 
 def test_every_option_reaches_the_study(csv, run, monkeypatch, tmp_path):
     planned = []
 
-    def carry_out(self, folder, progress):
+    def carry_out(self, folder, *_):
         planned.append((self, folder))
         raise KeyboardInterrupt
 
@@ -94,7 +94,7 @@ def test_a_quantity_is_studied_and_predicted(run, csv, quick, tmp_path):
     code, table, err = run("study", csv, "--target", "size", "--ignore", "note", *quick, "--out", out)
     assert code == 0
     assert err.splitlines()[0] == "insects.csv: 90 rows, 6 features, a quantity to predict; training 12 nets."
-    assert "epoch 1 of 2, 6 nets, validation RMSE " in err
+    assert "epoch 1 of 2, 6 nets in training, 0 of 12 finished; validation RMSE: plain " in err
     assert "test RMSE" in table
     assert "test R²" in table
     assert "its RMSE is " in table
@@ -133,23 +133,26 @@ def interrupt(*_):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_same_command(csv, run, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_command_it_names(number, csv, run, tmp_path):
     long = ["study", csv, "--target", "kind", "--ignore", "note", "--seeds", "2", "--hidden", "8", "--dropout", "0.5"]
     long += ["--epochs", "100", "--patience", "100", "--batch-size", "16"]
-    folder = tmp_path / "interrupted"
+    folder = tmp_path / "interrupted here"
     command = [Path(sys.executable).with_name("dropnorm"), *map(str, long), "--out", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         lines = [process.stderr.readline(), process.stderr.readline()]
         assert "epoch 1 of 100" in lines[1]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         stdout, stderr = process.communicate(timeout=120)
     assert (process.returncode, stdout) == (130, "")
-    message = f"Interrupted. What is finished is kept in {folder}; the same command goes on from there."
-    assert stderr.splitlines()[-1] == message
+    *_, ending, interrupted, again = stderr.splitlines()
+    assert ending == "Ending after this epoch, which is kept. Press Ctrl-C again to end at once."
+    assert interrupted == f"Interrupted. What is finished is kept in {folder}. Go on with:"
     assert "Traceback" not in stderr
     assert sorted(path.name for path in folder.iterdir()) == ["study.sqlite", "study.toml"]
-    code, resumed, _ = run(*long, "--out", folder, "--json")
+    code, resumed, told = run(*shlex.split(again)[1:], "--json")
     assert code == 0
+    assert "epoch 1 of 100" not in told.splitlines()[1], "it goes on where it was"
     code, whole, _ = run(*long, "--out", tmp_path / "whole", "--json")
     assert resumed == whole
 

@@ -16,7 +16,8 @@ from dropnorm.random import keep_mask
 from dropnorm.study import execution
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import Purpose, seed_keys
-from dropnorm.study.execution import Progress
+from dropnorm.study.progress import Progress
+from dropnorm.study.run import plan_study
 from dropnorm.study.splitting import split_rows
 from dropnorm.study.store import Store
 
@@ -121,6 +122,46 @@ def test_a_killed_study_ends_as_one_that_was_not(csv, uninterrupted, tmp_path):
     assert read(tmp_path) == read(whole)
 
 
+@pytest.mark.parametrize("at", ["in the first epoch", "as the first block ends", "in the second block"])
+def test_ctrl_c_waits_for_the_epoch_and_keeps_it(at, csv, uninterrupted, tmp_path, monkeypatch):
+    whole, before = uninterrupted
+    first_block = sum(progress.arms == before[0].arms for progress in before)
+    number = {"in the first epoch": 1, "as the first block ends": first_block, "in the second block": first_block + 2}[
+        at
+    ]
+    seen, noticed = [], []
+
+    def press(progress):
+        seen.append(progress)
+        if len(seen) == number:
+            signal.raise_signal(signal.SIGINT)
+
+    planned = plan_study(csv, target="kind", **STUDY)
+    with pytest.raises(KeyboardInterrupt):
+        planned.carry_out(tmp_path, press, lambda: noticed.append(len(seen)))
+    assert (len(seen), noticed) == (number, [number])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    again = []
+    dn.run_study(csv, target="kind", out=tmp_path, progress=again.append, **STUDY)
+    assert len(again) == len(before) - number, "no epoch is trained twice"
+    assert read(tmp_path) == read(whole)
+
+
+def test_a_second_ctrl_c_does_not_wait(csv, uninterrupted, tmp_path):
+    def press(_):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise Interruption
+
+    with pytest.raises(Interruption):
+        dn.run_study(csv, target="kind", out=tmp_path, progress=press, **STUDY)
+    again = []
+    dn.run_study(csv, target="kind", out=tmp_path, progress=again.append, **STUDY)
+    assert len(again) == len(uninterrupted[1])
+    assert read(tmp_path) == read(uninterrupted[0])
+
+
 def test_a_study_interrupted_before_its_conclusions_draws_them_later(csv, uninterrupted, tmp_path, monkeypatch):
     def interrupt(*_):
         raise Interruption
@@ -152,6 +193,29 @@ def test_progress_goes_up_to_one(uninterrupted):
     assert 0 < done[0] < done[-1] == 1.0
     assert {(progress.nets, progress.epochs) for progress in seen} == {(12, 8)}
     assert [progress.epoch for progress in seen if progress.arms == seen[0].arms][:3] == [1, 2, 3]
+
+
+def test_progress_counts_the_nets_of_each_arm(uninterrupted):
+    folder, seen = uninterrupted
+    first, last = seen[0], seen[-1]
+    assert [(arm.arm, arm.nets) for arm in first.by_arm] == [
+        ("plain", 2),
+        ("dropout", 4),
+        ("batch_norm", 2),
+        ("dropout+batch_norm", 4),
+    ]
+    assert [arm.nets_in_training for arm in first.by_arm] == [2, 4, 0, 0]
+    assert [arm.validation_score is None for arm in first.by_arm] == [False, False, True, True]
+    for progress in seen:
+        assert progress.nets_finished == sum(arm.nets_finished for arm in progress.by_arm)
+        assert progress.nets_in_training == sum(arm.nets_in_training for arm in progress.by_arm)
+    in_second = next(progress for progress in seen if progress.arms != first.arms)
+    assert [arm.nets_finished for arm in in_second.by_arm] == [2, 4, 0, 0]
+    run = dn.load_run(folder)
+    latest = {record.net: record.validation_score for record in run.epochs}
+    for arm in last.by_arm:
+        nets = [net.net for net in run.nets if net.arm == arm.arm]
+        assert arm.validation_score == pytest.approx(np.mean([latest[net] for net in nets]))
 
 
 def test_progress_tells_the_mean_accuracy_of_the_nets_in_training(uninterrupted):

@@ -14,9 +14,10 @@ def complain(message: str) -> None:
     tell(f"dropnorm: {message}")
 
 
-def tell(message: str) -> None:
+def tell(message: str, console: Console | None = None) -> None:
     """Say something beside the results, which alone go to standard output."""
-    Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+    console = console or Console(stderr=True)
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_results(summary: "Summary") -> None:

@@ -1,68 +1,139 @@
-"""A study under way, shown on a terminal or in plain lines."""
+"""A study under way: a panel on a terminal, plain lines elsewhere."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.table import Table
 
 from dropnorm.cli.printing import tell
 
 if TYPE_CHECKING:
-    from dropnorm.study.execution import Progress
+    from dropnorm.study.progress import Progress
+
+LONGEST_BAR, BESIDE_BAR = 30, 48  # columns
+
+
+class Shown(NamedTuple):
+    """Where progress is shown, and messages beside it."""
+
+    show: "Callable[[Progress], None]"
+    tell: Callable[[str], None]
 
 
 @contextmanager
-def shown_progress() -> "Iterator[Callable[[Progress], None]]":
-    """A live bar on a terminal, a plain line for every twentieth elsewhere."""
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-    from rich.table import Column
-
+def shown_progress() -> Iterator["Shown"]:
+    """A live panel on a terminal, a plain line for every twentieth elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_lines()
+        yield Shown(_Lines().show, tell)
         return
-    # On a narrow terminal the description gives way, not the numbers.
-    fixed, giving_way = Column(no_wrap=True), Column(no_wrap=True, overflow="ellipsis", ratio=1)
-    columns = (
-        BarColumn(bar_width=20, table_column=fixed),
-        TextColumn("{task.percentage:3.0f} %", table_column=fixed),
-        TimeRemainingColumn(table_column=fixed),
-        TextColumn("left", table_column=fixed),
-        TextColumn("{task.description}", table_column=giving_way),
-    )
-    with Bar(*columns, console=console, transient=True, expand=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda progress: bar.update(task, completed=progress.done, description=_describe(progress))
+    from rich.live import Live
+
+    panel = _Panel(console)
+    with Live(get_renderable=panel.draw, console=console, transient=True):
+        # Past the panel's own console, a message would be written over it.
+        yield Shown(panel.show, lambda message: tell(message, console))
 
 
-def _plain_lines() -> "Callable[[Progress], None]":
-    import time
+class _Clock:
+    """How long is left, by how long what is done took since the first epoch that was shown."""
 
-    from dropnorm.report.tables import duration
+    def __init__(self) -> None:
+        self.first: tuple[float, float] | None = None
 
-    started, first, printed = time.monotonic(), None, -1
+    def left(self, done: float) -> float | None:
+        """Seconds, or None while nothing can be said."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now, done
+        started, first = self.first
+        if done <= first or done >= 1.0:
+            return None
+        return (now - started) * (1.0 - done) / (done - first)
 
-    def show(progress: "Progress") -> None:
-        nonlocal first, printed
-        first = progress.done if first is None else first
-        if (step := int(progress.done * 20)) == printed:
+
+class _Panel:
+    """Bar, share, epoch and time left in one line; below it a row for each arm."""
+
+    def __init__(self, console: Console) -> None:
+        self.console, self.clock, self.seen = console, _Clock(), 0.0
+        self.progress: Progress | None = None
+        self.left: float | None = None
+
+    def show(self, progress: "Progress") -> None:
+        self.progress, self.seen = progress, time.monotonic()
+        self.left = self.clock.left(progress.done)
+
+    def draw(self) -> Group:
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        if self.progress is None:
+            return Group(Text("starting ..."))
+        progress = self.progress
+        line = Table.grid(padding=(0, 2))
+        cells = [f"{100 * progress.done:3.0f} %", f"epoch {progress.epoch} of {progress.epochs}"]
+        if self.left is not None:
+            # It goes down between epochs too, however long they are.
+            cells.append(f"about {_whole(self.left - (time.monotonic() - self.seen))} left")
+        width = max(4, min(LONGEST_BAR, self.console.width - BESIDE_BAR))
+        line.add_row(ProgressBar(total=1.0, completed=progress.done, width=width), *cells)
+        return Group(line, _arm_table(progress))
+
+
+def _arm_table(progress: "Progress") -> Table:
+    from dropnorm.study.task import TASKS
+
+    metric = TASKS[progress.task].metric
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    # On a narrow terminal the names give way, not the numbers.
+    table.add_column("arm", no_wrap=True, overflow="ellipsis")
+    score = f"validation {metric.name}" + (f", {metric.unit}" if metric.unit else "")
+    for header in ("nets", "in training", "finished", score):
+        table.add_column(header, justify="right", no_wrap=True, min_width=len(header))
+    for arm in progress.by_arm:
+        value = arm.validation_score
+        shown = "–" if value is None else metric.scale(value).write(value)
+        counts = (arm.nets, arm.nets_in_training, arm.nets_finished)
+        table.add_row(arm.arm, *map(str, counts), shown, style="bold" if arm.nets_in_training else "")
+    return table
+
+
+class _Lines:
+    """A line for every twentieth of the way."""
+
+    def __init__(self) -> None:
+        self.clock, self.printed = _Clock(), -1
+
+    def show(self, progress: "Progress") -> None:
+        left = self.clock.left(progress.done)
+        if (step := int(progress.done * 20)) == self.printed:
             return
-        printed = step
-        made = progress.done - first
-        left = (time.monotonic() - started) * (1.0 - progress.done) / made if made > 0 else None
-        ending = "" if left is None or progress.done >= 1.0 else f", at most {duration(left)} left"
+        self.printed = step
+        ending = "" if left is None else f"; about {_whole(left)} left"
         tell(f"{100 * progress.done:3.0f} %  {_describe(progress)}{ending}")
 
-    return show
+
+def _whole(seconds: float) -> str:
+    """A time without fractions of a second, which would be noise in an estimate."""
+    from dropnorm.report.tables import duration
+
+    return f"{max(1, round(seconds))} s" if seconds < 59.5 else duration(seconds)
 
 
 def _describe(progress: "Progress") -> str:
     from dropnorm.study.task import TASKS
 
-    metric, score = TASKS[progress.task].metric, progress.validation_score
+    metric = TASKS[progress.task].metric
+    scores = [
+        f"{arm.arm} {metric.scale(arm.validation_score).write(arm.validation_score)} {metric.unit}".rstrip()
+        for arm in progress.by_arm
+        if arm.arm in progress.arms and arm.validation_score is not None
+    ]
     return (
-        f"{' and '.join(progress.arms)}: epoch {progress.epoch} of {progress.epochs}, {progress.nets_in_training} nets, "
-        f"validation {metric.name} {metric.scale(score).write(score)} {metric.unit}".rstrip()
+        f"epoch {progress.epoch} of {progress.epochs}, {progress.nets_in_training} nets in training, {progress.nets_finished} "
+        f"of {progress.nets} finished; validation {metric.name}: {', '.join(scores)}"
     )

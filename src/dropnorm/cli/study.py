@@ -1,5 +1,6 @@
 """`dropnorm study`."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -13,6 +14,7 @@ from dropnorm.cli.report import REPORT_NAME
 if TYPE_CHECKING:
     from dropnorm.study.records import TaskName
 
+ENDING = "Ending after this epoch, which is kept. Press Ctrl-C again to end at once."
 # Typer joins lines into paragraphs; an empty line between them keeps each example on its own.
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -146,12 +148,16 @@ def study(
             f"Careful: {described.test_rows_known} of the {described.given_test} rows of the test part are among the rows to "
             f"learn from too."
         )
+    # A request to end is an interruption too, such as that of a machine that is switched off.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with shown_progress() as show:
-            done = planned.carry_out(folder, show)
+        with shown_progress() as shown:
+            done = planned.carry_out(folder, shown.show, lambda: shown.tell(ENDING))
     except KeyboardInterrupt:
-        tell(f"Interrupted. What is finished is kept in {folder}; the same command goes on from there.")
+        tell(f"Interrupted. What is finished is kept in {folder}. Go on with:\n{planned.resume_command(folder)}")
         raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
     report_path = folder / REPORT_NAME
     write_report(done.run, report_path)
     if json:

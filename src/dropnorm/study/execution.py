@@ -2,8 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,12 +10,14 @@ import torch
 
 from dropnorm.study.architecture import Architecture, shape_nets
 from dropnorm.study.dataset import Dataset
-from dropnorm.study.design import NetPlan, plan_blocks, plan_nets
+from dropnorm.study.design import plan_blocks, plan_nets
 from dropnorm.study.files import write_atomically
+from dropnorm.study.interruption import held_interruptions
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
+from dropnorm.study.progress import Progress, Tracker
 from dropnorm.study.recommendation import best_net, recommend
-from dropnorm.study.records import Arm, ArmName, NetRecord, Run, StudyConfig, Summary, TaskName, Timing
+from dropnorm.study.records import Arm, ArmName, NetRecord, Run, StudyConfig, Summary, Timing
 from dropnorm.study.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
 from dropnorm.study.standardization import Standardization
 from dropnorm.study.state import find_state
@@ -32,47 +33,26 @@ from dropnorm.study.verdict import write_verdict
 SAVE_EVERY_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a study is, after an epoch of one block of nets."""
-
-    arms: tuple[ArmName, ...]
-    epoch: int
-    epochs: int
-    nets_in_training: int
-    nets: int
-    done: float
-    validation_score: float
-    task: TaskName
-
-
 def execute(
     store: Store,
     folder: Path | None,
     dataset: Dataset,
     config: StudyConfig,
     command: str,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[Progress], None] | None = None,
+    on_interruption: Callable[[], None] | None = None,
 ) -> tuple[Run, SavedModel]:
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
     parts = Parts.prepare(dataset, config)
     architecture = shape_nets(dataset.encoding, config)
     task = dataset.encoding.task
     plans = plan_nets(config)
-    blocks = plan_blocks(plans, config.batch_size * architecture.largest)
-    done = 0
-    for index, block in enumerate(blocks):
-        if not store.block(index)[1]:
-            _train_block(
-                store,
-                index,
-                BlockTrainer(block, parts, architecture, config, OBJECTIVES[task], store.block(index)[0]),
-                plans,
-                done,
-                task,
-                progress,
-            )
-        done += len(block)
+    tracker = Tracker(plans, store.nets(), task)
+    for index, block in enumerate(plan_blocks(plans, config.batch_size * architecture.largest)):
+        state, finished = store.block(index)
+        if not finished:
+            trainer = BlockTrainer(block, parts, architecture, config, OBJECTIVES[task], state)
+            _train_block(store, index, trainer, tracker, progress, on_interruption)
     summary = _summarize(store, dataset, parts, config, architecture)
     models = _best_models(store, summary, dataset, parts, architecture)
     model = models[summary.recommendation.arm]
@@ -95,36 +75,31 @@ def _train_block(
     store: Store,
     index: int,
     trainer: BlockTrainer,
-    plans: Sequence[NetPlan],
-    done: int,
-    task: TaskName,
+    tracker: Tracker,
     progress: Callable[[Progress], None] | None,
+    on_interruption: Callable[[], None] | None,
 ) -> None:
-    """Train a block to its end; what is saved on the way is always a whole number of epochs."""
+    """Train a block to its end; what is saved on the way is always a whole number of epochs.
+
+    An interruption ends it after the epoch, which is saved; a second one at once, without it.
+    """
     unsaved, saved_at = [], time.monotonic()
-    while not trainer.finished:
-        records = trainer.train_epoch()
-        unsaved += records
-        if progress is not None:
-            epochs_done = trainer.epoch * len(trainer.active) + trainer.config.epochs * (
-                len(trainer.plans) - len(trainer.active)
-            )
-            progress(
-                Progress(
-                    arms=tuple(dict.fromkeys(plan.arm.name for plan in trainer.plans)),
-                    epoch=trainer.epoch,
-                    epochs=trainer.config.epochs,
-                    nets_in_training=len(trainer.active),
-                    nets=len(plans),
-                    done=(done + epochs_done / trainer.config.epochs) / len(plans),
-                    validation_score=sum(record.validation_score for record in records) / len(records),
-                    task=task,
-                )
-            )
-        if (elapsed := time.monotonic() - saved_at) > SAVE_EVERY_SECONDS:
-            store.save_progress(index, trainer.state(), unsaved, elapsed)
-            unsaved, saved_at = [], time.monotonic()
-    store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at)
+    with held_interruptions(on_interruption) as interrupted:
+        while not trainer.finished:
+            records = trainer.train_epoch()
+            unsaved += records
+            if progress is not None:
+                progress(tracker.after_epoch(trainer, records))
+            elapsed = time.monotonic() - saved_at
+            if elapsed > SAVE_EVERY_SECONDS or (interrupted() and not trainer.finished):
+                store.save_progress(index, trainer.state(), unsaved, elapsed)
+                unsaved, saved_at = [], time.monotonic()
+            if interrupted() and not trainer.finished:
+                raise KeyboardInterrupt
+        store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at)
+    tracker.finish(trainer.plans)
+    if interrupted():
+        raise KeyboardInterrupt
 
 
 def _summarize(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,8 +16,9 @@ from dropnorm.study.architecture import shape_nets
 from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure, plan_nets
-from dropnorm.study.execution import Progress, execute
+from dropnorm.study.execution import execute
 from dropnorm.study.files import write_atomically
+from dropnorm.study.progress import Progress
 from dropnorm.study.records import ActivationName, Arm, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
 from dropnorm.study.splitting import check_splits, check_splittable
@@ -67,14 +69,27 @@ class PlannedStudy:
         identity = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()[:8]
         return Path("dropnorm-runs") / f"{Path(self.dataset.name).stem}-{identity}"
 
-    def carry_out(self, folder: Path | None, progress: Callable[[Progress], None] | None = None) -> Study:
-        """Run it, in a folder or in memory."""
+    def resume_command(self, folder: Path) -> str:
+        """The command line that goes on with it in its folder, for a study of files."""
+        command = command_of(self.data, self.config, folder)
+        return command if folder == self.default_folder else f"{command} --out {shlex.quote(str(folder))}"
+
+    def carry_out(
+        self,
+        folder: Path | None,
+        progress: Callable[[Progress], None] | None = None,
+        on_interruption: Callable[[], None] | None = None,
+    ) -> Study:
+        """Run it, in a folder or in memory.
+
+        A first Ctrl-C calls `on_interruption` and waits for the end of the epoch; a second one does not.
+        """
         store = self._open_store(folder)
         try:
             if folder is not None:
                 write_atomically(folder / STUDY_FILE_NAME, study_file(self.data, self.config, folder))
             command = command_of(self.data, self.config, folder)
-            run, model = execute(store, folder, self.dataset, self.config, command, progress)
+            run, model = execute(store, folder, self.dataset, self.config, command, progress, on_interruption)
         finally:
             store.close()
         return Study(run=run, model=model, folder=folder)
@@ -169,7 +184,8 @@ def run_study(
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
                  validation_size, test_size: shares of the rows, or of the groups, default 0.2 each.
                  device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
-                 the same folder, data and arguments, a study that was interrupted goes on where it stopped.
+                 the same folder, data and arguments, a study that was interrupted goes on where it stopped. Ctrl-C waits
+                 for the end of the epoch, and keeps it; a second one does not.
                  progress: called after each epoch of each block of nets.
     Numerics:    60 % of the rows train, 20 % validate, 20 % test, classes stratified. A regression learns the standardized
                  target by its mean squared error, and is judged by the RMSE in the target's own unit. Epochs and rates are

@@ -1,0 +1,39 @@
+"""Interruptions that wait until what is being done is whole."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def held_interruptions(tell: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
+    """Hold a first interruption back: the function that it gives says whether there was one. A second one is raised at once.
+
+    Signals are held that would raise KeyboardInterrupt, as Python's own handler of SIGINT does; those with handlers of
+    others, and outside of the main thread, stay as they are.
+
+    Args:        tell: called at the first one, to say that it was noticed.
+    """
+    interrupted = False
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:
+            signal.default_int_handler(number, frame)
+        interrupted = True
+        if tell is not None:
+            tell()
+
+    here = threading.current_thread() is threading.main_thread()
+    held = [number for number in SIGNALS if here and signal.getsignal(number) is signal.default_int_handler]
+    for number in held:
+        signal.signal(number, hold)
+    try:
+        yield lambda: interrupted
+    finally:
+        for number in held:
+            signal.signal(number, signal.default_int_handler)

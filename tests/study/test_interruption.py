@@ -1,0 +1,67 @@
+import signal
+import threading
+
+import pytest
+
+from dropnorm.study.interruption import held_interruptions
+
+
+@pytest.fixture
+def terminable():
+    """SIGTERM as an interruption, which the command line makes of it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_is_held_and_told_and_the_second_raised(number, terminable):
+    told = []
+    with held_interruptions(lambda: told.append(1)) as interrupted:
+        assert not interrupted()
+        signal.raise_signal(number)
+        assert interrupted()
+        assert told == [1]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert told == [1]
+    assert interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+
+
+def test_without_anything_to_tell_it_is_held_too():
+    with held_interruptions() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+
+
+def test_handlers_of_others_stay():
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        with held_interruptions() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupted()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIGINT]
+
+
+def test_an_error_inside_leaves_the_handlers_as_they_were():
+    with pytest.raises(ZeroDivisionError), held_interruptions():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_outside_of_the_main_thread_nothing_is_held():
+    held = []
+
+    def work():
+        with held_interruptions() as interrupted:
+            held.append((interrupted(), signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert held == [(False, signal.default_int_handler)]
