@@ -45,7 +45,7 @@ ARMS = (
 HALF = Progress(("plain",), 12, 100, 6, 4, 40, 0.5, 0.971, "classification", ARMS)
 
 
-@pytest.mark.parametrize("width", [70, 80, 120])
+@pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_panel_fits_a_terminal(width, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])

@@ -81,19 +81,21 @@ class _Panel:
             cells.append(f"about {_whole(self.left - (time.monotonic() - self.seen))} left")
         width = max(4, min(LONGEST_BAR, self.console.width - BESIDE_BAR))
         line.add_row(ProgressBar(total=1.0, completed=progress.done, width=width), *cells)
-        return Group(line, _arm_table(progress))
+        return Group(line, _arm_table(progress, self.console.width))
 
 
-def _arm_table(progress: "Progress") -> Table:
+def _arm_table(progress: "Progress", width: int) -> Table:
     from dropnorm.study.task import TASKS
 
     metric = TASKS[progress.task].metric
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    # On a narrow terminal the names give way, not the numbers.
-    table.add_column("arm", no_wrap=True, overflow="ellipsis")
     score = f"validation {metric.name}" + (f", {metric.unit}" if metric.unit else "")
-    for header in ("nets", "in training", "finished", score):
-        table.add_column(header, justify="right", no_wrap=True, min_width=len(header))
+    headers = ("nets", "in training", "finished", score)
+    # On a narrow terminal the names give way, not the numbers.
+    names = max(len("arm"), width - sum(len(header) + 2 for header in headers))
+    table.add_column("arm", no_wrap=True, overflow="ellipsis", max_width=names)
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
     for arm in progress.by_arm:
         value = arm.validation_score
         shown = "–" if value is None else metric.scale(value).write(value)
