@@ -167,7 +167,9 @@ class Store:
         fields = list(record.model_fields)
         key = "net, epoch" if "epoch" in fields else "net"
         rows = self._query(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
-        return tuple(record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows)
+        return tuple(
+            record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows
+        )
 
 
 def load_run(folder: str | Path) -> Run:
