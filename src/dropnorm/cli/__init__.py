@@ -22,7 +22,6 @@ app = typer.Typer(
 )
 app.command(epilog=study.EXAMPLES)(study.study)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
-app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command()(info.info)
