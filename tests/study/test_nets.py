@@ -40,6 +40,33 @@ def one_net(nets: BatchedNets, index: int) -> torch.nn.ModuleList:
     return layers
 
 
+def training_pass(nets, x):
+    """The outputs, and the gradients of the sum of their squares."""
+    made = []
+
+    def of_outputs(outputs):
+        made.append(outputs)
+        return 2 * outputs
+
+    gradients = nets.gradients(x.clone(), KEYS, of_outputs)
+    return made[0], gradients
+
+
+def assert_gradients_are_those_of(alone, gradients):
+    """float32 sums of up to 21 x 33 products: to within a thousandth of the largest."""
+    seen = []
+    layer = -1
+    for module in alone:
+        kind = "norm" if isinstance(module, torch.nn.BatchNorm1d) else "linear"
+        layer += kind == "linear"
+        for name, parameter in module.named_parameters():
+            grad = parameter.grad.T if (kind, name) == ("linear", "weight") else parameter.grad
+            scale = float(grad.abs().max())
+            torch.testing.assert_close(gradients[f"{layer}.{kind}.{name}"], grad, rtol=1e-3, atol=1e-3 * scale + 1e-6)
+            seen.append(f"{layer}.{kind}.{name}")
+    assert sorted(seen) == sorted(gradients)
+
+
 def forward(layers, x, rate=0.0, key=None):
     *hidden, output = layers
     site = 0
@@ -60,12 +87,14 @@ def test_each_net_computes_what_it_would_alone_with_torchs_layers(arm):
     if "dropout" not in arm:
         nets.rates = [[0.0] * 3] * 2
     x = torch.randn(3, 21, 5) * 2 + 1
-    outputs = nets.training_outputs(x, KEYS)
+    outputs, gradients = training_pass(nets, x)
     for index in range(3):
         alone = one_net(batched(arm), index)
         expected = forward(alone, x[index], nets.rates[0][index], KEYS[index])
         # float32 sums of up to 33 products, in another order
         torch.testing.assert_close(outputs[index], expected, rtol=1e-5, atol=1e-5)
+        expected.square().sum().backward()
+        assert_gradients_are_those_of(alone, {name: tensor[index] for name, tensor in gradients.items()})
         norms = [layer for layer in alone if isinstance(layer, torch.nn.BatchNorm1d)]
         assert len(norms) == (2 if "batch_norm" in arm else 0)
         for layer, norm in enumerate(norms):
@@ -90,13 +119,12 @@ def test_inference_drops_nothing_and_uses_the_running_statistics(arm):
 
 def test_a_net_learns_only_from_its_own_loss():
     nets = batched("dropout+batch_norm")
-    for parameter in nets.parameters.values():
-        parameter.requires_grad_()
-    nets.training_outputs(torch.randn(3, 8, 5), KEYS)[1].square().sum().backward()
-    for name, parameter in nets.parameters.items():
-        assert parameter.grad is not None
-        assert parameter.grad[1].any(), name
-        assert not parameter.grad[[0, 2]].any(), name
+    only = torch.tensor([0.0, 1.0, 0.0])[:, None, None]
+    gradients = nets.gradients(torch.randn(3, 8, 5), KEYS, lambda outputs: outputs * only)
+    assert gradients.keys() == nets.parameters.keys()
+    for name, grad in gradients.items():
+        assert grad[1].any(), name
+        assert not grad[[0, 2]].any(), name
 
 
 def test_nets_of_one_seed_start_from_the_same_weights_in_every_arm():
@@ -178,13 +206,10 @@ def test_each_convolutional_net_computes_what_it_would_alone_with_torchs_layers(
     shape = IMAGES.model_copy(update={"activation": name, "channels_last": channels_last})
     rates = (0.0, 0.3, 0.6) if "dropout" in arm else (0.0, 0.0, 0.0)
     nets = BatchedNets.initial(plans(arm, rates=rates), shape)
-    for parameter in nets.parameters.values():
-        parameter.requires_grad_()
     images, function = torch.randn(3, 13, 3, 7, 6) * 2 + 1, ACTIVATIONS[name].function
     rows = (images.permute(0, 1, 3, 4, 2) if channels_last else images).flatten(2)
     alone = [conv_net(nets, index) for index in range(3)]
-    outputs = nets.training_outputs(rows, KEYS)
-    outputs.square().sum().backward()
+    outputs, gradients = training_pass(nets, rows)
     for index in range(3):
         expected = conv_forward(alone[index], images[index], function, rates[index], KEYS[index])
         # float32 sums of up to 45 products, in another order
@@ -192,7 +217,7 @@ def test_each_convolutional_net_computes_what_it_would_alone_with_torchs_layers(
         expected.square().sum().backward()
         for layer, module in enumerate((*alone[index][0], *alone[index][1])):
             kind = "conv" if layer < 2 else "linear"
-            grad = nets.parameters[f"{layer}.{kind}.weight"].grad[index]
+            grad = gradients[f"{layer}.{kind}.weight"][index]
             theirs = module[0].weight.grad if layer < 2 else module[0].weight.grad.T
             torch.testing.assert_close(grad, theirs, rtol=1e-3, atol=1e-3 * float(theirs.abs().max()))
     for index in range(3):

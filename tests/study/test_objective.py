@@ -22,19 +22,18 @@ def errors():
 
 def test_classes_have_the_cross_entropy_and_accuracy_of_each_net(logits):
     outputs, targets = logits
-    losses = CLASSES.losses(outputs, targets, "none")
+    losses = CLASSES.losses(outputs, targets)
     scores = CLASSES.score(CLASSES.points(outputs, targets).mean(1), torch.ones(NETS))
     for net in range(NETS):
         torch.testing.assert_close(losses[net].mean(), F.cross_entropy(outputs[net], targets[net]))
         assert float(scores[net]) == pytest.approx(accuracy_score(targets[net], outputs[net].argmax(1)))
-    torch.testing.assert_close(CLASSES.losses(outputs, targets, "sum"), losses.sum())
     assert CLASSES.r2(0.5, 1.0) is None
 
 
 def test_a_quantity_has_the_squared_error_and_the_rmse_in_its_own_unit(errors):
     outputs, targets = errors
     scale, mean = torch.tensor([1.0, 10.0, 0.5], dtype=torch.float64), 7.0
-    losses = QUANTITY.losses(outputs, targets, "none")
+    losses = QUANTITY.losses(outputs, targets)
     scores = QUANTITY.score(QUANTITY.points(outputs, targets).mean(1), scale)
     for net in range(NETS):
         predicted = QUANTITY.predictions(outputs[net], (), mean, float(scale[net]))["prediction"]
@@ -43,7 +42,14 @@ def test_a_quantity_has_the_squared_error_and_the_rmse_in_its_own_unit(errors):
         assert float(scores[net]) == pytest.approx(root_mean_squared_error(truth, predicted), rel=1e-6)
         r2 = QUANTITY.r2(float(losses[net].mean()), float(targets[net].var(correction=0)))
         assert r2 == pytest.approx(r2_score(truth, predicted), rel=1e-5)
-    torch.testing.assert_close(QUANTITY.losses(outputs, targets, "sum"), losses.sum())
+
+
+@pytest.mark.parametrize("task", OBJECTIVES)
+def test_the_gradient_is_that_of_each_nets_mean_loss(task, logits, errors):
+    outputs, targets = logits if task == "classification" else errors
+    outputs.requires_grad_()
+    OBJECTIVES[task].losses(outputs, targets).mean(1).sum().backward()
+    torch.testing.assert_close(OBJECTIVES[task].gradient(outputs.detach(), targets), outputs.grad)
 
 
 def test_confidence_is_the_probability_of_the_predicted_class(logits, errors):

@@ -1,6 +1,6 @@
 """Many nets of one shape as one batched net: one pass of kernels trains them all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from dropnorm import ops
 from dropnorm.study import layers
 from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.architecture import Architecture
+from dropnorm.study.dense import EPS, DensePass
 from dropnorm.study.design import NetPlan, Purpose, seed_keys
 from dropnorm.study.initialization import initial_weights
 
-EPS = 1e-5
 MOMENTUM = 0.1
 INPUT_SITE = 1 << 16
 """The site of the masks of the inputs; those of hidden layers count from 0, so that no other arm's masks depend on it."""
@@ -80,21 +80,21 @@ class BatchedNets:
         """Everything that makes the nets: parameters and running statistics."""
         return self.parameters | self.running
 
-    def training_outputs(self, x: Tensor, keys: Tensor) -> Tensor:
-        """Outputs (nets, batch, outputs) of x (nets, batch, features), with masks from keys (nets,), layer by layer.
+    def gradients(self, x: Tensor, keys: Tensor, of_outputs: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """One training pass: the gradient of each parameter, from that of the outputs (nets, batch, outputs).
 
-        x is written to where inputs are dropped.
+        Shape:       x (nets, batch, features), which is written to where inputs are dropped; keys (nets,) of the masks
         """
         if any(self.input_rates):
             ops.dropout_(x, self.input_rates, keys, site=INPUT_SITE)
-        if self.convolutions:
-            x = self._images(x)
-            for layer in range(self.convolutions):
-                x = self._training_convolution(x, keys, layer)
-            x = layers.to_rows(x, self.nets)
-        for layer in range(self.convolutions, self.hidden_layers):
-            x = self._training_layer(self._affine(x, layer), keys, layer)
-        return self._affine(x, self.hidden_layers)
+        rows = self._convolved(x, keys) if self.convolutions else x
+        dense = DensePass(self, keys)
+        grad = dense.backward(of_outputs(dense.forward(rows)))
+        if not self.convolutions:
+            return dense.gradients
+        convolved = self._of_convolutions()
+        of_convolutions = torch.autograd.grad(rows, list(convolved.values()), grad)
+        return dense.gradients | dict(zip(convolved, of_convolutions, strict=True))
 
     @torch.no_grad()
     def outputs(self, x: Tensor) -> Tensor:
@@ -107,6 +107,12 @@ class BatchedNets:
         for layer in range(self.convolutions, self.hidden_layers):
             x = self.activation.function(self._normalized(self._affine(x, layer), layer))
         return self._affine(x, self.hidden_layers)
+
+    @torch.no_grad()
+    def track(self, layer: int, mean: Tensor, var: Tensor, count: int) -> None:
+        """Move the running statistics towards those of a batch of so many values."""
+        self.running[f"{layer}.norm.running_mean"].lerp_(mean, MOMENTUM)
+        self.running[f"{layer}.norm.running_var"].lerp_(var * (count / (count - 1)), MOMENTUM)
 
     @torch.no_grad()
     def decay(self, learning_rate: float) -> None:
@@ -131,6 +137,9 @@ class BatchedNets:
                 norms = torch.linalg.vector_norm(weight, dim=incoming, keepdim=True)
                 weight.mul_((_per_net(self._limits, weight) / norms).clamp_(max=1.0))
 
+    def _of_convolutions(self) -> dict[str, Tensor]:
+        return {name: each for name, each in self.parameters.items() if int(name.split(".")[0]) < self.convolutions}
+
     def _images(self, x: Tensor) -> Tensor:
         assert self.architecture.image is not None
         return layers.to_images(x, self.architecture.image, self.architecture.channels_last)
@@ -142,22 +151,15 @@ class BatchedNets:
         kind, compute = ("conv", layers.convolution) if layer < self.convolutions else ("linear", layers.linear)
         return compute(x, self.parameters[f"{layer}.{kind}.weight"], self.parameters.get(f"{layer}.{kind}.bias"))
 
-    def _training_layer(self, z: Tensor, keys: Tensor, layer: int) -> Tensor:
-        rates = self.rates[layer]
-        if not self.batch_norm:
-            x = self.activation.function(z)
-            return ops.dropout(x, rates, keys, site=layer) if any(rates) else x
-        weight, bias = self.parameters[f"{layer}.norm.weight"], self.parameters[f"{layer}.norm.bias"]
-        if self.activation.fused:
-            x, mean, var = ops.batch_norm_act_dropout(
-                z, weight, bias, rates, keys, activation=self.architecture.activation, eps=EPS, site=layer
-            )
-        else:
-            x, mean, var = ops.batch_norm(z, weight, bias, eps=EPS, grouped=True)
-            x = self.activation.function(x)
-            x = ops.dropout(x, rates, keys, site=layer) if any(rates) else x
-        self._track(layer, mean, var, z.shape[1])
-        return x
+    @torch.enable_grad()
+    def _convolved(self, x: Tensor, keys: Tensor) -> Tensor:
+        """The rows that the convolutions make of images, under autograd."""
+        for parameter in self._of_convolutions().values():
+            parameter.requires_grad_()
+        x = self._images(x)
+        for layer in range(self.convolutions):
+            x = self._training_convolution(x, keys, layer)
+        return layers.to_rows(x, self.nets)
 
     def _training_convolution(self, x: Tensor, keys: Tensor, layer: int) -> Tensor:
         z = self._affine(x, layer)
@@ -166,15 +168,11 @@ class BatchedNets:
             x, mean, var = layers.normalize_and_activate(
                 z, weight, bias, self.architecture.activation, self.activation, EPS
             )
-            self._track(layer, mean, var, z.numel() // z.shape[1])
+            self.track(layer, mean, var, z.numel() // z.shape[1])
         else:
             x = self.activation.function(z)
         # A channel is dropped as a whole, so it may be behind the pooling, where there is a quarter of it.
         return layers.drop_channels(layers.pool(x), self.rates[layer], keys, site=layer)
-
-    def _track(self, layer: int, mean: Tensor, var: Tensor, count: int) -> None:
-        self.running[f"{layer}.norm.running_mean"].lerp_(mean, MOMENTUM)
-        self.running[f"{layer}.norm.running_var"].lerp_(var * (count / (count - 1)), MOMENTUM)
 
     def _normalized(self, z: Tensor, layer: int) -> Tensor:
         if not self.batch_norm:

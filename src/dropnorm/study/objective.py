@@ -1,8 +1,9 @@
 """What the nets of each task are trained on and measured by, in torch: losses, scores and predictions."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -12,8 +13,11 @@ from dropnorm.study.records import TaskName
 class Objective(Protocol):
     """What a task asks of the outputs (nets, batch, outputs) of nets for targets (nets, batch)."""
 
-    def losses(self, outputs: Tensor, targets: Tensor, reduction: Literal["none", "sum"]) -> Tensor:
-        """The loss of each row (nets, batch), or the sum of all."""
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss of each row (nets, batch)."""
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The gradient of each net's mean loss, like the outputs."""
 
     def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """What a net's score is made of, row by row, in float64 (nets, batch)."""
@@ -36,10 +40,16 @@ class Objective(Protocol):
 class CrossEntropy:
     """Classes by their logits; the score is the accuracy."""
 
-    def losses(self, outputs: Tensor, targets: Tensor, reduction: Literal["none", "sum"]) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of the softmax."""
-        losses = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction=reduction)
-        return losses.view_as(targets) if reduction == "none" else losses
+        return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Probabilities less one for the right class, over the rows."""
+        # torch's softmax is vectorized over the middle of three dimensions, and not over a short last one.
+        probabilities = outputs.transpose(1, 2).contiguous().softmax(1).transpose(1, 2).contiguous()
+        right = torch.eye(outputs.shape[2], dtype=outputs.dtype, device=outputs.device)[targets]
+        return probabilities.sub_(right).mul_(1.0 / targets.shape[1])
 
     def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """One for the right class, zero for another."""
@@ -69,13 +79,17 @@ class CrossEntropy:
 class SquaredError:
     """A quantity, standardized by its training part; the score is the RMSE in the quantity's own unit."""
 
-    def losses(self, outputs: Tensor, targets: Tensor, reduction: Literal["none", "sum"]) -> Tensor:
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Squared error of the standardized target."""
-        return F.mse_loss(outputs.squeeze(-1), targets, reduction=reduction)
+        return F.mse_loss(outputs.squeeze(-1), targets, reduction="none")
+
+    def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Twice the error, over the rows."""
+        return (outputs - targets[..., None]).mul_(2.0 / targets.shape[1])
 
     def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The squared error."""
-        return self.losses(outputs, targets, "none").double()
+        return self.losses(outputs, targets).double()
 
     def score(self, mean_points: Tensor, target_scale: Tensor) -> Tensor:
         """The RMSE."""

@@ -1,11 +1,13 @@
 """Training of one block of nets: Adam, early stopping per net with its best weights kept, and a state that can be saved."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from dropnorm.study.adam import MOMENTS, Adam
 from dropnorm.study.architecture import Architecture
 from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
 from dropnorm.study.nets import BatchedNets
@@ -16,7 +18,6 @@ from dropnorm.study.reliability import BinnedRows
 from dropnorm.study.statistics.calibration import calibration_error
 
 _NUMBERS_AT_ONCE = 1 << 24
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class BlockTrainer:
@@ -64,13 +65,9 @@ class BlockTrainer:
         keys = seed_keys([plan.seed for plan in plans], Purpose.MASKS, self.epoch, torch.arange(self.steps_per_epoch))
         for step in range(self.steps_per_epoch):
             x, y = self.parts.take(self.seeds, order[:, step * batch : (step + 1) * batch])
-            outputs = self.nets.training_outputs(x, keys[:, step])
-            # The sum over nets of each net's mean: no net's gradient depends on how many train beside it.
-            loss = self.objective.losses(outputs, y, "sum") / batch
-            self.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            gradients = self.nets.gradients(x, keys[:, step], partial(self.objective.gradient, targets=y))
             self.nets.decay(self.config.learning_rate)
-            self.optimizer.step()
+            self.optimizer.step(gradients)
             self.nets.constrain()
         self.epoch += 1
         self.epochs[self.active] = self.epoch
@@ -121,10 +118,8 @@ class BlockTrainer:
         }
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         tensors |= {f"now/{name}": tensor.detach() for name, tensor in self.nets.tensors().items()}
-        for moment in _MOMENTS:
-            for name, parameter in self.nets.parameters.items():
-                if parameter in self.optimizer.state:
-                    tensors[f"{moment}/{name}"] = self.optimizer.state[parameter][moment]
+        for moment, by_name in self.optimizer.moments.items():
+            tensors |= {f"{moment}/{name}": tensor for name, tensor in by_name.items()}
         return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
 
     def _restore(self, nets: BatchedNets, saved: dict[str, Tensor]) -> None:
@@ -135,7 +130,7 @@ class BlockTrainer:
         plans = [self.plans[position] for position in self.active.tolist()]
         now = self._nets_of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
         moments = {
-            moment: {name: saved[f"{moment}/{name}"].to(self.device) for name in nets.parameters} for moment in _MOMENTS
+            moment: {name: saved[f"{moment}/{name}"].to(self.device) for name in nets.parameters} for moment in MOMENTS
         }
         self._continue_with(now, moments, int(saved["steps"]))
 
@@ -147,15 +142,7 @@ class BlockTrainer:
     def _continue_with(self, nets: BatchedNets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
         self.seeds = torch.tensor([self.plans[position].seed for position in self.active.tolist()], device=self.device)
-        for parameter in nets.parameters.values():
-            parameter.requires_grad_()
-        self.optimizer = torch.optim.Adam(nets.parameters.values(), lr=self.config.learning_rate, fused=True)
-        if moments is not None:
-            for name, parameter in nets.parameters.items():
-                self.optimizer.state[parameter] = {
-                    "step": torch.tensor(float(steps), device=self.device),
-                    **{moment: moments[moment][name] for moment in _MOMENTS},
-                }
+        self.optimizer = Adam(nets.parameters, self.config.learning_rate, moments, steps)
 
     def _order(self, plans: Sequence[NetPlan]) -> Tensor:
         """The training rows of each net in this epoch's order, the same for every net of a seed."""
@@ -212,10 +199,8 @@ class BlockTrainer:
         self.active = self.active[staying]
         kept = staying.nonzero().flatten().to(self.device)
         moments = {
-            moment: {
-                name: self.optimizer.state[parameter][moment][kept] for name, parameter in self.nets.parameters.items()
-            }
-            for moment in _MOMENTS
+            moment: {name: tensor[kept] for name, tensor in by_name.items()}
+            for moment, by_name in self.optimizer.moments.items()
         }
         plans = [self.plans[position] for position in self.active.tolist()]
         remaining = {name: tensor.detach()[kept] for name, tensor in self.nets.tensors().items()}
@@ -232,7 +217,7 @@ class BlockTrainer:
         for chunk, mask in self._in_chunks(rows, own):
             x, y = self.parts.take(seed, chunk)
             outputs = nets.outputs(x)
-            loss += self.objective.losses(outputs, y, "none").double().where(mask, 0.0).sum(1).cpu()
+            loss += self.objective.losses(outputs, y).double().where(mask, 0.0).sum(1).cpu()
             points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
         score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
         return _finite(loss / sizes.cpu()), _finite(score)
