@@ -78,14 +78,17 @@ def test_features_that_are_taken_are_those_of_each_seeds_standardization(chunk, 
         expected = Standardization.learn(features, splits[seed].train).apply(features)[rows[net].numpy()]
         # float32 of the middle half's spread; where a training part has the absurd value, that is far below its deviation
         np.testing.assert_allclose(taken[net], expected, rtol=1e-5, atol=1e-5)
-    assert not held.regular
 
 
-def test_regular_features_need_no_second_look():
-    features = np.random.default_rng(3).normal(size=(50, 3))
+@pytest.mark.parametrize(
+    ("changed", "dtype"),
+    [(255.0, torch.uint8), (0.5, torch.float32), (256.0, torch.float32), (-1.0, torch.float32), (NAN, torch.float32)],
+)
+def test_bytes_stay_bytes_and_nothing_else_does(changed, dtype):
+    features = np.random.default_rng(3).integers(0, 256, (50, 3)).astype(float)
+    features[45, 1] = changed
     splits = [Split(train=np.arange(30), validation=np.arange(30, 40), test=np.arange(40, 50))]
-    assert StandardizedFeatures.prepare(features, splits, torch.device("cpu")).regular
-    features[45, 1] = 1e9  # on the test part alone
     held = StandardizedFeatures.prepare(features, splits, torch.device("cpu"))
-    assert not held.regular
-    assert float(held.take(torch.tensor([0]), torch.tensor([[45]]))[0, 0, 1]) == 1e6
+    assert held.base.dtype == dtype
+    expected = Standardization.learn(features, splits[0].train).apply(features)
+    np.testing.assert_allclose(held.take(torch.tensor([0]), torch.arange(50)[None])[0], expected, rtol=1e-5, atol=1e-5)

@@ -50,3 +50,29 @@ class BatchNorm:
         only_finite: bool,
         /,
     ) -> bool | None: ...
+
+def gather(
+    base: Tensor,
+    rows: Tensor,
+    seeds: Tensor,
+    factor: Tensor,
+    shift: Tensor,
+    farthest: float,
+    x: Tensor,
+    threads: int,
+    /,
+) -> bool: ...
+def softmax_gradient(outputs: Tensor, targets: Tensor, scale: float, grad: Tensor, threads: int, /) -> bool: ...
+def adam(
+    values: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    means: Sequence[Tensor],
+    squares: Sequence[Tensor],
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    step: int,
+    threads: int,
+    /,
+) -> bool: ...

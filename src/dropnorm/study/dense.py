@@ -55,7 +55,8 @@ class DensePass:
         assert weight is not None
 
         def back(grad: Tensor) -> Tensor:
-            self.gradients[f"{layer}.linear.weight"] = torch.bmm(x.transpose(1, 2), grad)
+            into = self.nets.memory_for_gradient(f"{layer}.linear.weight")
+            self.gradients[f"{layer}.linear.weight"] = torch.bmm(x.transpose(1, 2), grad, out=into)
             if bias is not None:
                 self.gradients[f"{layer}.linear.bias"] = grad.sum(1)
             # Nobody asks for the gradient of the features.

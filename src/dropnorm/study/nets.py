@@ -50,6 +50,7 @@ class BatchedNets:
         self._limits = torch.tensor([plan.arm.max_norm or torch.inf for plan in plans], device=device)
         self._decaying = any(plan.weight_decay for plan in plans)
         self._limited = any(plan.arm.max_norm for plan in plans)
+        self._gradient_memory: dict[str, Tensor] = {}
 
     @classmethod
     def initial(
@@ -136,6 +137,12 @@ class BatchedNets:
                 incoming = (1,) if weight.ndim == 3 else (2, 3, 4)
                 norms = torch.linalg.vector_norm(weight, dim=incoming, keepdim=True)
                 weight.mul_((_per_net(self._limits, weight) / norms).clamp_(max=1.0))
+
+    def memory_for_gradient(self, name: str) -> Tensor:
+        """Where to write a parameter's gradient, the same at each step: fresh memory costs more than what is computed."""
+        if name not in self._gradient_memory:
+            self._gradient_memory[name] = torch.empty_like(self.parameters[name])
+        return self._gradient_memory[name]
 
     def _of_convolutions(self) -> dict[str, Tensor]:
         return {name: each for name, each in self.parameters.items() if int(name.split(".")[0]) < self.convolutions}

@@ -3,10 +3,10 @@
 from typing import Protocol
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dropnorm.kernels import training
 from dropnorm.study.records import TaskName
 
 
@@ -46,10 +46,7 @@ class CrossEntropy:
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Probabilities less one for the right class, over the rows."""
-        # torch's softmax is vectorized over the middle of three dimensions, and not over a short last one.
-        probabilities = outputs.transpose(1, 2).contiguous().softmax(1).transpose(1, 2).contiguous()
-        right = torch.eye(outputs.shape[2], dtype=outputs.dtype, device=outputs.device)[targets]
-        return probabilities.sub_(right).mul_(1.0 / targets.shape[1])
+        return training.softmax_gradient(outputs, targets, 1.0 / targets.shape[1])
 
     def points(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """One for the right class, zero for another."""

@@ -8,6 +8,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from dropnorm.kernels.training import gather
 from dropnorm.study.splitting import Split
 
 FARTHEST = 1e6  # standard deviations
@@ -54,42 +55,51 @@ class StandardizedFeatures:
     """The features once, in float32, from which those that each seed sees are made when they are taken.
 
     Equation:    x = base[row] * factor[seed] + shift[seed]
-    Numerics:    base is centered and scaled so that most rows are near 0, and so lose nothing to float32, whatever few absurd
-                 values there are.
+    Numerics:    whole numbers up to 255, as of images, are kept as bytes; everything else is centered and scaled so that most
+                 rows are near 0, and so lose nothing to float32, whatever few absurd values there are.
     """
 
-    base: Tensor  # (rows, features)
+    base: Tensor  # (rows, features), uint8 or float32
     factor: Tensor  # (seeds, features)
     shift: Tensor  # (seeds, features)
-    regular: bool  # nothing is missing or beyond the farthest value, in any seed
 
     @classmethod
     def prepare(cls, features: np.ndarray, splits: Sequence[Split], device: torch.device) -> "StandardizedFeatures":
         """Learn every seed's standardization from its own training part."""
         learned = [Standardization.learn(features, split.train) for split in splits]
-        center, spread = _typical(features, splits[0].train)
-        base = np.empty(features.shape, dtype=np.float32)
-        for start in range(0, len(features), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            base[rows] = np.clip((features[rows] - center) / spread, -1e30, 1e30)
+        base = _bytes(features)
+        center, spread = np.zeros(features.shape[1]), np.ones(features.shape[1])
+        if base is None:
+            center, spread = _typical(features, splits[0].train)
+            base = np.empty(features.shape, dtype=np.float32)
+            for start in range(0, len(features), _ROWS_AT_ONCE):
+                rows = slice(start, start + _ROWS_AT_ONCE)
+                base[rows] = np.clip((features[rows] - center) / spread, -1e30, 1e30)
         factor = np.stack([spread / one.scale for one in learned])
         shift = np.stack([(center - one.mean) / one.scale for one in learned])
-        largest = np.maximum(np.abs(np.nanmax(base, axis=0, initial=-1)), np.abs(np.nanmin(base, axis=0, initial=1)))
-        within = bool((largest * np.abs(factor) + np.abs(shift) < FARTHEST).all())
         return cls(
             base=torch.from_numpy(base).to(device),
             factor=torch.from_numpy(factor.astype(np.float32)).to(device),
             shift=torch.from_numpy(shift.astype(np.float32)).to(device),
-            regular=within and not bool(np.isnan(base.sum(axis=0)).any()),
         )
 
     def take(self, seeds: Tensor, rows: Tensor) -> Tensor:
         """Features (nets, batch, features) of rows (nets, batch), for each net by its seed."""
-        x = self.base.index_select(0, rows.reshape(-1)).view(*rows.shape, -1)
-        torch.addcmul(self.shift[seeds][:, None], x, self.factor[seeds][:, None], out=x)
-        if not self.regular:
-            x.nan_to_num_(nan=0.0).clamp_(-FARTHEST, FARTHEST)
-        return x
+        return gather(self.base, rows, seeds, self.factor, self.shift, FARTHEST)
+
+
+def _bytes(features: np.ndarray) -> np.ndarray | None:
+    """The features as bytes, if that is what all of them are."""
+    base = np.empty(features.shape, dtype=np.uint8)
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        chunk = features[start : start + _ROWS_AT_ONCE]
+        # A minimum that is NaN is not within the range either.
+        if not (chunk.min(initial=0) >= 0 and chunk.max(initial=0) <= 255):
+            return None
+        base[start : start + _ROWS_AT_ONCE] = chunk
+        if not np.array_equal(base[start : start + _ROWS_AT_ONCE], chunk):
+            return None
+    return base
 
 
 def _typical(features: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

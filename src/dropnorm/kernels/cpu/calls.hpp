@@ -18,6 +18,9 @@ struct Kernels {
   void (*dropout)(const Dropout&);
   void (*batch_norm)(const BatchNorm&);
   void (*batch_norm_backward)(const BatchNorm&);
+  void (*gather)(const Gather&);
+  void (*softmax_gradient)(const SoftmaxGradient&);
+  void (*adam)(const Adam&);
 };
 
 // Rates, keys, site and rows, copied: whoever has this can make the mask again.

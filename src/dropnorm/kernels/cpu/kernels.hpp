@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "training.hpp"
+
 namespace dropnorm {
 
 enum class Dtype : int { float32, float64, bfloat16, float16 };
@@ -44,8 +46,6 @@ struct Mask {
 
   Group of(int64_t index) const { return group ? group[index] : Group{0, 0, 1.0}; }
 };
-
-constexpr int64_t kValuesWorthAThread = 16384;
 
 struct Dropout {
   Layout layout;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "calls.hpp"
+#include "training_calls.hpp"
 
 namespace nb = nanobind;
 using namespace dropnorm;
@@ -27,16 +28,22 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
-Kernels chosen{portable::dropout, portable::batch_norm, portable::batch_norm_backward};
+#define DROPNORM_ALL_OF(instruction_set)                                                                       \
+  Kernels {                                                                                                    \
+    instruction_set::dropout, instruction_set::batch_norm, instruction_set::batch_norm_backward,               \
+        instruction_set::gather, instruction_set::softmax_gradient, instruction_set::adam                      \
+  }
+
+Kernels chosen = DROPNORM_ALL_OF(portable);
 
 void choose(const std::string& name) {
   if (name == "portable") {
-    chosen = {portable::dropout, portable::batch_norm, portable::batch_norm_backward};
+    chosen = DROPNORM_ALL_OF(portable);
 #ifdef DROPNORM_X86
   } else if (name == "avx2") {
-    chosen = {avx2::dropout, avx2::batch_norm, avx2::batch_norm_backward};
+    chosen = DROPNORM_ALL_OF(avx2);
   } else if (name == "avx512") {
-    chosen = {avx512::dropout, avx512::batch_norm, avx512::batch_norm_backward};
+    chosen = DROPNORM_ALL_OF(avx512);
 #endif
   } else {
     throw std::invalid_argument("no kernels for the instruction set " + name);
@@ -67,4 +74,15 @@ NB_MODULE(_cpu, module) {
       .def("statistics", &BatchNormCall::statistics)
       .def("recall", &BatchNormCall::recall)
       .def("track", &BatchNormCall::track, nb::arg(), nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg());
+  module.def("gather", [](nb::handle base, nb::handle rows, nb::handle seeds, nb::handle factor, nb::handle shift, float farthest,
+                          nb::handle x, int threads) {
+    return gather(chosen, base, rows, seeds, factor, shift, farthest, x, threads);
+  });
+  module.def("softmax_gradient", [](nb::handle outputs, nb::handle targets, float scale, nb::handle grad, int threads) {
+    return softmax_gradient(chosen, outputs, targets, scale, grad, threads);
+  });
+  module.def("adam", [](nb::sequence values, nb::sequence grads, nb::sequence means, nb::sequence squares, double learning_rate,
+                        double beta1, double beta2, double eps, int64_t step, int threads) {
+    return adam(chosen, values, grads, means, squares, learning_rate, beta1, beta2, eps, step, threads);
+  });
 }

@@ -41,7 +41,7 @@ struct Tensor {
   bool is(uint8_t wanted_code, uint8_t wanted_bits) const { return code == wanted_code && bits == wanted_bits; }
 };
 
-constexpr uint8_t kInteger = 0, kFloat = 2, kBfloat = 4, kBool = 6;
+constexpr uint8_t kInteger = 0, kUnsigned = 1, kFloat = 2, kBfloat = 4, kBool = 6;
 
 class Tensors {
  public:
