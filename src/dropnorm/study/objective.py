@@ -42,7 +42,8 @@ class CrossEntropy:
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of the softmax."""
-        return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), reduction="none").view_as(targets)
+        # torch's softmax is vectorized over the middle of three dimensions, and not over a short last one.
+        return F.cross_entropy(outputs.transpose(1, 2), targets, reduction="none")
 
     def gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Probabilities less one for the right class, over the rows."""

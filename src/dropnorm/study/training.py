@@ -17,7 +17,8 @@ from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyCon
 from dropnorm.study.reliability import BinnedRows
 from dropnorm.study.statistics.calibration import calibration_error
 
-_NUMBERS_AT_ONCE = 1 << 24
+_BLOCK_TO_FREE = 7 << 20  # 28 MiB; from 32 on it is of no use
+_NUMBERS_AT_ONCE = 1 << 22  # of one layer, all nets together: 16 MiB, which stays in memory that is warm
 
 
 class BlockTrainer:
@@ -39,6 +40,9 @@ class BlockTrainer:
         self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
         self.device, self.architecture = parts.targets.device, architecture
         self.steps_per_epoch = parts.steps_per_epoch(config.batch_size)
+        # glibc keeps so much memory at hand as the largest block that it has seen freed. What it gives back to the system comes
+        # anew at each step, page by page, which takes longer than to compute on it.
+        torch.empty(_BLOCK_TO_FREE)
         nets = BatchedNets.initial(plans, architecture, self.device)
         if state is None:
             self.epoch = 0
@@ -141,8 +145,17 @@ class BlockTrainer:
 
     def _continue_with(self, nets: BatchedNets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
-        self.seeds = torch.tensor([self.plans[position].seed for position in self.active.tolist()], device=self.device)
+        seeds = [self.plans[position].seed for position in self.active.tolist()]
+        self.seeds = torch.tensor(seeds, device=self.device)
+        self.measured = self._measured_parts(seeds) if seeds else ()
         self.optimizer = Adam(nets.parameters, self.config.learning_rate, moments, steps)
+
+    def _measured_parts(self, seeds: Sequence[int]) -> tuple[tuple[Tensor, Tensor], ...]:
+        """As many of each net's training rows as it has for validation, and those, each with their number."""
+        validation_rows, validation_sizes = self.parts.index(seeds, "validation")
+        train_rows, train_sizes = self.parts.index(seeds, "train")
+        sizes = torch.minimum(train_sizes, validation_sizes)
+        return (train_rows[:, : int(sizes.max())], sizes), (validation_rows, validation_sizes)
 
     def _order(self, plans: Sequence[NetPlan]) -> Tensor:
         """The training rows of each net in this epoch's order, the same for every net of a seed."""
@@ -159,11 +172,7 @@ class BlockTrainer:
     def _measure(self, plans: Sequence[NetPlan]) -> list[EpochRecord]:
         """Loss and score of each net on validation, and on as many of its training rows."""
         seeds = [plan.seed for plan in plans]
-        validation_rows, validation_sizes = self.parts.index(seeds, "validation")
-        train_rows, train_sizes = self.parts.index(seeds, "train")
-        sizes = torch.minimum(train_sizes, validation_sizes)
-        train = self._evaluate(self.nets, train_rows[:, : int(sizes.max())], sizes, seeds)
-        validation = self._evaluate(self.nets, validation_rows, validation_sizes, seeds)
+        train, validation = (self._evaluate(self.nets, *part, seeds) for part in self.measured)
         return [
             EpochRecord(
                 net=plan.net,
