@@ -77,7 +77,11 @@ def study(
         str | None, typer.Option(help="The rate, or the rates to choose from on validation; default: 0.1,0.3,0.5.")
     ] = None,
     net: Annotated[
-        str | None, typer.Option(help="dense, or conv for images: convolutions and poolings first; default: dense.")
+        str | None,
+        typer.Option(
+            help="dense; conv for images: convolutions and poolings first; or module:function, which makes a network of your "
+            "own; default: dense."
+        ),
     ] = None,
     channels: Annotated[str | None, typer.Option(help="Of the convolutions; default: 16,32.")] = None,
     hidden: Annotated[str | None, typer.Option(help="Widths of the dense hidden layers; default: 128,128.")] = None,

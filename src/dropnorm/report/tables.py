@@ -110,7 +110,9 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("Arms", ", ".join(arm.name for arm in config.arms)),
         ("Splits and seeds", repetitions(config)),
         *((f"Arm {arm.name}", _settings(arm)) for arm in config.arms if arm.regularizers),
-        ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
+        ("Net", config.net)
+        if ":" in config.net
+        else ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
         ("Parameters of a plain net", f"{run.summary.parameters:,}"),
         ("Batch size", f"{config.batch_size:,} ({run.summary.steps_per_epoch:,} steps per epoch)"),
         ("Learning rate", f"{config.learning_rate:g}"),

@@ -78,7 +78,13 @@ def configure(**given: Any) -> StudyConfig:
     if not config.hidden:
         raise ArgumentError("hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.")
     choice(config.activation, "activation", ACTIVATIONS)
-    choice(config.net, "net", get_args(NetName))
+    if ":" not in config.net:
+        choice(config.net, "net", get_args(NetName))
+    elif ignored := [name for name in ("hidden", "channels", "activation") if name in chosen]:
+        raise ArgumentError(
+            f"net={config.net!r} is given with {', '.join(ignored)}, on which a factory's nets do not depend: expected one. "
+            f"Leave {'them' if len(ignored) > 1 else 'it'} out."
+        )
     for size in ("validation_size", "test_size"):
         if not 0.0 < getattr(config, size) < 0.5:
             raise ArgumentError(
@@ -105,9 +111,11 @@ def plan_nets(config: StudyConfig) -> tuple[NetPlan, ...]:
     return tuple(NetPlan(net, *choice) for net, choice in enumerate(choices))
 
 
-def plan_blocks(nets: Sequence[NetPlan], numbers: int = 1) -> tuple[tuple[NetPlan, ...], ...]:
+def plan_blocks(
+    nets: Sequence[NetPlan], numbers: int = 1, together: int = NETS_PER_BLOCK
+) -> tuple[tuple[NetPlan, ...], ...]:
     """Nets of one structure train together, as many as lie in memory when a layer holds so many numbers for one net."""
-    size = max(1, min(NETS_PER_BLOCK, _NUMBERS_PER_BLOCK // numbers))
+    size = max(1, min(together, _NUMBERS_PER_BLOCK // numbers))
     blocks: list[tuple[NetPlan, ...]] = []
     for structure in sorted({net.structure for net in nets}):
         alike = [net for net in nets if net.structure == structure]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from dropnorm.study.architecture import Architecture, shape_nets
 from dropnorm.study.dataset import Dataset
-from dropnorm.study.design import plan_blocks, plan_nets
+from dropnorm.study.design import plan_nets
 from dropnorm.study.files import write_atomically
 from dropnorm.study.interruption import held_interruptions
+from dropnorm.study.kinds import AnyArchitecture, blocks_of
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
 from dropnorm.study.progress import Progress, Tracker
@@ -38,17 +38,17 @@ def execute(
     folder: Path | None,
     dataset: Dataset,
     config: StudyConfig,
+    architecture: AnyArchitecture,
     command: str,
     progress: Callable[[Progress], None] | None = None,
     on_interruption: Callable[[], None] | None = None,
 ) -> tuple[Run, SavedModel]:
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
     parts = Parts.prepare(dataset, config)
-    architecture = shape_nets(dataset.encoding, config)
     task = dataset.encoding.task
     plans = plan_nets(config)
     tracker = Tracker(plans, store.nets(), task)
-    for index, block in enumerate(plan_blocks(plans, config.batch_size * architecture.largest)):
+    for index, block in enumerate(blocks_of(plans, architecture, config.batch_size)):
         state, finished = store.block(index)
         if not finished:
             trainer = BlockTrainer(block, parts, architecture, config, OBJECTIVES[task], state)
@@ -103,7 +103,7 @@ def _train_block(
 
 
 def _summarize(
-    store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: Architecture
+    store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: AnyArchitecture
 ) -> Summary:
     nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
     task = TASKS[data.task]
@@ -131,7 +131,7 @@ def _summarize(
 
 
 def _best_models(
-    store: Store, summary: Summary, dataset: Dataset, parts: Parts, architecture: Architecture
+    store: Store, summary: Summary, dataset: Dataset, parts: Parts, architecture: AnyArchitecture
 ) -> dict[ArmName, SavedModel]:
     """Each arm's best net on validation, which of the recommended arm is the recommended net."""
     nets, metric = store.nets(), TASKS[summary.data.task].metric
@@ -144,7 +144,7 @@ def _best_models(
 
 
 def _model(
-    store: Store, arm: Arm, net: NetRecord, dataset: Dataset, parts: Parts, architecture: Architecture
+    store: Store, arm: Arm, net: NetRecord, dataset: Dataset, parts: Parts, architecture: AnyArchitecture
 ) -> SavedModel:
     split = parts.splits[net.seed]
     standardization = Standardization.learn(dataset.features, split.train)

@@ -77,6 +77,12 @@ class BatchedNets:
                 running[f"{layer}.norm.running_var"] = torch.ones(shape, device=device)
         return cls(plans, architecture, parameters, running)
 
+    def of(self, plans: Sequence[NetPlan], tensors: dict[str, Tensor]) -> "BatchedNets":
+        """Nets of the same architecture with these tensors."""
+        running = {name: tensor for name, tensor in tensors.items() if name in self.running}
+        parameters = {name: tensor for name, tensor in tensors.items() if name not in running}
+        return BatchedNets(plans, self.architecture, parameters, running)
+
     def tensors(self) -> dict[str, Tensor]:
         """Everything that makes the nets: parameters and running statistics."""
         return self.parameters | self.running

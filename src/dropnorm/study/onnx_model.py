@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dropnorm.errors import ArgumentError
+from dropnorm.study.factory import ModuleArchitecture
 from dropnorm.study.files import write_where_told
 from dropnorm.study.onnx_graph import OPSET, Graph, add_layers, onnx
 from dropnorm.study.saved_model import SavedModel
@@ -30,6 +32,11 @@ def export_onnx(model: SavedModel, path: str | Path) -> None:
     helper, types = onnx().helper, onnx().TensorProto
     described = model.description
     encoding = described.encoding
+    if isinstance(described.architecture, ModuleArchitecture):
+        raise ArgumentError(
+            f"net={described.architecture.factory!r} is a factory's, whose operations are not known here: expected a dense "
+            f"or conv net. Use torch.onnx.export on `load_model(folder).net`."
+        )
     graph = Graph()
     x = _standardized(graph, np.array(described.mean), np.array(described.scale))
     outputs = add_layers(graph, model.net, x)

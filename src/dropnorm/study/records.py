@@ -66,7 +66,7 @@ class StudyConfig(Record):
     splits: int | None = None
     seeds: int = 10
     epochs: int = 100
-    net: NetName = "dense"
+    net: str = "dense"  # a NetName, or module:function
     hidden: tuple[int, ...] = (128, 128)
     channels: tuple[int, ...] = (16, 32)
     activation: ActivationName = "relu"

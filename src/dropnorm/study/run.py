@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from dropnorm.errors import ArgumentError, RunError
-from dropnorm.study.architecture import shape_nets
 from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure, plan_nets
 from dropnorm.study.execution import execute
+from dropnorm.study.factory import ModuleArchitecture, factory_name
 from dropnorm.study.files import write_atomically
+from dropnorm.study.kinds import AnyArchitecture, shape_of_nets
 from dropnorm.study.progress import Progress
 from dropnorm.study.records import ActivationName, Arm, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
@@ -51,6 +52,7 @@ class PlannedStudy:
 
     dataset: Dataset
     config: StudyConfig
+    architecture: AnyArchitecture
     data: dict[str, Any]  # the arguments about the data, as they were given
 
     @property
@@ -89,7 +91,9 @@ class PlannedStudy:
             if folder is not None:
                 write_atomically(folder / STUDY_FILE_NAME, study_file(self.data, self.config, folder))
             command = command_of(self.data, self.config, folder)
-            run, model = execute(store, folder, self.dataset, self.config, command, progress, on_interruption)
+            run, model = execute(
+                store, folder, self.dataset, self.config, self.architecture, command, progress, on_interruption
+            )
         finally:
             store.close()
         return Study(run=run, model=model, folder=folder)
@@ -97,6 +101,8 @@ class PlannedStudy:
     def _identity(self) -> dict[str, Any]:
         """What a store must have been begun with to be gone on with: another version may come to other numbers."""
         config = json.loads(self.config.model_dump_json())
+        if isinstance(self.architecture, ModuleArchitecture):
+            config["layers of the net"] = self.architecture.fingerprint
         return {"config": config | {"version": version("dropnorm")}, "data": self.dataset.fingerprint}
 
     def _open_store(self, folder: Path | None) -> Store:
@@ -145,7 +151,7 @@ def run_study(
     seeds: int | None = None,
     epochs: int | None = None,
     dropout: float | Sequence[float] | None = None,
-    net: NetName | None = None,
+    net: NetName | str | Callable[..., torch.nn.Module] | None = None,
     hidden: Sequence[int] | None = None,
     channels: Sequence[int] | None = None,
     activation: ActivationName | None = None,
@@ -179,7 +185,10 @@ def run_study(
                  stops, default 10. dropout: one rate or a grid of rates in (0, 1) for arms that are given by name, default
                  (0.1, 0.3, 0.5); of a grid, each seed takes the best on validation. net: "dense" (default), or
                  "conv" for images: convolutions of 3 x 3, each followed by a pooling that halves the image, then the dense
-                 layers; channels: those of the convolutions, default (16, 32); hidden: widths of the dense hidden layers,
+                 layers; or your own: a function (features, outputs) -> torch.nn.Module, or its name "module:function", whose
+                 arms are made by `regularize`, and whose nets train one at a time; it may also ask for `image`, (channels,
+                 height, width), or for nothing. channels: those of the convolutions, default (16, 32); hidden: widths
+                 of the dense hidden layers,
                  default (128, 128); activation: "relu" (default), "leaky_relu", "gelu", "silu", "tanh" or "sigmoid".
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
                  validation_size, test_size: shares of the rows, or of the groups, default 0.2 each.
@@ -256,6 +265,8 @@ def plan_study(
         given = written | {name: value for name, value in given.items() if value is not None}
         given = {name: value for name, value in given.items() if name not in data}
         device = given.pop("device", device) if device == "auto" else device
+    if given.get("net") is not None and not isinstance(given["net"], str):
+        given["net"] = factory_name(given["net"])
     config = configure(device=_device(device), **given)
     arguments = {name: value for name, value in data.items() if name != "data" and not _is_left_out(value)}
     dataset = load_dataset(data["data"], y, **arguments)
@@ -265,9 +276,11 @@ def plan_study(
         )
     config = check_splits(dataset, config)
     check_splittable(dataset, config)
-    shape_nets(dataset.encoding, config)
+    architecture = shape_of_nets(dataset.encoding, config)
     source = data["data"]
-    return PlannedStudy(dataset, config, data | {"data": str(source) if isinstance(source, str | Path) else None})
+    return PlannedStudy(
+        dataset, config, architecture, data | {"data": str(source) if isinstance(source, str | Path) else None}
+    )
 
 
 def _is_left_out(value: Any) -> bool:

@@ -19,7 +19,9 @@ from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.architecture import KERNEL, Architecture
 from dropnorm.study.encoding import Encoding
+from dropnorm.study.factory import ModuleArchitecture, load_tensors, module_tensors
 from dropnorm.study.files import write_atomically
+from dropnorm.study.module_arms import rebuilt
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.records import SCHEMA_VERSION, Arm, Record
 from dropnorm.study.schema import read_record
@@ -56,7 +58,7 @@ class ModelDescription(Record):
     schema_version: Literal[3] = SCHEMA_VERSION
     arm: Arm
     rate: float
-    architecture: Architecture
+    architecture: Architecture | ModuleArchitecture
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     target_mean: float
@@ -144,7 +146,7 @@ class SavedModel:
 
     def save(self, folder: Path) -> None:
         """Write model.json and model.safetensors."""
-        weights = {name: tensor.contiguous() for name, tensor in self.net.state_dict().items()}
+        weights = {name: tensor.contiguous() for name, tensor in module_tensors(self.net).items()}
         write_atomically(folder / WEIGHTS_NAME, save(weights))
         write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
 
@@ -165,7 +167,7 @@ def load_model(folder: str | Path, arm: str | None = None) -> SavedModel:
         return _load_arm(folder, arm, description.encoding)
     net = _build(description)
     try:
-        net.load_state_dict(load((folder / WEIGHTS_NAME).read_bytes()))
+        load_tensors(net, load((folder / WEIGHTS_NAME).read_bytes()))
     except (SafetensorError, RuntimeError) as error:
         raise RunError(
             f"{folder / WEIGHTS_NAME}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes "
@@ -217,6 +219,9 @@ def model_of(description: ModelDescription, weights: bytes) -> SavedModel:
     """The saved model of one finished net of a study, whose weights are named as in the batched nets."""
     batched = load(weights)
     net = _build(description)
+    if isinstance(description.architecture, ModuleArchitecture):
+        load_tensors(net[-1], batched)
+        return SavedModel(description, net.eval())
     state = dict(net.state_dict())
     layer = -1
     for name, module in net.named_children():
@@ -235,18 +240,24 @@ def _transposed(weight: Tensor) -> Tensor:
     return weight.T.contiguous()
 
 
+def _to_images(shape: Architecture | ModuleArchitecture) -> list[torch.nn.Module]:
+    """Rows as images (rows, channels, height, width), if they are."""
+    if shape.image is None:
+        return []
+    channels, height, width = shape.image
+    if shape.channels_last:
+        return [torch.nn.Unflatten(1, (height, width, channels)), ChannelsFirst()]
+    return [torch.nn.Unflatten(1, shape.image)]
+
+
 def _build(description: ModelDescription) -> torch.nn.Sequential:
     """The net as a user would write it."""
     arm, shape = description.arm, description.architecture
+    if isinstance(shape, ModuleArchitecture):
+        return torch.nn.Sequential(*_to_images(shape), rebuilt(shape, arm, description.rate))
     modules: list[torch.nn.Module] = [nn.Dropout(arm.input_dropout)] if arm.input_dropout else []
     dropping = [description.rate if arm.where == "hidden" else 0.0] * (shape.dropping_layers - 1) + [description.rate]
-    if shape.convolutions:
-        assert shape.image is not None
-        channels, height, width = shape.image
-        if shape.channels_last:
-            modules += [torch.nn.Unflatten(1, (height, width, channels)), ChannelsFirst()]
-        else:
-            modules.append(torch.nn.Unflatten(1, shape.image))
+    modules += _to_images(shape) if shape.convolutions else []
     for (inputs, outputs), image in zip(shape.convolutions, shape.images, strict=False):
         modules.append(torch.nn.Conv2d(inputs, outputs, KERNEL, padding=KERNEL // 2, bias=not arm.batch_norm))
         modules += [nn.BatchNorm2d(outputs)] if arm.batch_norm else []

@@ -72,7 +72,8 @@ def study_file(data: Mapping[str, Any], config: StudyConfig, folder: Path) -> by
             kept[name] = _seen_from(folder, value)
         elif isinstance(value, _KINDS.get(name, str)) and value:
             kept[name] = value
-    settings = config.model_dump(exclude={"arms"}, exclude_none=True)
+    ignored = {"hidden", "channels", "activation"} if ":" in config.net else set()
+    settings = config.model_dump(exclude={"arms", *ignored}, exclude_none=True)
     arms = {arm.name: _settings(arm) for arm in config.arms if arm.regularizers}
     lines = ["# What this run studied, and how. `dropnorm study` with the name of this file repeats it."]
     in_memory = [name for name in ("test", "group", "time") if not isinstance(data.get(name), str | Path | None)]

@@ -8,9 +8,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from dropnorm.study.adam import MOMENTS, Adam
-from dropnorm.study.architecture import Architecture
 from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
-from dropnorm.study.nets import BatchedNets
+from dropnorm.study.kinds import AnyArchitecture, Nets, initial_nets
 from dropnorm.study.objective import Objective
 from dropnorm.study.parts import Parts
 from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyConfig
@@ -32,7 +31,7 @@ class BlockTrainer:
         self,
         plans: Sequence[NetPlan],
         parts: Parts,
-        architecture: Architecture,
+        architecture: AnyArchitecture,
         config: StudyConfig,
         objective: Objective,
         state: bytes | None,
@@ -43,7 +42,7 @@ class BlockTrainer:
         # glibc keeps so much memory at hand as the largest block that it has seen freed. What it gives back to the system comes
         # anew at each step, page by page, which takes longer than to compute on it.
         torch.empty(_BLOCK_TO_FREE)
-        nets = BatchedNets.initial(plans, architecture, self.device)
+        nets: Nets = initial_nets(plans, architecture, self.device)
         if state is None:
             self.epoch = 0
             self.active = torch.arange(len(plans))
@@ -81,7 +80,7 @@ class BlockTrainer:
 
     def finish(self) -> Iterator[tuple[NetRecord, bytes]]:
         """Each net with its best weights: its record and the weights as safetensors."""
-        best = self._nets_of(self.plans, self.best)
+        best = self.nets.of(self.plans, self.best)
         seeds = [plan.seed for plan in self.plans]
         train, validation, test = (
             self._evaluate(best, *self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
@@ -126,24 +125,19 @@ class BlockTrainer:
             tensors |= {f"{moment}/{name}": tensor for name, tensor in by_name.items()}
         return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
 
-    def _restore(self, nets: BatchedNets, saved: dict[str, Tensor]) -> None:
+    def _restore(self, nets: Nets, saved: dict[str, Tensor]) -> None:
         self.epoch = int(saved["epoch"])
         self.active, self.epochs = saved["active"], saved["epochs"]
         self.best_loss, self.best_epoch = saved["best_loss"], saved["best_epoch"]
         self.best = {name: saved[f"best/{name}"].to(self.device) for name in nets.tensors()}
         plans = [self.plans[position] for position in self.active.tolist()]
-        now = self._nets_of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
+        now = nets.of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
         moments = {
             moment: {name: saved[f"{moment}/{name}"].to(self.device) for name in nets.parameters} for moment in MOMENTS
         }
         self._continue_with(now, moments, int(saved["steps"]))
 
-    def _nets_of(self, plans: Sequence[NetPlan], tensors: dict[str, Tensor]) -> BatchedNets:
-        running = {name: tensor for name, tensor in tensors.items() if "running" in name}
-        parameters = {name: tensor for name, tensor in tensors.items() if name not in running}
-        return BatchedNets(plans, self.architecture, parameters, running)
-
-    def _continue_with(self, nets: BatchedNets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
+    def _continue_with(self, nets: Nets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
         seeds = [self.plans[position].seed for position in self.active.tolist()]
         self.seeds = torch.tensor(seeds, device=self.device)
@@ -213,11 +207,11 @@ class BlockTrainer:
         }
         plans = [self.plans[position] for position in self.active.tolist()]
         remaining = {name: tensor.detach()[kept] for name, tensor in self.nets.tensors().items()}
-        self._continue_with(self._nets_of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
+        self._continue_with(self.nets.of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
 
     @torch.no_grad()
     def _evaluate(
-        self, nets: BatchedNets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+        self, nets: Nets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
     ) -> tuple[list[float], list[float]]:
         """Mean loss and score of each net on as many of its rows as it has, in inference mode; NaN is given as infinity."""
         seed = torch.tensor(seeds, device=rows.device)
@@ -232,9 +226,7 @@ class BlockTrainer:
         return _finite(loss / sizes.cpu()), _finite(score)
 
     @torch.no_grad()
-    def _reliabilities(
-        self, nets: BatchedNets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
-    ) -> list[Reliability | None]:
+    def _reliabilities(self, nets: Nets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]) -> list[Reliability | None]:
         """Each net's rows by its confidence, where it has one."""
         seed = torch.tensor(seeds, device=rows.device)
         own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
