@@ -5,6 +5,8 @@ import importlib
 import pkgutil
 import re
 import shlex
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -86,10 +88,12 @@ def test_there_are_examples_in_docstrings():
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=lambda page: page.name)
 def test_the_python_of_a_page_runs_block_after_block(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__main__"}
+    # As a script has it: a function that a page defines is found again by its name.
+    script = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", script)
     for line, code in blocks(page, "python"):
         # Blank lines before it, so that a traceback has the page's line.
-        exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
+        exec(compile("\n" * (line - 1) + code, str(page), "exec"), vars(script))
 
 
 @pytest.mark.parametrize(

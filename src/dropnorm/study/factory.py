@@ -35,8 +35,8 @@ class ModuleArchitecture(Record):
 
     Args:        factory: module:function; features, outputs: numbers per row; image: channels, height and width of a row that
                  is an image, and channels_last: whether its features have the channels last; parameters: of a plain net;
-                 largest: how many numbers a row is at its largest; output_layer: the place, among `weighted_layers`, of the one that
-                 is called last; fingerprint: of the layers and the shapes of their tensors.
+                 largest: how many numbers a row is at its largest; output_layer: the place among
+                 `weighted_layers` of the one that is called last; fingerprint: of the layers and the shapes of their tensors.
     """
 
     factory: str
@@ -294,11 +294,14 @@ def _own_frames(error: Exception, own: Callable[[CodeType], bool], after: str = 
 
 
 def _is(entry: traceback.FrameSummary, frame: Any) -> bool:
-    return entry.filename == frame.f_code.co_filename and entry.name == frame.f_code.co_name
+    return (entry.filename, entry.name) == (str(frame.f_code.co_filename), str(frame.f_code.co_name))
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and bool((one == other).all())
+    if one.shape != other.shape:
+        return False
+    alike: Tensor = (one == other) | (one != one)  # NaN is told of later
+    return bool(alike.all())
 
 
 @contextlib.contextmanager
