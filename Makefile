@@ -19,11 +19,12 @@ study: .venv/installed ## run the main job on scikit-learn's bundled digits; DAT
 test: .venv/development lint ## run every check: format, lint, types, imports, tests, snippets of the docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
+SANITIZED := $(wildcard tests/kernels/test_cpu*.py) tests/kernels/test_training.py tests/kernels/test_dense.py
 # Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.
 sanitize: build/sanitize/installed ## run the kernels' tests so that a stray memory access or undefined behaviour stops them
 	LD_PRELOAD=$$($(CXX) -print-file-name=libasan.so):$$($(CXX) -print-file-name=libubsan.so) \
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 PYTHONPATH=tests/kernels \
-	$(BIN)/python -m pytest -q -n $(WORKERS) -p sanitized tests/kernels/test_cpu*.py
+	$(BIN)/python -m pytest -q -n $(WORKERS) -p sanitized $(SANITIZED)
 
 bench: .venv/development ## measure what the README claims, as ratios
 	$(BIN)/python benchmarks/run_all.py

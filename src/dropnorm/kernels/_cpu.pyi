@@ -76,3 +76,38 @@ def adam(
     threads: int,
     /,
 ) -> bool: ...
+
+class Dense:
+    def read(
+        self, base: Tensor, factor: Tensor, shift: Tensor, farthest: float, seeds: Tensor, targets: Tensor, /
+    ) -> bool: ...
+    def train(
+        self,
+        order: Tensor,
+        keys: Tensor,
+        number: int,
+        learning_rate: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        threads: int,
+        /,
+    ) -> bool: ...
+    def evaluate(self, rows: Tensor, outputs: Tensor, threads: int, /) -> bool: ...
+
+def dense(
+    blas: Sequence[int],
+    activation: int,
+    negative_slope: float,
+    eps: float,
+    momentum: float,
+    layers: Sequence[Sequence[Tensor | None]],
+    means: Sequence[Sequence[Tensor | None]],
+    squares: Sequence[Sequence[Tensor | None]],
+    rates: Sequence[Sequence[float]],
+    input_rates: Sequence[float],
+    input_site: int,
+    decays: Sequence[float],
+    largest_norms: Sequence[float],
+    /,
+) -> Dense | None: ...

@@ -13,7 +13,7 @@ from dropnorm.kernels import reference
 from dropnorm.kernels.instruction_sets import kernels
 from dropnorm.random import checked_site
 
-_ACTIVATIONS = {name: number for number, name in enumerate(reference.ACTIVATIONS)}
+ACTIVATION_NUMBERS = {name: number for number, name in enumerate(reference.ACTIVATIONS)}
 
 
 def decide(p: float | Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Any:
@@ -56,7 +56,7 @@ def normalized(
     None where the native kernels take neither these tensors nor copies of them.
     """
     native: Any = kernels()
-    call = native.BatchNorm(eps, _ACTIVATIONS[activation], negative_slope, decided, grouped)
+    call = native.BatchNorm(eps, ACTIVATION_NUMBERS[activation], negative_slope, decided, grouped)
     y = torch.empty_like(x)
     if call.forward(x, y, weight, bias, counted, torch.get_num_threads()):
         return y, call
@@ -220,7 +220,7 @@ def _recalled(
     native = kernels()
     if native is None:
         return None
-    call = native.BatchNorm(eps, _ACTIVATIONS[activation], negative_slope, decided, grouped)
+    call = native.BatchNorm(eps, ACTIVATION_NUMBERS[activation], negative_slope, decided, grouped)
     mean, var = _ordered(mean), _ordered(var)
     ordered = x if call.recall(x, mean, var) else _ordered(x)
     if ordered is not x and not call.recall(ordered, mean, var):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dropnorm.study.nets import BatchedNets
 
 EPS = 1e-5
-_NEGATIVE_SLOPE = 0.01
+NEGATIVE_SLOPE = 0.01
 
 
 class DensePass:
@@ -67,7 +67,7 @@ class DensePass:
 
     def _normalize_activate_and_drop(self, z: Tensor, layer: int) -> Tensor:
         weight, bias = self._parameter(layer, "norm.weight"), self._parameter(layer, "norm.bias")
-        activation = (None, EPS, self.nets.architecture.activation, _NEGATIVE_SLOPE)
+        activation = (None, EPS, self.nets.architecture.activation, NEGATIVE_SLOPE)
         dropping = (self.nets.rates[layer], self.keys, layer, None, False, True)
         y: Tensor
         y, mean, var = self._kernels.batch_norm_act_dropout(z, weight, bias, *activation, *dropping)

@@ -46,9 +46,11 @@ class BatchedNets:
             for layer in range(self.hidden_layers)
         ]
         device = next(iter(parameters.values())).device
-        self._decays = torch.tensor([plan.weight_decay for plan in plans], device=device)
-        self._limits = torch.tensor([plan.arm.max_norm or torch.inf for plan in plans], device=device)
-        self._decaying = any(plan.weight_decay for plan in plans)
+        self.decays = [plan.weight_decay for plan in plans]
+        self.largest_norms = [plan.arm.max_norm or torch.inf for plan in plans]
+        self._decays = torch.tensor(self.decays, device=device)
+        self._limits = torch.tensor(self.largest_norms, device=device)
+        self._decaying = any(self.decays)
         self._limited = any(plan.arm.max_norm for plan in plans)
         self._gradient_memory: dict[str, Tensor] = {}
 

@@ -65,8 +65,11 @@ class Parts:
 
     def take(self, seeds: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features (nets, batch, features) and targets (nets, batch) of rows (nets, batch), for each net by its seed."""
-        targets = self.targets[rows] if self.targets.ndim == 1 else self.targets[seeds[:, None], rows]
-        return self.features.take(seeds, rows), targets
+        return self.features.take(seeds, rows), self.take_targets(seeds, rows)
+
+    def take_targets(self, seeds: Tensor, rows: Tensor) -> Tensor:
+        """Targets (nets, batch) of rows (nets, batch), for each net by its seed."""
+        return self.targets[rows] if self.targets.ndim == 1 else self.targets[seeds[:, None], rows]
 
     def target_variance(self, seed: int, part: str) -> float:
         """The variance of a quantity, standardized, in a part of one seed's."""

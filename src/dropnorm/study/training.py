@@ -1,7 +1,6 @@
 """Training of one block of nets: Adam, early stopping per net with its best weights kept, and a state that can be saved."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import torch
 from safetensors.torch import load, save
@@ -15,6 +14,7 @@ from dropnorm.study.parts import Parts
 from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyConfig
 from dropnorm.study.reliability import BinnedRows
 from dropnorm.study.statistics.calibration import calibration_error
+from dropnorm.study.steps import Steps, steps_of
 
 _BLOCK_TO_FREE = 7 << 20  # 28 MiB; from 32 on it is of no use
 _NUMBERS_AT_ONCE = 1 << 22  # of one layer, all nets together: 16 MiB, which stays in memory that is warm
@@ -62,16 +62,10 @@ class BlockTrainer:
 
     def train_epoch(self) -> list[EpochRecord]:
         """One pass over the training part for each net that is still in training, and its measurements."""
-        batch = self.config.batch_size
         plans = [self.plans[position] for position in self.active.tolist()]
         order = self._order(plans)
         keys = seed_keys([plan.seed for plan in plans], Purpose.MASKS, self.epoch, torch.arange(self.steps_per_epoch))
-        for step in range(self.steps_per_epoch):
-            x, y = self.parts.take(self.seeds, order[:, step * batch : (step + 1) * batch])
-            gradients = self.nets.gradients(x, keys[:, step], partial(self.objective.gradient, targets=y))
-            self.nets.decay(self.config.learning_rate)
-            self.optimizer.step(gradients)
-            self.nets.constrain()
+        self.steps.train(order, keys)
         self.epoch += 1
         self.epochs[self.active] = self.epoch
         records = self._measure(plans)
@@ -80,8 +74,8 @@ class BlockTrainer:
 
     def finish(self) -> Iterator[tuple[NetRecord, bytes]]:
         """Each net with its best weights: its record and the weights as safetensors."""
-        best = self.nets.of(self.plans, self.best)
         seeds = [plan.seed for plan in self.plans]
+        best = self._steps_of(self.nets.of(self.plans, self.best), seeds)
         train, validation, test = (
             self._evaluate(best, *self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
         )
@@ -140,9 +134,12 @@ class BlockTrainer:
     def _continue_with(self, nets: Nets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
         seeds = [self.plans[position].seed for position in self.active.tolist()]
-        self.seeds = torch.tensor(seeds, device=self.device)
         self.measured = self._measured_parts(seeds) if seeds else ()
         self.optimizer = Adam(nets.parameters, self.config.learning_rate, moments, steps)
+        self.steps = self._steps_of(nets, seeds, self.optimizer)
+
+    def _steps_of(self, nets: Nets, seeds: Sequence[int], optimizer: Adam | None = None) -> Steps:
+        return steps_of(nets, self.parts, torch.tensor(seeds, device=self.device), self.objective, optimizer)
 
     def _measured_parts(self, seeds: Sequence[int]) -> tuple[tuple[Tensor, Tensor], ...]:
         """As many of each net's training rows as it has for validation, and those, each with their number."""
@@ -166,7 +163,7 @@ class BlockTrainer:
     def _measure(self, plans: Sequence[NetPlan]) -> list[EpochRecord]:
         """Loss and score of each net on validation, and on as many of its training rows."""
         seeds = [plan.seed for plan in plans]
-        train, validation = (self._evaluate(self.nets, *part, seeds) for part in self.measured)
+        train, validation = (self._evaluate(self.steps, *part, seeds) for part in self.measured)
         return [
             EpochRecord(
                 net=plan.net,
@@ -211,29 +208,29 @@ class BlockTrainer:
 
     @torch.no_grad()
     def _evaluate(
-        self, nets: Nets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+        self, steps: Steps, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
     ) -> tuple[list[float], list[float]]:
         """Mean loss and score of each net on as many of its rows as it has, in inference mode; NaN is given as infinity."""
         seed = torch.tensor(seeds, device=rows.device)
         own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
         loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
         for chunk, mask in self._in_chunks(rows, own):
-            x, y = self.parts.take(seed, chunk)
-            outputs = nets.outputs(x)
+            outputs, y = steps.outputs(chunk), self.parts.take_targets(seed, chunk)
             loss += self.objective.losses(outputs, y).double().where(mask, 0.0).sum(1).cpu()
             points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
         score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
         return _finite(loss / sizes.cpu()), _finite(score)
 
     @torch.no_grad()
-    def _reliabilities(self, nets: Nets, rows: Tensor, sizes: Tensor, seeds: Sequence[int]) -> list[Reliability | None]:
+    def _reliabilities(
+        self, steps: Steps, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+    ) -> list[Reliability | None]:
         """Each net's rows by its confidence, where it has one."""
         seed = torch.tensor(seeds, device=rows.device)
         own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
         binned = BinnedRows(len(seeds))
         for chunk, mask in self._in_chunks(rows, own):
-            x, y = self.parts.take(seed, chunk)
-            outputs = nets.outputs(x)
+            outputs, y = steps.outputs(chunk), self.parts.take_targets(seed, chunk)
             confidences = self.objective.confidences(outputs)
             if confidences is None:
                 return [None] * len(seeds)

@@ -4,10 +4,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/vector.h>
 
-#include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "dense.hpp"
 #include "memory.hpp"
 #include "running.hpp"
 #include "tensor.hpp"
@@ -21,6 +21,8 @@ struct Kernels {
   void (*gather)(const Gather&);
   void (*softmax_gradient)(const SoftmaxGradient&);
   void (*adam)(const Adam&);
+  void (*train)(const DenseNets&, const DenseTraining&);
+  void (*evaluate)(const DenseNets&, const DenseEvaluation&);
 };
 
 // Rates, keys, site and rows, copied: whoever has this can make the mask again.
@@ -73,8 +75,7 @@ class Decided {
     return static_cast<const int64_t*>(tensor.data)[tensor.dims ? i * tensor.strides[0] : 0];
   }
   void add(double p, const Tensor& keys, int64_t i) {
-    groups_.push_back({static_cast<uint64_t>(at(keys, i)), static_cast<uint64_t>(std::nearbyint(p * 4294967296.0)),
-                       p < 1.0 ? 1.0 / (1.0 - p) : 0.0});
+    groups_.push_back(Group::of(p, static_cast<uint64_t>(at(keys, i))));
   }
 };
 

@@ -1,6 +1,7 @@
 // What every instruction set offers, and the arguments that pass from Python: plain pointers and counts, no torch headers.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "training.hpp"
@@ -35,6 +36,10 @@ struct Group {
   uint64_t key;
   uint64_t threshold;  // round(p * 2^32): from 0, never dropped, to 2^32, always
   double scale;        // 1 / (1 - p)
+
+  static Group of(double p, uint64_t key) {
+    return {key, static_cast<uint64_t>(std::nearbyint(p * 4294967296.0)), p < 1.0 ? 1.0 / (1.0 - p) : 0.0};
+  }
 };
 
 // Who is dropped: of the logical columns channel * positions + position, or of the channels.

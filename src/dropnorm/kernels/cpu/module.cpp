@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "calls.hpp"
+#include "dense_calls.hpp"
 #include "training_calls.hpp"
 
 namespace nb = nanobind;
@@ -31,7 +32,8 @@ std::vector<std::string> instruction_sets() {
 #define DROPNORM_ALL_OF(instruction_set)                                                                       \
   Kernels {                                                                                                    \
     instruction_set::dropout, instruction_set::batch_norm, instruction_set::batch_norm_backward,               \
-        instruction_set::gather, instruction_set::softmax_gradient, instruction_set::adam                      \
+        instruction_set::gather, instruction_set::softmax_gradient, instruction_set::adam,                     \
+        instruction_set::train, instruction_set::evaluate                                                      \
   }
 
 Kernels chosen = DROPNORM_ALL_OF(portable);
@@ -85,4 +87,14 @@ NB_MODULE(_cpu, module) {
                         double beta1, double beta2, double eps, int64_t step, int threads) {
     return adam(chosen, values, grads, means, squares, learning_rate, beta1, beta2, eps, step, threads);
   });
+  nb::class_<DenseCall>(module, "Dense")
+      .def("read", &DenseCall::read)
+      .def("train", [](const DenseCall& call, nb::handle order, nb::handle keys, int64_t number, double learning_rate, double beta1,
+                       double beta2, double eps, int threads) {
+             return call.train(chosen, order, keys, number, learning_rate, beta1, beta2, eps, threads);
+           })
+      .def("evaluate", [](const DenseCall& call, nb::handle rows, nb::handle outputs, int threads) {
+             return call.evaluate(chosen, rows, outputs, threads);
+           });
+  module.def("dense", &DenseCall::from);
 }

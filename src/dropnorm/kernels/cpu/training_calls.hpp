@@ -3,8 +3,9 @@
 
 #include <nanobind/nanobind.h>
 
-#include <cmath>
+#include <algorithm>
 #include <initializer_list>
+#include <optional>
 
 #include "calls.hpp"
 #include "tensor.hpp"
@@ -23,24 +24,40 @@ inline T* data_of(const std::optional<Tensor>& tensor) {
   return static_cast<T*>(tensor->data);
 }
 
+// The table, if base, factor and shift are one.
+inline std::optional<Table> read_table(nanobind::handle base, nanobind::handle factor, nanobind::handle shift, float farthest) {
+  const auto from = Tensors::read(base), scale = Tensors::read(factor), offset = Tensors::read(shift);
+  if (!from || !from->contiguous() || from->dims != 2 || !are_dense({&scale, &offset}, kFloat, 32)) return std::nullopt;
+  const bool bytes = from->is(kUnsigned, 8);
+  const int64_t features = from->shape[1];
+  if (!bytes && !from->is(kFloat, 32)) return std::nullopt;
+  if (scale->dims != 2 || scale->shape[1] != features || offset->size() != scale->size()) return std::nullopt;
+  return Table{from->data, bytes, from->shape[0], features, data_of<float>(scale), data_of<float>(offset), scale->shape[0], farthest};
+}
+
+// Numbers (nets, count), each from 0 to `below`.
+inline std::optional<Numbers> read_numbers(const std::optional<Tensor>& tensor, int64_t nets, int64_t below) {
+  if (!tensor || !tensor->is(kInteger, 64) || tensor->dims != 2 || tensor->shape[0] != nets) return std::nullopt;
+  const Numbers numbers{static_cast<const int64_t*>(tensor->data), tensor->strides[0], tensor->strides[1]};
+  for (int64_t net = 0; net < nets; ++net)
+    for (int64_t i = 0; i < tensor->shape[1]; ++i)
+      if (numbers.of(net, i) < 0 || numbers.of(net, i) >= below) return std::nullopt;
+  return numbers;
+}
+
+inline bool are_below(const std::optional<Tensor>& numbers, int64_t below) {
+  const auto* data = static_cast<const int64_t*>(numbers->data);
+  return std::all_of(data, data + numbers->size(), [=](int64_t number) { return number >= 0 && number < below; });
+}
+
 inline bool gather(const Kernels& kernels, nanobind::handle base, nanobind::handle rows, nanobind::handle seeds,
                    nanobind::handle factor, nanobind::handle shift, float farthest, nanobind::handle x, int threads) {
-  const auto from = Tensors::read(base), row = Tensors::read(rows), seed = Tensors::read(seeds), to = Tensors::read(x);
-  const auto scale = Tensors::read(factor), offset = Tensors::read(shift);
-  if (!from || !from->contiguous() || from->dims != 2 || !row || !row->is(kInteger, 64) || row->dims != 2) return false;
-  if (!are_dense({&seed}, kInteger, 64) || !are_dense({&scale, &offset, &to}, kFloat, 32)) return false;
-  const bool bytes = from->is(kUnsigned, 8);
-  const int64_t nets = row->shape[0], batch = row->shape[1], features = from->shape[1];
-  if (!bytes && !from->is(kFloat, 32)) return false;
-  if (seed->size() != nets || to->size() != nets * batch * features || scale->dims != 2 || scale->shape[1] != features ||
-      offset->size() != scale->size())
-    return false;
-  Gather job{from->data, bytes, nets, batch, features, data_of<int64_t>(row), row->strides[0], row->strides[1],
-             data_of<int64_t>(seed), data_of<float>(scale), data_of<float>(offset), farthest, data_of<float>(to), threads};
-  for (int64_t i = 0; i < nets * batch; ++i)
-    if (job.row(i) < 0 || job.row(i) >= from->shape[0]) return false;
-  for (int64_t net = 0; net < nets; ++net)
-    if (job.seed[net] < 0 || job.seed[net] >= scale->shape[0]) return false;
+  const auto table = read_table(base, factor, shift, farthest);
+  const auto row = Tensors::read(rows), seed = Tensors::read(seeds), to = Tensors::read(x);
+  if (!table || !are_dense({&seed}, kInteger, 64) || !are_dense({&to}, kFloat, 32)) return false;
+  const auto numbers = read_numbers(row, seed->size(), table->rows);
+  if (!numbers || to->size() != row->size() * table->features || !are_below(seed, table->seeds)) return false;
+  const Gather job{*table, row->shape[0], row->shape[1], *numbers, data_of<int64_t>(seed), data_of<float>(to), threads};
   nanobind::gil_scoped_release released;
   kernels.gather(job);
   return true;
@@ -53,8 +70,7 @@ inline bool softmax_gradient(const Kernels& kernels, nanobind::handle outputs, n
   const int64_t classes = from->shape[from->dims - 1], rows = target->size();
   if (classes == 0 || from->size() != rows * classes || to->size() != from->size()) return false;
   SoftmaxGradient job{data_of<float>(from), data_of<int64_t>(target), rows, classes, scale, data_of<float>(to), threads};
-  for (int64_t i = 0; i < rows; ++i)
-    if (job.target[i] < 0 || job.target[i] >= classes) return false;
+  if (!are_below(target, classes)) return false;
   nanobind::gil_scoped_release released;
   kernels.softmax_gradient(job);
   return true;
@@ -64,14 +80,7 @@ inline bool softmax_gradient(const Kernels& kernels, nanobind::handle outputs, n
 inline bool adam(const Kernels& kernels, nanobind::sequence values, nanobind::sequence grads, nanobind::sequence means,
                  nanobind::sequence squares, double learning_rate, double beta1, double beta2, double eps, int64_t step,
                  int threads) {
-  Adam job{{},
-           static_cast<float>(1 - beta1),
-           static_cast<float>(beta2),
-           static_cast<float>(1 - beta2),
-           static_cast<float>(1 / std::sqrt(1 - std::pow(beta2, step))),
-           static_cast<float>(learning_rate / (1 - std::pow(beta1, step))),
-           static_cast<float>(eps),
-           threads};
+  Adam job{AdamStep({learning_rate, beta1, beta2, eps}, step), {}, threads};
   const size_t count = nanobind::len(values);
   if (nanobind::len(grads) != count || nanobind::len(means) != count || nanobind::len(squares) != count) return false;
   for (size_t i = 0; i < count; ++i) {
