@@ -8,10 +8,10 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
 
 .DEFAULT_GOAL := help
-.PHONY: help study test sanitize bench lint docs clean
+.PHONY: help study test sanitize bench acceptance lint docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 study: .venv/installed ## run the main job on scikit-learn's bundled digits; DATA=iris and others too
 	$(BIN)/dropnorm study $(DATA)
@@ -26,8 +26,11 @@ sanitize: build/sanitize/installed ## run the kernels' tests so that a stray mem
 	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1 PYTHONPATH=tests/kernels \
 	$(BIN)/python -m pytest -q -n $(WORKERS) -p sanitized $(SANITIZED)
 
-bench: .venv/development ## measure what the README claims, as ratios
+bench: .venv/benchmarks ## measure what the README claims, as ratios
 	$(BIN)/python benchmarks/run_all.py
+
+acceptance: .venv/development ## study the whole of FASHION_MNIST=path/to/its.npz, and hold it against a plain loop
+	FASHION_MNIST=$(FASHION_MNIST) $(BIN)/python benchmarks/fashion.py
 
 lint: .venv/development ## format, lint, types and the imports' directions
 	$(BIN)/ruff format --check .
@@ -57,6 +60,10 @@ clean: ## remove what the other targets made, but for studies
 .venv/documentation: .venv/python $(SOURCES)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@ .venv/installed
+
+.venv/benchmarks: .venv/development
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
 
 build/sanitize/installed: .venv/development $(SOURCES)
 	rm -rf $(@D)

@@ -4,8 +4,11 @@ import kernels
 import layers
 import sizes
 import study_engine
+import study_growth
+import study_memory
+import study_step
 import training_step
 
 if __name__ == "__main__":
-    for benchmark in (layers, kernels, training_step, study_engine, sizes):
+    for benchmark in (layers, kernels, training_step, study_step, study_engine, study_growth, study_memory, sizes):
         benchmark.main()

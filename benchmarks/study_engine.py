@@ -1,75 +1,111 @@
-"""Many nets as one batched net, against torch training one net after the other: time per net and step on digits."""
+"""A whole study of digits against the loops that it replaces: torch's, one net at a time, and Keras's `fit`."""
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
 
-import torch
-import torch.nn.functional as F
+import numpy as np
+from sklearn.datasets import load_digits
 
-from dropnorm.study.architecture import Architecture
-from dropnorm.study.dataset import load_dataset
-from dropnorm.study.design import configure, plan_blocks, plan_nets
-from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.parts import Parts
-from dropnorm.study.training import BlockTrainer
+import dropnorm as dn
 from measure import medians, table
+from torch_loop import ARMS, split, train_net
 
-SHAPE = Architecture(features=64, hidden=(128, 128), outputs=10)
-BATCH = 32
+SEEDS, EPOCHS, BATCH, HIDDEN = 10, 30, 32, (128, 128)
+KERAS_SEEDS = 2  # time per net does not depend on how many there are, and these are slow
+BACKENDS = {"tensorflow": ("tensorflow", 25), "jax": ("jax", 6)}
+"""What each of Keras's backends is imported by, and how many times faster a study is asked to be."""
 
 
-def one_net(batch_norm: bool, rate: float) -> Callable[[], None]:
-    """An epoch of torch's own layers and fused Adam on data in memory, with no Python beyond the step."""
-    modules: list[torch.nn.Module] = []
-    for inputs, outputs in ((64, 128), (128, 128)):
-        modules += [torch.nn.Linear(inputs, outputs)]
-        modules += [torch.nn.BatchNorm1d(outputs)] if batch_norm else []
-        modules += [torch.nn.ReLU()]
-        modules += [torch.nn.Dropout(rate)] if rate else []
-    net = torch.nn.Sequential(*modules, torch.nn.Linear(128, 10))
-    optimizer = torch.optim.Adam(net.parameters(), fused=True)
-    features, labels = torch.randn(33 * BATCH, 64), torch.randint(0, 10, (33 * BATCH,))
+def study(seeds: int = SEEDS) -> dn.Study:
+    """Four arms, every epoch of every net."""
+    return dn.run_study(
+        "digits", seeds=seeds, epochs=EPOCHS, patience=EPOCHS, dropout=0.2, batch_size=BATCH, hidden=HIDDEN
+    )
 
-    def epoch() -> None:
-        order = torch.randperm(len(features))
-        for rows in order.split(BATCH):
-            loss = F.cross_entropy(net(features[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
 
-    return epoch
+def torch_loop() -> dict[str, list[float]]:
+    """The same nets one after the other: each arm's accuracies."""
+    X, y = load_digits(return_X_y=True)
+    parts = [split(X, y, seed) for seed in range(SEEDS)]
+    return {arm: [train_net(parts[seed], HIDDEN, arm, seed, EPOCHS, BATCH) for seed in range(SEEDS)] for arm in ARMS}
+
+
+def keras_fit(backend: str) -> dict[str, float]:
+    """Seconds per net of Keras's `fit` in a process of its own."""
+    script = Path(__file__).parent / "keras_fit.py"
+    environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, str(script), str(KERAS_SEEDS)], env=environment, capture_output=True, text=True, check=True
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def compare_accuracy(ours: dict[str, list[float]], theirs: dict[str, list[float]], name: str) -> None:
+    """Each arm's mean beside the loop's, and how many standard errors of the difference are between them."""
+    rows = []
+    for arm in ARMS:
+        mean, other = np.mean(ours[arm]), np.mean(theirs[arm])
+        error = np.hypot(*(np.std(each, ddof=1) / len(each) ** 0.5 for each in (ours[arm], theirs[arm])))
+        rows.append(
+            [
+                arm,
+                f"{100 * mean:.2f} %",
+                f"{100 * other:.2f} %",
+                f"{100 * error:.2f}",
+                f"{abs(mean - other) / error:.1f}",
+            ]
+        )
+    header = ["arm", "dropnorm", "torch loop", "standard error of the difference", "standard errors apart"]
+    table(f"Accuracy on the test part, {name}, {len(ours['plain'])} seeds", header, rows)
 
 
 def main() -> None:
-    """Compare blocks of nets with and without batch norm and dropout."""
-    dataset = load_dataset("digits")
-    rows = []
-    for arms, batch_norm, rate in (
-        (("plain",), False, 0.0),
-        (("plain", "dropout"), False, 0.2),
-        (("plain", "batch_norm"), True, 0.0),
-        (("plain", "dropout+batch_norm"), True, 0.2),
-    ):
-        config = configure(arms=arms, seeds=20, epochs=10_000, patience=10_000, dropout=(0.2,))
-        parts = Parts.prepare(dataset, config)
-        block = plan_blocks([net for net in plan_nets(config) if net.arm.name == arms[-1]])[0]
-        trainer = BlockTrainer(block, parts, SHAPE, config, OBJECTIVES["classification"], None)
-        steps = trainer.steps_per_epoch
-        found = medians({"batched": trainer.train_epoch, "torch": one_net(batch_norm, rate)}, repeats=7, warmup=2)
-        batched, torch_time = found["batched"] / steps / len(block), found["torch"] / steps
+    """The times, and the accuracies behind them."""
+    nets = len(ARMS) * SEEDS
+    accuracies: dict[str, list[float]] = {}
+
+    def loop() -> None:
+        accuracies.update(torch_loop())
+
+    found = medians({"dropnorm": study, "torch": loop}, repeats=3, warmup=1)
+    rows = [["plain torch loop", f"{found['torch'] / nets:.3f} s", f"{found['torch'] / found['dropnorm']:.1f}", "8"]]
+    for backend, (package, bound) in BACKENDS.items():
+        if find_spec("keras") is None or find_spec(package) is None:
+            print(f"Keras on {backend} is left out: pip install keras {package}")
+            continue
+        of_keras = keras_fit(backend)
+        times = of_keras["seconds_per_net"] * nets / found["dropnorm"]
         rows.append(
             [
-                arms[-1],
-                str(len(block)),
-                f"{1e3 * batched:.3f} ms",
-                f"{1e3 * torch_time:.3f} ms",
-                f"{torch_time / batched:.1f}",
+                f"Keras {of_keras['version']}, {backend}",
+                f"{of_keras['seconds_per_net']:.3f} s",
+                f"{times:.1f}",
+                f"{bound}",
             ]
         )
+    per_net = found["dropnorm"] / nets
     table(
-        "Study engine: one training step of one net, digits 64-128-128-10, batch 32, evaluation of each epoch included",
-        ["arm", "nets at once", "dropnorm", "torch, one net at a time", "times faster"],
+        f"A study of digits, 64-128-128-10, batch {BATCH}, 4 arms x {SEEDS} seeds, {EPOCHS} epochs: {per_net:.3f} s per net",
+        ["peer", "its time per net", "times as long as the study", "at least"],
         rows,
+    )
+    started = time.perf_counter()
+    study(5 * SEEDS)
+    of_many = (time.perf_counter() - started) / (5 * nets)
+    table(
+        "Time per net by number of seeds",
+        [f"{SEEDS} seeds", f"{5 * SEEDS} seeds", "ratio", "at most"],
+        [[f"{per_net:.4f} s", f"{of_many:.4f} s", f"{of_many / per_net:.2f}", "1"]],
+    )
+    ours = study()
+    compare_accuracy(
+        {arm: [net.test_score for net in ours.run.nets if net.arm == arm] for arm in ARMS}, accuracies, "digits"
     )
 
 
