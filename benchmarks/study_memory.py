@@ -1,5 +1,6 @@
 """Peak memory of whole studies, each in a process of its own: 60,000 images with 52 nets, and a CSV of a million rows."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,15 +12,6 @@ import pandas as pd
 from measure import table
 
 ROWS, COLUMNS = 1_000_000, 50
-
-RUN = """
-import resource, sys
-from dropnorm.cli import main
-try:
-    main(sys.argv[1:])
-finally:
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
-"""
 
 
 def images(path: Path) -> Path:
@@ -41,9 +33,12 @@ def table_of_numbers(path: Path) -> Path:
 
 def peak(*arguments: str) -> float:
     """GiB that a command of dropnorm takes at its peak."""
-    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=True)
-    (line,) = (line for line in done.stderr.splitlines() if line.startswith("peak "))
-    return int(line.split()[1]) / (1 << 20)
+    command = [sys.executable, "-m", "dropnorm", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} failed: expected it to end well, see what it printed.")
+    return usage.ru_maxrss / (1 << 20)
 
 
 def main() -> None:
