@@ -93,6 +93,8 @@ def test_the_sections_come_in_order_after_the_verdict(text, make_run):
             'data-section="score"',
             'data-section="gap"',
             'data-section="differences"',
+            'data-section="reliability"',
+            'data-section="rates"',
             "Do they work better together?",
             "95 % interval −1.0 to +0.2 pp",
             "How this was made",
@@ -173,6 +175,10 @@ def test_a_run_of_plain_alone_has_no_differences(render, make_run):
     assert 'data-section="gap"' in page
 
 
+def test_without_dropout_there_is_no_picture_of_rates(render, make_run):
+    assert "How much dropout?" not in render(make_run(arms=("plain", "batch_norm")))
+
+
 def test_a_failed_write_leaves_the_old_page_and_nothing_else(make_run, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("the old page", encoding="utf-8")
@@ -247,7 +253,7 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
     )
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     dom = done.stdout
-    # Four panels of loss, of accuracy and of reliability, the gaps and the differences.
-    assert dom.count('class="plot-container plotly"') == 14
+    # Four panels of loss, of accuracy and of reliability, the gaps, the differences, and two of the rates.
+    assert dom.count('class="plot-container plotly"') == 16
     assert dom.count('class="trace scatter') > 10
     assert not re.search(r"<body[^>]*owned", dom)

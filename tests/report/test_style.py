@@ -77,6 +77,16 @@ def test_around_zero_holds_zero_and_all_values_with_room(values):
     assert high - low == pytest.approx(max(1, high - low))
 
 
+def test_a_panel_stands_under_its_title_with_markup_as_text():
+    figure = style.panel(style.title("a<b", "#0072b2", "beside"), 300)
+    assert figure.layout.height == 300
+    assert "<b>a&lt;b</b>" in figure.layout.title.text
+    assert "#0072b2" in figure.layout.title.text
+    assert "beside" in figure.layout.title.text
+    assert "●" not in style.title("layer 1")["text"]
+    assert style.COLOURS["dropout"] in style.arm_title("dropout")["text"]
+
+
 def test_layout_shows_no_legend_and_lets_the_page_scroll():
     layout = style.layout(200)
     assert (layout.height, layout.showlegend, layout.dragmode) == (200, False, False)

@@ -65,8 +65,7 @@ def draw_paired_differences(differences: Sequence[ArmDifferences], metric: Metri
 def _panel(arm: ArmCurves, plain: ArmCurves | None, horizontal: dict[str, Any], vertical: dict[str, Any]) -> go.Figure:
     """Draw one arm's learning curves under its name."""
     colour = style.colour(arm.arm)
-    figure = go.Figure(layout=style.layout(250, left=56))
-    figure.update_layout(title=style.arm_title(arm.arm), margin_t=30)
+    figure = style.panel(style.arm_title(arm.arm))
     floor = 10 ** vertical["range"][0] / 10 if vertical.get("type") == "log" else -math.inf
     for curve in (arm.train, arm.validation):
         figure.add_trace(_band(curve, colour, floor))

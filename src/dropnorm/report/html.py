@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from dropnorm.report import drawing, effects, figures, reliability, style, tables
+from dropnorm.report import drawing, effects, figures, rates, reliability, style, tables
 from dropnorm.study.files import write_atomically
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
@@ -69,4 +69,5 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
         "differences": [drawing.draw_paired_differences(figures.paired_differences(run.summary), metric)],
     }
     sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
+    sections["rates"] = rates.draw_rate_curves(rates.rate_curves(run), metric)
     return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

@@ -43,17 +43,29 @@ def layout(height: int, left: int = 8) -> go.Layout:
     )
 
 
-def arm_title(arm: str, beside: str = "") -> dict[str, Any]:
-    """Head a panel with its arm's name and colour, and a word beside."""
-    name = f'<span style="color:{colour(arm)}">●</span> <b>{text(arm)}</b>'
+def title(head: str, dot: str | None = None, beside: str = "") -> dict[str, Any]:
+    """Head a panel with words, a dot in a colour before them, and smaller ones beside."""
+    words = f"<b>{text(head)}</b>" if dot is None else f'<span style="color:{dot}">●</span> <b>{text(head)}</b>'
     return {
-        "text": f'{name}  <span style="font-size:12px">{text(beside)}</span>' if beside else name,
+        "text": f'{words}  <span style="font-size:12px">{text(beside)}</span>' if beside else words,
         "font": {"size": 14},
         "x": 0,
         "xref": "container",
         "y": 0.98,
         "yanchor": "top",
     }
+
+
+def arm_title(arm: str, beside: str = "") -> dict[str, Any]:
+    """Head a panel with its arm's name and colour, and a word beside."""
+    return title(arm, colour(arm), beside)
+
+
+def panel(title: dict[str, Any], height: int = 250) -> go.Figure:
+    """Lay out an empty figure that stands beside others, under its title."""
+    figure = go.Figure(layout=layout(height, left=56))
+    figure.update_layout(title=title, margin_t=30)
+    return figure
 
 
 def epoch_axis(first: int, last: int) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""The score against the dropout rate, as data and drawn: how much dropout, and what too much of it does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from dropnorm.report import marks, style
+from dropnorm.study.pairs import without_dropout
+from dropnorm.study.records import Arm, Interval, NetRecord, Run
+from dropnorm.study.statistics.choice import choose_nets
+from dropnorm.study.statistics.intervals import interval_within
+from dropnorm.study.statistics.resampling import Resampling, Sample
+from dropnorm.study.task import TASKS, Metric
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """The scores of one arm's nets at each rate, in the metric's unit.
+
+    At rate 0 stand the nets of the arm that is alike but for dropout, if it was studied. `chosen` counts the seeds that chose
+    a rate on validation; it is of no arm at rate 0.
+    """
+
+    arm: str
+    rates: tuple[float, ...]
+    validation: tuple[Interval, ...]
+    test: tuple[Interval, ...]
+    chosen: tuple[int | None, ...]
+
+
+def rate_curves(run: Run) -> tuple[RateCurve, ...]:
+    """Compute validation and test score at each rate, for each arm with at least two, no dropout counted as one."""
+    metric = TASKS[run.summary.data.task].metric
+    resampling = Resampling.of(run.summary.data, run.summary.config)
+    curves = []
+    for arm, result in zip(run.summary.config.arms, run.summary.arms, strict=True):
+        nets = nets_by_rate(run, arm)
+        if not arm.dropout or len(nets) < 2:
+            continue
+        curves.append(
+            RateCurve(
+                arm=arm.name,
+                rates=tuple(nets),
+                validation=tuple(
+                    _interval(resampling.validated([net.validation_score for net in own]), metric)
+                    for own in nets.values()
+                ),
+                test=tuple(
+                    _interval(resampling.tested([net.test_score for net in own]), metric) for own in nets.values()
+                ),
+                chosen=tuple(result.rates.count(rate) if rate else None for rate in nets),
+            )
+        )
+    return tuple(curves)
+
+
+def nets_by_rate(run: Run, arm: Arm) -> dict[float, list[NetRecord]]:
+    """An arm's nets at each rate, a net per seed; at rate 0 those of the arm without dropout, if it was studied."""
+    without = without_dropout(arm, run.summary.config.arms)
+    nets = {} if without is None else {0.0: choose_nets(run.nets, without.name)}
+    for rate in sorted(set(arm.dropout)):
+        nets[rate] = choose_nets([net for net in run.nets if net.rate == rate], arm.name)
+    return nets
+
+
+def draw_rate_curves(curves: Sequence[RateCurve], metric: Metric) -> list[go.Figure]:
+    """Draw a panel per arm on common axes: the test score solid with intervals, the validation score dashed."""
+    vertical = marks.axis_over(metric.label, [one for curve in curves for one in (*curve.test, *curve.validation)])
+    figures = []
+    for curve in curves:
+        colour = style.colour(curve.arm)
+        figure = style.panel(style.arm_title(curve.arm), 265)
+        figure.add_trace(marks.means(curve.rates, curve.validation, colour, "validation, rate %{x:g}", dashed=True))
+        figure.add_trace(marks.means(curve.rates, curve.test, colour, "test, rate %{x:g}", bars=True))
+        beneath = ["" if count is None else f"×{count}" for count in curve.chosen]
+        figure.update_xaxes(marks.rate_axis(curve.rates, beneath))
+        figure.update_yaxes(vertical)
+        figure.update_layout(margin_b=58)
+        figures.append(figure)
+    return figures
+
+
+def _interval(sample: Sample, metric: Metric) -> Interval:
+    """A mean score with its interval, in the metric's unit."""
+    found = interval_within(*sample, lowest=0.0, highest=metric.highest)
+    factor = metric.factor
+    return Interval(mean=factor * found.mean, low=factor * found.low, high=factor * found.high)
