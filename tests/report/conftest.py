@@ -7,6 +7,7 @@ import pytest
 
 from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.arms import named_arm
+from dropnorm.study.pictures import LayerActivity, OutputHistogram, Pictures
 from dropnorm.study.records import (
     ArmName,
     ArmResult,
@@ -163,6 +164,25 @@ def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> Ar
     )
 
 
+def _pictures(nets: list[NetRecord], arms: tuple[ArmName, ...]) -> Pictures:
+    """Of two hidden layers; the more is dropped, the less is active."""
+    return Pictures(
+        activity=tuple(
+            LayerActivity(net=net.net, layer=layer, active=0.5 - 0.2 * net.rate - 0.1 * layer + 0.01 * net.seed)
+            for net in nets
+            for layer in range(2)
+        ),
+        histograms=tuple(
+            OutputHistogram(
+                arm=arm, rate=rate, layer=layer, silent=0.4 + rate, edges=(0.0, 1.0, 2.0), shares=(0.4 - rate, 0.2)
+            )
+            for layer in range(2)
+            for arm, rate in (("plain", 0.0), ("dropout", 0.3))
+            if "dropout" in arms
+        ),
+    )
+
+
 @pytest.fixture(scope="session")
 def make_run() -> Callable[..., Run]:
     """A factory of made-up runs: plausible numbers, everything drawn from one fixed seed."""
@@ -256,6 +276,7 @@ def build_run(
         summary=summary,
         nets=tuple(nets),
         epochs=tuple(records),
+        pictures=_pictures(nets, arms),
         timing=Timing(seconds=83.4, processor="A Processor 3000", threads=2, torch_version="2.13.0")
         if timing
         else None,

@@ -95,6 +95,8 @@ def test_the_sections_come_in_order_after_the_verdict(text, make_run):
             'data-section="differences"',
             'data-section="reliability"',
             'data-section="rates"',
+            'data-section="outputs"',
+            'data-section="activity"',
             "Do they work better together?",
             "95 % interval −1.0 to +0.2 pp",
             "How this was made",
@@ -175,8 +177,16 @@ def test_a_run_of_plain_alone_has_no_differences(render, make_run):
     assert 'data-section="gap"' in page
 
 
-def test_without_dropout_there_is_no_picture_of_rates(render, make_run):
-    assert "How much dropout?" not in render(make_run(arms=("plain", "batch_norm")))
+def test_without_dropout_there_is_no_picture_of_it(render, make_run):
+    page = render(make_run(arms=("plain", "batch_norm")))
+    assert "How much dropout?" not in page
+    assert "What dropout does to the hidden units" not in page
+
+
+def test_a_run_without_pictures_is_drawn_without_them(render, make_run):
+    page = render(make_run().model_copy(update={"pictures": None}))
+    assert "How much dropout?" in page
+    assert "What dropout does to the hidden units" not in page
 
 
 def test_a_failed_write_leaves_the_old_page_and_nothing_else(make_run, tmp_path, monkeypatch):
@@ -253,7 +263,7 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
     )
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     dom = done.stdout
-    # Four panels of loss, of accuracy and of reliability, the gaps, the differences, and two of the rates.
-    assert dom.count('class="plot-container plotly"') == 16
+    # Four panels of loss, of accuracy and of reliability, the gaps, the differences; two of rates, outputs and activity.
+    assert dom.count('class="plot-container plotly"') == 20
     assert dom.count('class="trace scatter') > 10
     assert not re.search(r"<body[^>]*owned", dom)

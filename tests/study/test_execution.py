@@ -87,7 +87,9 @@ def test_an_interrupted_study_ends_as_one_that_was_not(every, csv, uninterrupted
     dn.run_study(csv, target="kind", out=tmp_path, progress=again.append, **STUDY)
     assert len(again) == len(seen) - first_block - (1 if every == 0.0 else 0)
     assert read(tmp_path) == read(whole)
-    assert dn.load_run(tmp_path).epochs == dn.load_run(whole).epochs
+    again, before = dn.load_run(tmp_path), dn.load_run(whole)
+    assert again.epochs == before.epochs
+    assert again.pictures == before.pictures
 
 
 DRIVER = """

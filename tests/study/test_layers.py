@@ -27,6 +27,14 @@ def test_rows_become_images_and_rows_again():
     assert torch.equal(layers.to_rows(images, 2), pixels.flatten(2))
 
 
+def test_the_values_of_a_channel_are_its_places_in_all_images():
+    pixels = torch.randn(2, 4, 3, 6, 5)
+    values = layers.to_values(torch.cat([pixels[0], pixels[1]], dim=1), 2)
+    assert values.shape == (2, 120, 3)
+    for channel in range(3):
+        assert torch.equal(values[1, :, channel], pixels[1, :, channel].flatten())
+
+
 def test_channels_are_dropped_by_the_mask_of_channel_wise_dropout():
     x = torch.randn(9, 2 * 3, 4, 4)
     got = layers.drop_channels(x, RATES, KEYS, site=3).view(9, 2, 3, 4, 4)

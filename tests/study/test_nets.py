@@ -240,3 +240,38 @@ def test_max_norm_limits_the_weights_into_each_channel_and_unit():
             torch.testing.assert_close(tensor[0], torch.renorm(before[name][0], 2, 1, 0.3))
         else:
             assert torch.equal(tensor, before[name]), "neither biases nor the output layer"
+
+
+@pytest.mark.parametrize("arm", ["plain", "batch_norm"])
+def test_what_is_inside_in_inference_mode_is_what_torchs_own_layers_have_there(arm):
+    nets = batched(arm)
+    if arm == "batch_norm":
+        training_pass(nets, torch.randn(3, 21, 5))  # moves the running statistics
+    x = torch.randn(3, 9, 5)
+    inside = list(nets.hidden(x))
+    assert [tuple(outputs.shape) for _, outputs in inside] == [(3, 9, 33), (3, 9, 17)]
+    for index in range(3):
+        modules = iter(one_net(nets, index).eval())
+        values = x[index]
+        for inputs, outputs in inside:
+            values = next(modules)(values)
+            values = values if arm == "plain" else next(modules)(values)
+            torch.testing.assert_close(inputs[index], values, rtol=1e-4, atol=1e-5)
+            values = torch.relu(values)
+            torch.testing.assert_close(outputs[index], values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("arm", ["plain", "batch_norm"])
+def test_what_is_inside_of_convolutions_leads_to_the_outputs(arm):
+    shape = Architecture(features=48, hidden=(6,), outputs=3, image=(3, 4, 4), channels=(7, 4))
+    nets = BatchedNets.initial(plans(arm), shape)
+    x = torch.randn(3, 5, 48)
+    inside = list(nets.hidden(x))
+    # Values are rows times places: 4 x 4, behind the pooling 2 x 2, and behind the next 1.
+    assert [tuple(inputs.shape) for inputs, _ in inside] == [(3, 80, 7), (3, 20, 4), (3, 5, 6)]
+    assert [tuple(outputs.shape) for _, outputs in inside] == [(3, 20, 7), (3, 5, 4), (3, 5, 6)]
+    pooled = torch.relu(inside[0][0]).view(3, 5, 2, 2, 2, 2, 7).amax(dim=(3, 5)).reshape(3, 20, 7)
+    assert torch.equal(pooled, inside[0][1])
+    last = inside[-1][1]
+    weight, bias = nets.parameters["3.linear.weight"], nets.parameters["3.linear.bias"]
+    torch.testing.assert_close(torch.baddbmm(bias[:, None], last, weight), nets.outputs(x), rtol=1e-5, atol=1e-6)

@@ -4,7 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 import dropnorm.study.records as records
-from dropnorm.study.records import Arm, EpochRecord, Interval, Record, Summary
+from dropnorm.study.record import Record
+from dropnorm.study.records import Arm, EpochRecord, Interval, Summary
 
 RECORDS = [value for value in vars(records).values() if inspect.isclass(value) and issubclass(value, Record)]
 

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from dropnorm.errors import RunError
-from dropnorm.study.records import SCHEMA_VERSION, Record
+from dropnorm.study.record import Record
+from dropnorm.study.records import SCHEMA_VERSION
 from dropnorm.study.schema import check_schema, read_record
 
 REMEDY = "Write it anew."

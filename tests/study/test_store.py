@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dropnorm.errors import RunError, StorageError
+from dropnorm.study.pictures import LayerActivity, Pictures
 from dropnorm.study.records import SCHEMA_VERSION
 from dropnorm.study.store import Store, load_run
 
@@ -22,6 +23,13 @@ def store(path):
     store = Store(path)
     yield store
     store.close()
+
+
+def test_pictures_are_kept_once_they_are_there(store, path):
+    assert store.pictures() is None
+    pictures = Pictures(activity=(LayerActivity(net=3, layer=1, active=0.25),))
+    store.put(pictures=pictures.model_dump())
+    assert reopened(store, path).pictures() == pictures
 
 
 def reopened(store, path):

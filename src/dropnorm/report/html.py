@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from dropnorm.report import drawing, effects, figures, rates, reliability, style, tables
+from dropnorm.report import activity, drawing, effects, figures, rates, reliability, style, tables
 from dropnorm.study.files import write_atomically
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
@@ -37,7 +37,7 @@ def _render(run: Run) -> str:
     )
     answer, numbers = tables.interaction_sentence(run.summary)
     task = TASKS[run.summary.data.task]
-    plots = _plots(run)
+    compared = {} if run.pictures is None else {one.arm: one.rate for one in run.pictures.histograms}
     return environment.from_string(source).render(
         data=run.summary.data,
         task=task,
@@ -45,7 +45,10 @@ def _render(run: Run) -> str:
         facts=tables.key_facts(run),
         table=tables.arm_table(run.summary),
         colours=style.COLOURS,
-        plots=plots,
+        other_colour=style.OTHER_COLOUR,
+        plots=_plots(run),
+        compared=compared,
+        dropping=[arm.name for arm in run.summary.config.arms if arm.dropout],
         effects=effects.effect_table(run.summary),
         unit=effects.unit_of_evidence(run.summary),
         optimism=effects.optimism_sentences(run.summary),
@@ -70,4 +73,6 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     }
     sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
     sections["rates"] = rates.draw_rate_curves(rates.rate_curves(run), metric)
+    sections["outputs"] = activity.draw_histograms(() if run.pictures is None else run.pictures.histograms)
+    sections["activity"] = activity.draw_activity(activity.activity_curves(run))
     return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.encoding import Encoding
-from dropnorm.study.records import ActivationName, Record, StudyConfig
+from dropnorm.study.record import Record
+from dropnorm.study.records import ActivationName, StudyConfig
 
 KERNEL = 3
 """Height and width of every convolution, whose padding keeps the size of the image."""

@@ -8,7 +8,7 @@ import polars as pl
 
 from dropnorm.errors import DataError
 from dropnorm.study.dates import Cycle, as_dates, cycles_of, encode_dates
-from dropnorm.study.records import Record
+from dropnorm.study.record import Record
 from dropnorm.study.values import LARGEST, as_numbers, as_text, is_number, is_text, stray_text, without_value
 
 MAX_CATEGORIES = 100

@@ -15,6 +15,7 @@ from dropnorm.study.interruption import held_interruptions
 from dropnorm.study.kinds import AnyArchitecture, blocks_of
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
+from dropnorm.study.picturing import picture_nets
 from dropnorm.study.progress import Progress, Tracker
 from dropnorm.study.recommendation import best_net, recommend
 from dropnorm.study.records import Arm, ArmName, NetRecord, Run, StudyConfig, Summary, Timing
@@ -62,12 +63,20 @@ def execute(
         threads=torch.get_num_threads(),
         torch_version=torch.__version__,
     )
-    store.put(command=command, timing=timing.model_dump())
+    pictures = picture_nets(store, parts, architecture, config)
+    store.put(command=command, timing=timing.model_dump(), pictures=pictures.model_dump())
     if folder is not None:
         store.compact()
         model.save(folder)
         write_atomically(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
-    run = Run(summary=summary, nets=store.nets(), epochs=store.epochs(), timing=timing, command=command)
+    run = Run(
+        summary=summary,
+        nets=store.nets(),
+        epochs=store.epochs(),
+        pictures=pictures,
+        timing=timing,
+        command=command,
+    )
     return run, model
 
 

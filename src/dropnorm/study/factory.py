@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError
-from dropnorm.study.records import Record
+from dropnorm.study.record import Record
 
 NAMES = {
     "features": "features",

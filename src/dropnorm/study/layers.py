@@ -51,6 +51,12 @@ def to_rows(x: Tensor, nets: int) -> Tensor:
     return x.reshape(x.shape[0], nets, -1).transpose(0, 1).contiguous()
 
 
+def to_values(x: Tensor, nets: int) -> Tensor:
+    """Images (batch, nets * channels, height, width) as each channel's values (nets, batch * height * width, channels)."""
+    batch, _, height, width = x.shape
+    return x.view(batch, nets, -1, height, width).permute(1, 0, 3, 4, 2).reshape(nets, batch * height * width, -1)
+
+
 def drop_channels(x: Tensor, rates: Sequence[float], keys: Tensor, site: int) -> Tensor:
     """Channel-wise dropout of images (batch, nets * channels, height, width): one decision for a channel of a sample."""
     if not any(rates):

@@ -1,6 +1,6 @@
 """Many nets of one shape as one batched net: one pass of kernels trains them all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -116,6 +116,24 @@ class BatchedNets:
         for layer in range(self.convolutions, self.hidden_layers):
             x = self.activation.function(self._normalized(self._affine(x, layer), layer))
         return self._affine(x, self.hidden_layers)
+
+    @torch.no_grad()
+    def hidden(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """What goes into the activation of each hidden layer, and what comes out of the layer, in inference mode.
+
+        Shape:       x (nets, rows, features) -> two of (nets, values, units): a value per row; of a convolution, whose units
+                     are its channels and whose outputs those behind the pooling, one per row and place in the image
+        """
+        x = self._images(x) if self.convolutions else x
+        for layer in range(self.convolutions):
+            z = self._normalized(self._affine(x, layer), layer)
+            x = layers.pool(self.activation.function(z))
+            yield layers.to_values(z, self.nets), layers.to_values(x, self.nets)
+        x = layers.to_rows(x, self.nets) if self.convolutions else x
+        for layer in range(self.convolutions, self.hidden_layers):
+            z = self._normalized(self._affine(x, layer), layer)
+            x = self.activation.function(z)
+            yield z, x
 
     @torch.no_grad()
     def track(self, layer: int, mean: Tensor, var: Tensor, count: int) -> None:

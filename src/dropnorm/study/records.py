@@ -5,7 +5,8 @@ Nothing here imports torch, so that a saved run can be read and drawn without it
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from dropnorm.study.pictures import Pictures
+from dropnorm.study.record import Record
 
 SCHEMA_VERSION: Literal[3] = 3
 
@@ -15,12 +16,6 @@ StateName = Literal["overfitting", "underfitting", "fine", "too_little_data"]
 ArmName = str
 NetName = Literal["dense", "conv"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
-
-
-class Record(BaseModel):
-    """Base of all records: immutable, and an unknown field is an error. JSON keeps infinity as a text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Arm(Record):
@@ -335,5 +330,6 @@ class Run(Record):
     summary: Summary
     nets: tuple[NetRecord, ...]
     epochs: tuple[EpochRecord, ...]
+    pictures: Pictures | None = None
     timing: Timing | None
     command: str

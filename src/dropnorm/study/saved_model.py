@@ -23,7 +23,8 @@ from dropnorm.study.factory import ModuleArchitecture, load_tensors, module_tens
 from dropnorm.study.files import write_atomically
 from dropnorm.study.module_arms import rebuilt
 from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.records import SCHEMA_VERSION, Arm, Record
+from dropnorm.study.record import Record
+from dropnorm.study.records import SCHEMA_VERSION, Arm
 from dropnorm.study.schema import read_record
 from dropnorm.study.sources.images import IMAGE
 from dropnorm.study.sources.opening import open_features

@@ -7,7 +7,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from dropnorm.errors import RunError
-from dropnorm.study.records import SCHEMA_VERSION, Record
+from dropnorm.study.record import Record
+from dropnorm.study.records import SCHEMA_VERSION
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 

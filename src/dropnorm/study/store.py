@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dropnorm.errors import RunError, StorageError
-from dropnorm.study.records import SCHEMA_VERSION, EpochRecord, NetRecord, Record, Run, Summary, Timing
+from dropnorm.study.pictures import Pictures
+from dropnorm.study.record import Record
+from dropnorm.study.records import SCHEMA_VERSION, EpochRecord, NetRecord, Run, Summary, Timing
 from dropnorm.study.schema import check_schema, read_record
 
 STORE_NAME = "study.sqlite"
@@ -128,6 +130,11 @@ class Store:
         """All epochs of all nets."""
         return self._records(EpochRecord, "epochs")
 
+    def pictures(self) -> Pictures | None:
+        """What was measured in the finished nets, once it was."""
+        kept = self.get("pictures")
+        return None if kept is None else Pictures.model_validate(kept)
+
     def seconds(self) -> float:
         """How long training has taken so far, interruptions left out."""
         return float(self.get("seconds") or 0.0)
@@ -191,6 +198,7 @@ def load_run(folder: str | Path) -> Run:
             summary=summary,
             nets=store.nets(),
             epochs=store.epochs(),
+            pictures=store.pictures(),
             timing=None if timing is None else Timing(**timing),
             command=store.get("command"),
         )

@@ -1,0 +1,33 @@
+"""The records of what a report's pictures show of the study's own nets. Nothing here imports torch."""
+
+from dropnorm.study.record import Record
+
+
+class LayerActivity(Record):
+    """Which share of a hidden layer's outputs is not silent, over the units and validation rows of one finished net."""
+
+    net: int
+    layer: int
+    active: float
+
+
+class OutputHistogram(Record):
+    """The outputs of a hidden layer of an arm's nets with one rate, over units, validation rows and seeds.
+
+    `silent` is the share of outputs that are zero or nearly; `shares` those of the others between `edges`. What lies
+    beyond the outermost edges is counted in the outermost bins, so that all shares add up to 1.
+    """
+
+    arm: str
+    rate: float
+    layer: int
+    silent: float
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+
+
+class Pictures(Record):
+    """What was measured in the finished nets."""
+
+    activity: tuple[LayerActivity, ...] = ()
+    histograms: tuple[OutputHistogram, ...] = ()

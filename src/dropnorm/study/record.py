@@ -1,0 +1,9 @@
+"""What every record of a study is."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, and an unknown field is an error. JSON keeps infinity as a text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
