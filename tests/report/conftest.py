@@ -7,7 +7,7 @@ import pytest
 
 from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.arms import named_arm
-from dropnorm.study.pictures import LayerActivity, OutputHistogram, Pictures
+from dropnorm.study.pictures import LayerActivity, OutputHistogram, Pictures, UnitInput
 from dropnorm.study.records import (
     ArmName,
     ArmResult,
@@ -183,6 +183,18 @@ def _pictures(nets: list[NetRecord], arms: tuple[ArmName, ...]) -> Pictures:
     )
 
 
+def _unit_inputs(nets: list[NetRecord], epochs: int) -> tuple[UnitInput, ...]:
+    """Of two hidden layers and the first nets of two arms; without batch norm the band moves up."""
+    first = {net.arm: net for net in reversed(nets) if net.arm in ("plain", "batch_norm")}
+    return tuple(
+        UnitInput(net=net.net, epoch=epoch, layer=layer, unit=4 + layer, low=middle - 1, median=middle, high=middle + 2)
+        for net in (first.values() if len(first) == 2 else ())
+        for epoch in range(1, epochs + 1)
+        for layer in range(2)
+        for middle in [0.1 * epoch if net.arm == "plain" else 0.0]
+    )
+
+
 @pytest.fixture(scope="session")
 def make_run() -> Callable[..., Run]:
     """A factory of made-up runs: plausible numbers, everything drawn from one fixed seed."""
@@ -276,6 +288,7 @@ def build_run(
         summary=summary,
         nets=tuple(nets),
         epochs=tuple(records),
+        unit_inputs=_unit_inputs(nets, epochs),
         pictures=_pictures(nets, arms),
         timing=Timing(seconds=83.4, processor="A Processor 3000", threads=2, torch_version="2.13.0")
         if timing

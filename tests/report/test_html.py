@@ -97,6 +97,7 @@ def test_the_sections_come_in_order_after_the_verdict(text, make_run):
             'data-section="rates"',
             'data-section="outputs"',
             'data-section="activity"',
+            'data-section="bands"',
             "Do they work better together?",
             "95 % interval −1.0 to +0.2 pp",
             "How this was made",
@@ -183,6 +184,10 @@ def test_without_dropout_there_is_no_picture_of_it(render, make_run):
     assert "What dropout does to the hidden units" not in page
 
 
+def test_without_batch_norm_there_is_no_picture_of_it(render, make_run):
+    assert "What batch norm does" not in render(make_run(arms=("plain", "dropout")))
+
+
 def test_a_run_without_pictures_is_drawn_without_them(render, make_run):
     page = render(make_run().model_copy(update={"pictures": None}))
     assert "How much dropout?" in page
@@ -263,7 +268,8 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
     )
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     dom = done.stdout
-    # Four panels of loss, of accuracy and of reliability, the gaps, the differences; two of rates, outputs and activity.
-    assert dom.count('class="plot-container plotly"') == 20
+    # Four panels of loss, of accuracy and of reliability, the gaps, the differences; two of rates, outputs and activity;
+    # four of bands.
+    assert dom.count('class="plot-container plotly"') == 24
     assert dom.count('class="trace scatter') > 10
     assert not re.search(r"<body[^>]*owned", dom)

@@ -89,6 +89,7 @@ def test_an_interrupted_study_ends_as_one_that_was_not(every, csv, uninterrupted
     assert read(tmp_path) == read(whole)
     again, before = dn.load_run(tmp_path), dn.load_run(whole)
     assert again.epochs == before.epochs
+    assert again.unit_inputs == before.unit_inputs != ()
     assert again.pictures == before.pictures
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dropnorm.errors import RunError, StorageError
-from dropnorm.study.pictures import LayerActivity, Pictures
+from dropnorm.study.pictures import LayerActivity, Pictures, UnitInput
 from dropnorm.study.records import SCHEMA_VERSION
 from dropnorm.study.store import Store, load_run
 
@@ -30,6 +30,15 @@ def test_pictures_are_kept_once_they_are_there(store, path):
     pictures = Pictures(activity=(LayerActivity(net=3, layer=1, active=0.25),))
     store.put(pictures=pictures.model_dump())
     assert reopened(store, path).pictures() == pictures
+
+
+def test_unit_inputs_are_kept_with_the_state_that_made_them(store, path):
+    def of(epoch):
+        return UnitInput(net=0, epoch=epoch, layer=0, unit=3, low=-1.0, median=0.5, high=float("inf"))
+
+    store.save_progress(0, b"state", [], 0.0, [of(2), of(1)])
+    store.save_finished(0, [], [], 0.0, [of(3)])
+    assert reopened(store, path).unit_inputs() == (of(1), of(2), of(3))
 
 
 def reopened(store, path):

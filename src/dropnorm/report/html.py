@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from dropnorm.report import activity, drawing, effects, figures, rates, reliability, style, tables
+from dropnorm.report import activity, bands, drawing, effects, figures, rates, reliability, style, tables
 from dropnorm.study.files import write_atomically
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
@@ -73,6 +73,7 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     }
     sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
     sections["rates"] = rates.draw_rate_curves(rates.rate_curves(run), metric)
+    sections["bands"] = bands.draw_unit_bands(bands.unit_bands(run))
     sections["outputs"] = activity.draw_histograms(() if run.pictures is None else run.pictures.histograms)
     sections["activity"] = activity.draw_activity(activity.activity_curves(run))
     return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

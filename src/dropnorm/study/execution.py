@@ -15,10 +15,11 @@ from dropnorm.study.interruption import held_interruptions
 from dropnorm.study.kinds import AnyArchitecture, blocks_of
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
+from dropnorm.study.pictures import UnitInput
 from dropnorm.study.picturing import picture_nets
 from dropnorm.study.progress import Progress, Tracker
 from dropnorm.study.recommendation import best_net, recommend
-from dropnorm.study.records import Arm, ArmName, NetRecord, Run, StudyConfig, Summary, Timing
+from dropnorm.study.records import Arm, ArmName, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
 from dropnorm.study.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
 from dropnorm.study.standardization import Standardization
 from dropnorm.study.state import find_state
@@ -30,6 +31,7 @@ from dropnorm.study.store import SUMMARY_NAME, Store
 from dropnorm.study.task import TASKS
 from dropnorm.study.training import BlockTrainer
 from dropnorm.study.verdict import write_verdict
+from dropnorm.study.watching import UnitWatch
 
 SAVE_EVERY_SECONDS = 5.0
 
@@ -49,11 +51,12 @@ def execute(
     task = dataset.encoding.task
     plans = plan_nets(config)
     tracker = Tracker(plans, store.nets(), task)
+    watch = UnitWatch(parts, architecture, config)
     for index, block in enumerate(blocks_of(plans, architecture, config.batch_size)):
         state, finished = store.block(index)
         if not finished:
             trainer = BlockTrainer(block, parts, architecture, config, OBJECTIVES[task], state)
-            _train_block(store, index, trainer, tracker, progress, on_interruption)
+            _train_block(store, index, trainer, watch, tracker, progress, on_interruption)
     summary = _summarize(store, dataset, parts, config, architecture)
     models = _best_models(store, summary, dataset, parts, architecture)
     model = models[summary.recommendation.arm]
@@ -73,6 +76,7 @@ def execute(
         summary=summary,
         nets=store.nets(),
         epochs=store.epochs(),
+        unit_inputs=store.unit_inputs(),
         pictures=pictures,
         timing=timing,
         command=command,
@@ -84,6 +88,7 @@ def _train_block(
     store: Store,
     index: int,
     trainer: BlockTrainer,
+    watch: UnitWatch,
     tracker: Tracker,
     progress: Callable[[Progress], None] | None,
     on_interruption: Callable[[], None] | None,
@@ -92,20 +97,23 @@ def _train_block(
 
     An interruption ends it after the epoch, which is saved; a second one at once, without it.
     """
-    unsaved, saved_at = [], time.monotonic()
+    unsaved, inputs, saved_at = list[EpochRecord](), list[UnitInput](), time.monotonic()
     with held_interruptions(on_interruption) as interrupted:
         while not trainer.finished:
             records = trainer.train_epoch()
             unsaved += records
+            inputs += watch.measure(
+                trainer.nets, [trainer.plans[position] for position in trainer.active.tolist()], trainer.epoch
+            )
             if progress is not None:
                 progress(tracker.after_epoch(trainer, records))
             elapsed = time.monotonic() - saved_at
             if elapsed > SAVE_EVERY_SECONDS or (interrupted() and not trainer.finished):
-                store.save_progress(index, trainer.state(), unsaved, elapsed)
-                unsaved, saved_at = [], time.monotonic()
+                store.save_progress(index, trainer.state(), unsaved, elapsed, inputs)
+                unsaved, inputs, saved_at = [], [], time.monotonic()
             if interrupted() and not trainer.finished:
                 raise KeyboardInterrupt
-        store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at)
+        store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at, inputs)
     tracker.finish(trainer.plans)
     if interrupted():
         raise KeyboardInterrupt

@@ -3,6 +3,18 @@
 from dropnorm.study.record import Record
 
 
+class UnitInput(Record):
+    """What reaches one hidden unit's activation after one epoch: percentiles over validation rows, in inference mode."""
+
+    net: int
+    epoch: int
+    layer: int
+    unit: int
+    low: float
+    median: float
+    high: float
+
+
 class LayerActivity(Record):
     """Which share of a hidden layer's outputs is not silent, over the units and validation rows of one finished net."""
 

@@ -5,7 +5,7 @@ Nothing here imports torch, so that a saved run can be read and drawn without it
 
 from typing import Literal
 
-from dropnorm.study.pictures import Pictures
+from dropnorm.study.pictures import Pictures, UnitInput
 from dropnorm.study.record import Record
 
 SCHEMA_VERSION: Literal[3] = 3
@@ -330,6 +330,7 @@ class Run(Record):
     summary: Summary
     nets: tuple[NetRecord, ...]
     epochs: tuple[EpochRecord, ...]
+    unit_inputs: tuple[UnitInput, ...] = ()
     pictures: Pictures | None = None
     timing: Timing | None
     command: str

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dropnorm.errors import RunError, StorageError
-from dropnorm.study.pictures import Pictures
+from dropnorm.study.pictures import Pictures, UnitInput
 from dropnorm.study.record import Record
 from dropnorm.study.records import SCHEMA_VERSION, EpochRecord, NetRecord, Run, Summary, Timing
 from dropnorm.study.schema import check_schema, read_record
@@ -33,6 +33,10 @@ CREATE TABLE nets (
   train_score REAL NOT NULL, validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL,
   test_score REAL NOT NULL, test_r2 REAL, calibration_error REAL, reliability TEXT, weights BLOB NOT NULL
 ) STRICT;
+CREATE TABLE unit_inputs (
+  net INTEGER, epoch INTEGER, layer INTEGER, unit INTEGER NOT NULL, low REAL NOT NULL, median REAL NOT NULL,
+  high REAL NOT NULL, PRIMARY KEY (net, epoch, layer)
+) STRICT, WITHOUT ROWID;
 """
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -95,10 +99,17 @@ class Store:
         rows = self._query("SELECT state, finished FROM blocks WHERE block = ?", (block,))
         return (rows[0][0], bool(rows[0][1])) if rows else (None, False)
 
-    def save_progress(self, block: int, state: bytes, epochs: Iterable[EpochRecord], seconds: float) -> None:
-        """Keep a block's state together with the epochs since the last one."""
+    def save_progress(
+        self,
+        block: int,
+        state: bytes,
+        epochs: Iterable[EpochRecord],
+        seconds: float,
+        unit_inputs: Iterable[UnitInput] = (),
+    ) -> None:
+        """Keep a block's state together with what was measured since the last one."""
         with self._transaction():
-            self._save_epochs(epochs, seconds)
+            self._save_measured(epochs, unit_inputs, seconds)
             self._query("INSERT OR REPLACE INTO blocks VALUES (?, ?, 0)", (block, state))
 
     def save_finished(
@@ -107,10 +118,11 @@ class Store:
         nets: Iterable[tuple[NetRecord, bytes]],
         epochs: Iterable[EpochRecord],
         seconds: float,
+        unit_inputs: Iterable[UnitInput] = (),
     ) -> None:
         """Keep a finished block's nets; its state is needed no more."""
         with self._transaction():
-            self._save_epochs(epochs, seconds)
+            self._save_measured(epochs, unit_inputs, seconds)
             for record, weights in nets:
                 reliability = None if record.reliability is None else record.reliability.model_dump_json()
                 values = (*(record.model_dump() | {"reliability": reliability}).values(), weights)
@@ -130,6 +142,10 @@ class Store:
         """All epochs of all nets."""
         return self._records(EpochRecord, "epochs")
 
+    def unit_inputs(self) -> tuple[UnitInput, ...]:
+        """All that was measured of units' inputs while nets learned."""
+        return self._records(UnitInput, "unit_inputs")
+
     def pictures(self) -> Pictures | None:
         """What was measured in the finished nets, once it was."""
         kept = self.get("pictures")
@@ -142,9 +158,11 @@ class Store:
     def _put(self, name: str, value: Any) -> None:
         self._query("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
 
-    def _save_epochs(self, epochs: Iterable[EpochRecord], seconds: float) -> None:
+    def _save_measured(self, epochs: Iterable[EpochRecord], unit_inputs: Iterable[UnitInput], seconds: float) -> None:
         for record in epochs:
             self._query("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", tuple(record.model_dump().values()))
+        for measured in unit_inputs:
+            self._query("INSERT INTO unit_inputs VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(measured.model_dump().values()))
         self._put("seconds", self.seconds() + seconds)
 
     @contextmanager
@@ -172,7 +190,7 @@ class Store:
 
     def _records(self, record: type[AnyRecord], table: str) -> tuple[AnyRecord, ...]:
         fields = list(record.model_fields)
-        key = "net, epoch" if "epoch" in fields else "net"
+        key = ", ".join(name for name in ("net", "epoch", "layer") if name in fields)
         rows = self._query(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
         return tuple(
             record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows
@@ -198,6 +216,7 @@ def load_run(folder: str | Path) -> Run:
             summary=summary,
             nets=store.nets(),
             epochs=store.epochs(),
+            unit_inputs=store.unit_inputs(),
             pictures=store.pictures(),
             timing=None if timing is None else Timing(**timing),
             command=store.get("command"),
