@@ -1,3 +1,4 @@
+import base64
 import math
 import random
 import statistics
@@ -7,7 +8,7 @@ import pytest
 
 from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.arms import named_arm
-from dropnorm.study.pictures import LayerActivity, OutputHistogram, Pictures, UnitInput
+from dropnorm.study.pictures import FeatureTiles, LayerActivity, MaskRows, OutputHistogram, Pictures, UnitInput
 from dropnorm.study.records import (
     ArmName,
     ArmResult,
@@ -178,6 +179,24 @@ def _pictures(nets: list[NetRecord], arms: tuple[ArmName, ...]) -> Pictures:
             )
             for layer in range(2)
             for arm, rate in (("plain", 0.0), ("dropout", 0.3))
+            if "dropout" in arms
+        ),
+        features=tuple(
+            FeatureTiles(
+                arm=arm,
+                rate=rate,
+                units=5,
+                height=2,
+                width=3,
+                channels=1,
+                pixels=base64.b64encode(bytes(range(100, 130))).decode(),
+            )
+            for arm, rate in (("plain", 0.0), ("dropout", 0.3))
+            if "dropout" in arms
+        ),
+        masks=tuple(
+            MaskRows(arm="dropout", layer=1, rate=rate, rows=rows)
+            for rate, rows in ((0.25, ("1101", "1110")), (0.5, ("1100", "0110")))
             if "dropout" in arms
         ),
     )

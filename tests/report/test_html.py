@@ -69,7 +69,9 @@ def test_the_page_asks_the_network_for_nothing(text):
         for name, value in attributes.items()
         if name in ("src", "srcset", "href", "action", "poster", "xlink:href")
     ]
-    assert addresses == ["data:,"]
+    assert addresses[0] == "data:,"
+    assert len(addresses) == 3
+    assert all(address.startswith("data:image/png;base64,") for address in addresses[1:])
     assert not re.search(r"https?://|@import|url\(|import\(|\bfetch\(|//cdn", text)
 
 
@@ -98,6 +100,8 @@ def test_the_sections_come_in_order_after_the_verdict(text, make_run):
             'data-section="outputs"',
             'data-section="activity"',
             'data-section="bands"',
+            "What the first layer looks for",
+            'data-section="masks"',
             "Do they work better together?",
             "95 % interval −1.0 to +0.2 pp",
             "How this was made",
@@ -149,7 +153,7 @@ def test_it_is_said_where_all_seeds_test_on_the_same_rows(render, make_run, upda
 
 def test_markup_in_names_is_shown_as_text(hostile):
     page = Page(hostile)
-    assert page.all("img") == []
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert len(page.all("script")) == 2
     # Title, heading, eyebrow, data, target, three classes, and twice in the command.
     assert page.text.count(HOSTILE) == 10
@@ -182,6 +186,8 @@ def test_without_dropout_there_is_no_picture_of_it(render, make_run):
     page = render(make_run(arms=("plain", "batch_norm")))
     assert "How much dropout?" not in page
     assert "What dropout does to the hidden units" not in page
+    assert "What dropout drops" not in page
+    assert "What the first layer looks for" not in page
 
 
 def test_without_batch_norm_there_is_no_picture_of_it(render, make_run):
@@ -192,6 +198,8 @@ def test_a_run_without_pictures_is_drawn_without_them(render, make_run):
     page = render(make_run().model_copy(update={"pictures": None}))
     assert "How much dropout?" in page
     assert "What dropout does to the hidden units" not in page
+    assert "What dropout drops" not in page
+    assert "What the first layer looks for" not in page
 
 
 def test_a_failed_write_leaves_the_old_page_and_nothing_else(make_run, tmp_path, monkeypatch):
@@ -269,7 +277,7 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
     dom = done.stdout
     # Four panels of loss, of accuracy and of reliability, the gaps, the differences; two of rates, outputs and activity;
-    # four of bands.
-    assert dom.count('class="plot-container plotly"') == 24
+    # four of bands; two of masks.
+    assert dom.count('class="plot-container plotly"') == 26
     assert dom.count('class="trace scatter') > 10
     assert not re.search(r"<body[^>]*owned", dom)

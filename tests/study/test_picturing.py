@@ -62,6 +62,7 @@ def test_every_net_that_a_curve_over_the_rates_needs_is_measured(wine):
     alone = dn.run_study("wine", hidden=(8,), arms=("batch_norm", "dropout"), **STUDY).run
     measured = {one.net for one in alone.pictures.activity}
     assert measured == {net.net for net in alone.nets if net.arm != "batch_norm"}
+    assert alone.pictures.features == (), "wine is no image"
 
 
 def test_histograms_compare_the_highest_rate_with_none_in_common_bins(wine):
@@ -98,11 +99,23 @@ def test_images_are_measured_layer_by_layer(net):
     run = dn.run_study("digits", net=net, hidden=(8,), arms=("dropout",), **STUDY | {"epochs": 1}).run
     assert {one.layer for one in run.pictures.activity} == (set(range(3)) if net == "conv" else {0})
     assert all(0 < one.active <= 1 for one in run.pictures.activity)
+    assert [(one.arm, one.rate, one.height) for one in run.pictures.features] == [
+        ("plain", 0.0, 3 if net == "conv" else 8),
+        ("dropout", 0.5, 3 if net == "conv" else 8),
+    ]
+    assert [one.rate for one in run.pictures.masks] == [0.2, 0.5]
+
+
+def test_without_an_arm_to_compare_with_there_are_masks_and_activity_alone():
+    pictures = dn.run_study("digits", hidden=(8,), arms=("dropout+max_norm",), **STUDY | {"epochs": 1}).run.pictures
+    assert (pictures.histograms, pictures.features) == ((), ())
+    assert [one.rate for one in pictures.masks] == [0.2, 0.5]
+    assert len(pictures.activity) == 4
 
 
 def test_without_dropout_nothing_is_measured_of_it():
     pictures = dn.run_study("wine", hidden=(8,), arms=("batch_norm",), **STUDY).run.pictures
-    assert (pictures.activity, pictures.histograms) == ((), ())
+    assert pictures == picturing.Pictures()
 
 
 def test_of_a_network_of_ones_own_nothing_is_measured():

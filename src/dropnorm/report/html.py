@@ -7,8 +7,9 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from dropnorm.report import activity, bands, drawing, effects, figures, rates, reliability, style, tables
+from dropnorm.report import activity, bands, drawing, effects, figures, masks, rates, reliability, style, tables, tiles
 from dropnorm.study.files import write_atomically
+from dropnorm.study.pictures import Pictures
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
 
@@ -37,7 +38,7 @@ def _render(run: Run) -> str:
     )
     answer, numbers = tables.interaction_sentence(run.summary)
     task = TASKS[run.summary.data.task]
-    compared = {} if run.pictures is None else {one.arm: one.rate for one in run.pictures.histograms}
+    pictures = run.pictures or Pictures()
     return environment.from_string(source).render(
         data=run.summary.data,
         task=task,
@@ -47,7 +48,8 @@ def _render(run: Run) -> str:
         colours=style.COLOURS,
         other_colour=style.OTHER_COLOUR,
         plots=_plots(run),
-        compared=compared,
+        compared={one.arm: one.rate for one in pictures.histograms},
+        features=[tiles.tile(one) for one in pictures.features],
         dropping=[arm.name for arm in run.summary.config.arms if arm.dropout],
         effects=effects.effect_table(run.summary),
         unit=effects.unit_of_evidence(run.summary),
@@ -74,6 +76,8 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
     sections["rates"] = rates.draw_rate_curves(rates.rate_curves(run), metric)
     sections["bands"] = bands.draw_unit_bands(bands.unit_bands(run))
-    sections["outputs"] = activity.draw_histograms(() if run.pictures is None else run.pictures.histograms)
+    pictures = run.pictures or Pictures()
+    sections["outputs"] = activity.draw_histograms(pictures.histograms)
     sections["activity"] = activity.draw_activity(activity.activity_curves(run))
+    sections["masks"] = masks.draw_masks(pictures.masks)
     return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

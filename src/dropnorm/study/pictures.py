@@ -38,8 +38,34 @@ class OutputHistogram(Record):
     shares: tuple[float, ...]
 
 
+class FeatureTiles(Record):
+    """What training has added to the weights of the first units, or channels, of a net's first layer, each as an image.
+
+    `pixels` are the bytes of (units, height, width, channels) in base64: 128 is no change, 1 and 255 a unit's largest ones.
+    """
+
+    arm: str
+    rate: float
+    units: int
+    height: int
+    width: int
+    channels: int
+    pixels: str
+
+
+class MaskRows(Record):
+    """A dropout's mask as the first training step of seed 0 drew it: a text per sample, `1` for a unit that is kept."""
+
+    arm: str
+    layer: int
+    rate: float
+    rows: tuple[str, ...]
+
+
 class Pictures(Record):
     """What was measured in the finished nets."""
 
     activity: tuple[LayerActivity, ...] = ()
     histograms: tuple[OutputHistogram, ...] = ()
+    features: tuple[FeatureTiles, ...] = ()
+    masks: tuple[MaskRows, ...] = ()

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from dropnorm.study.architecture import Architecture
 from dropnorm.study.design import NETS_PER_BLOCK, NetPlan, plan_blocks, plan_nets
+from dropnorm.study.features import feature_tiles
 from dropnorm.study.kinds import AnyArchitecture
+from dropnorm.study.masks import draw_masks
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.pairs import dropout_pair, without_dropout
 from dropnorm.study.parts import Parts
@@ -50,7 +52,17 @@ def picture_nets(store: Store, parts: Parts, architecture: AnyArchitecture, conf
             for layer, one in enumerate(still)
         ]
     activity.sort(key=lambda one: (one.net, one.layer))
-    return Pictures(activity=tuple(activity), histograms=histograms.records())
+    dropping = pair[1] if pair is not None else next(arm for arm in config.arms if arm.dropout)
+    return Pictures(
+        activity=tuple(activity),
+        histograms=histograms.records(),
+        features=tuple(
+            tiles
+            for chosen in compared
+            if (tiles := feature_tiles(chosen[0], nets.plans[chosen[0].net], nets.weights(chosen[0].net), architecture))
+        ),
+        masks=draw_masks(dropping, architecture),
+    )
 
 
 def validation_sample(parts: Parts, seeds: Sequence[int], architecture: Architecture) -> Tensor:
@@ -79,9 +91,13 @@ class _FinishedNets:
             for position, plan in enumerate(block):
                 yield by_net[plan.net], [outputs[position] for outputs in layers]
 
+    def weights(self, net: int) -> dict[str, Tensor]:
+        """One net's tensors by name."""
+        return load(self.store.weights(net))
+
     def _batched(self, plans: Sequence[NetPlan]) -> BatchedNets:
         device = self.parts.targets.device
-        weights = [load(self.store.weights(plan.net)) for plan in plans]
+        weights = [self.weights(plan.net) for plan in plans]
         tensors = {name: torch.stack([one[name] for one in weights]).to(device) for name in weights[0]}
         running = {name: tensor for name, tensor in tensors.items() if ".running_" in name}
         parameters = {name: tensor for name, tensor in tensors.items() if name not in running}
