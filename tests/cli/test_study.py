@@ -50,13 +50,24 @@ def test_every_option_reaches_the_study(csv, run, monkeypatch, tmp_path):
 
     monkeypatch.setattr(PlannedStudy, "carry_out", carry_out)
     options = ["--arms", "dropout,batch_norm", "--seeds", "3", "--epochs", "4", "--dropout", "0.25", "--hidden", "9,8"]
-    options += ["--batch-size", "10", "--learning-rate", "0.02", "--patience", "6", "--device", "cpu"]
+    options += [
+        "--batch-size",
+        "10",
+        "--learning-rate",
+        "0.02",
+        "--patience",
+        "6",
+        "--device",
+        "cpu",
+        "--learning-curve",
+    ]
     run("study", csv, "--target", "kind", "--ignore", "note", "--ignore", "wings", *options, "--out", tmp_path / "x")
     (plan, folder), config = planned[0], planned[0][0].config
     assert folder == tmp_path / "x"
     assert [column.name for column in plan.dataset.encoding.columns] == ["size"]
     assert [arm.name for arm in config.arms] == ["plain", "dropout", "batch_norm"]
     assert (config.seeds, config.epochs, config.arms[1].dropout, config.hidden) == (3, 4, (0.25,), (9, 8))
+    assert config.learning_curve
     assert (config.batch_size, config.learning_rate, config.patience, config.device) == (10, 0.02, 6, "cpu")
     # The command that the run keeps repeats it.
     run(*shlex.split(plan.command)[1:])

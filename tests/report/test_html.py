@@ -8,6 +8,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dropnorm.report import write_report
+from dropnorm.study.records import CurvePoint, Interval
 
 HOSTILE = """</script><script>document.body.id="owned"</script><img src=x onerror=alert(1)>'&amp;"""
 
@@ -188,6 +189,25 @@ def test_without_dropout_there_is_no_picture_of_it(render, make_run):
     assert "What dropout does to the hidden units" not in page
     assert "What dropout drops" not in page
     assert "What the first layer looks for" not in page
+
+
+def test_a_learning_curve_is_drawn_and_told(render, make_run):
+    run = make_run(arms=("plain", "dropout"))
+    score = Interval(mean=0.9, low=0.8, high=0.95)
+    points = tuple(
+        CurvePoint(
+            arm=arm, fraction=rows / 1149, rows=rows, test_score=score, difference=None if arm == "plain" else gain
+        )
+        for rows, gain in (
+            (287, Interval(mean=0.01, low=-0.01, high=0.03)),
+            (1149, Interval(mean=0.02, low=0.01, high=0.03)),
+        )
+        for arm in ("plain", "dropout")
+    )
+    page = render(run.model_copy(update={"summary": run.summary.model_copy(update={"learning_curve": points})}))
+    assert "dropout beats plain from 1,149 rows on." in page
+    assert page.count('data-section="sizes"') == page.count('data-section="size differences"') == 1
+    assert "How much data?" not in render(run)
 
 
 def test_without_batch_norm_there_is_no_picture_of_it(render, make_run):

@@ -80,6 +80,7 @@ def test_arguments_out_of_range(given, message, refuses):
         ({"seeds": 2.5}, "seeds=2.5 is not a whole number: expected an int of at least 2."),
         ({"seeds": "5"}, "seeds='5' is not a whole number: expected an int of at least 2."),
         ({"epochs": True}, "epochs=True is not a whole number: expected an int of at least 1."),
+        ({"learning_curve": "no"}, "learning_curve='no' is no truth value: expected True or False."),
         ({"hidden": 128}, "hidden=128 is no list of numbers: expected one such as (128, 128)."),
         ({"hidden": (8.0,)}, "hidden=8.0 is not a whole number: expected an int of at least 1."),
         ({"dropout": "0.1"}, "dropout='0.1' is no list of numbers: expected one such as (0.1, 0.3)."),

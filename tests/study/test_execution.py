@@ -93,6 +93,33 @@ def test_an_interrupted_study_ends_as_one_that_was_not(every, csv, uninterrupted
     assert again.pictures == before.pictures
 
 
+def test_a_learning_curve_that_was_interrupted_ends_as_one_that_was_not(csv, tmp_path, monkeypatch):
+    """Interrupted in the study's own nets, in the first block of a fraction, and in the last one."""
+    monkeypatch.setattr(execution, "SAVE_EVERY_SECONDS", 0.0)
+    settings = STUDY | {"learning_curve": True, "arms": ("dropout", "batch_norm"), "epochs": 3}
+    whole, seen = tmp_path / "whole", []
+    study = dn.run_study(csv, target="kind", out=whole, progress=seen.append, **settings)
+    assert {point.rows for point in study.summary.learning_curve} == {18, 36, 72}
+    assert seen[-1].nets == len(study.run.nets) + len(study.run.curve_nets) == 3 * len(study.run.nets)
+    assert seen[-1].done == 1.0
+    for epochs in (2, 5, len(seen) - 10):
+        count = 0
+
+        def stop(_, last=epochs):
+            nonlocal count
+            count += 1
+            if count == last:
+                raise Interruption
+
+        with pytest.raises(Interruption):
+            dn.run_study(csv, target="kind", out=tmp_path / "again", progress=stop, **settings)
+    dn.run_study(csv, target="kind", out=tmp_path / "again", **settings)
+    assert read(tmp_path / "again") == read(whole)
+    again, before = dn.load_run(tmp_path / "again"), dn.load_run(whole)
+    assert again.curve_nets == before.curve_nets
+    assert again.epochs == before.epochs
+
+
 DRIVER = """
 import os, signal, sys
 import dropnorm as dn

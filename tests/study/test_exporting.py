@@ -51,3 +51,15 @@ def test_a_folder_that_cannot_be_made(finished, tmp_path, refuses):
     )
     with refuses(RunError, message):
         export_csv(finished.run, folder)
+
+
+def test_nets_of_a_learning_curve_have_a_file_of_their_own(tmp_path):
+    given = {"seeds": 2, "epochs": 1, "hidden": (4,), "arms": ["dropout"], "batch_size": 16}
+    run = dn.run_study("wine", learning_curve=True, **given).run
+    written = export_csv(run, tmp_path)
+    assert written[-1].name == "curve_nets.csv"
+    rows = pl.read_csv(written[-1])
+    assert rows.height == len(run.curve_nets) > 0
+    for net, row in zip(run.curve_nets, rows.iter_rows(named=True), strict=True):
+        expected = net.model_dump(exclude={"reliability", "test_r2"})
+        assert {name: row[name] for name in expected} == expected

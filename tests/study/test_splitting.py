@@ -5,7 +5,7 @@ import pytest
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure
-from dropnorm.study.splitting import check_splits, check_splittable, part_sizes, split_rows
+from dropnorm.study.splitting import check_splits, check_splittable, part_sizes, split_rows, training_rows
 
 
 def labelled(*counts: int) -> Dataset:
@@ -16,6 +16,16 @@ def labelled(*counts: int) -> Dataset:
 
 def quantities(rows: int) -> Dataset:
     return load_dataset(np.arange(float(rows))[:, None], np.arange(rows) + 0.5)
+
+
+def test_the_smallest_training_part_is_counted(blobs):
+    X, y = blobs(rows=100)
+    config = configure(seeds=4)
+    assert training_rows(load_dataset(X, y), config) == 60
+    groups = np.repeat(np.arange(8), [30, 20, 10, 10, 10, 10, 5, 5])
+    dataset = load_dataset(X, y, group=groups)
+    sizes = [len(split_rows(dataset, number, config).train) for number in range(4)]
+    assert training_rows(dataset, config) == min(sizes) < max(sizes)
 
 
 def test_the_parts_make_up_the_whole():

@@ -9,7 +9,7 @@ import pytest
 
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures import LayerActivity, Pictures, UnitInput
-from dropnorm.study.records import SCHEMA_VERSION
+from dropnorm.study.records import SCHEMA_VERSION, CurveNet
 from dropnorm.study.store import Store, load_run
 
 
@@ -39,6 +39,14 @@ def test_unit_inputs_are_kept_with_the_state_that_made_them(store, path):
     store.save_progress(0, b"state", [], 0.0, [of(2), of(1)])
     store.save_finished(0, [], [], 0.0, [of(3)])
     assert reopened(store, path).unit_inputs() == (of(1), of(2), of(3))
+
+
+def test_nets_of_the_learning_curve_are_kept_apart(store, path, make_net):
+    net = CurveNet(**make_net(7, "dropout", rate=0.5).model_dump(), fraction=0.25, train_rows=40)
+    store.save_curve(3, [net], seconds=2.0)
+    again = reopened(store, path)
+    assert again.curve_nets() == (net,)
+    assert (again.nets(), again.block(3), again.seconds()) == ((), (None, True), 2.0)
 
 
 def reopened(store, path):

@@ -35,6 +35,15 @@ def test_what_is_given_beside_a_study_file_goes_before_what_is_in_it(csv, write)
     assert plan_study(str(path)).dataset.name == "insects.csv"
 
 
+def test_a_learning_curve_is_asked_for_in_a_file_too(csv, write, tmp_path):
+    path = write('data = "insects.csv"\ntarget = "kind"\nlearning_curve = true\nbatch_size = 16\n', "study.toml")
+    planned = plan_study(path)
+    assert planned.config.learning_curve
+    assert planned.nets == 80 * 3, "a half and a quarter of 72 rows hold a batch"
+    assert b"learning_curve = true" in study_file(planned.data, planned.config, tmp_path)
+    assert planned.command.endswith("--learning-curve")
+
+
 def test_a_path_is_seen_from_the_files_own_folder(csv, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     path = tmp_path / "elsewhere" / "study.toml"

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load
 
 import dropnorm as dn
 from dropnorm.study import watching
@@ -11,6 +12,7 @@ from dropnorm.study.kinds import shape_of_nets
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.parts import Parts
 from dropnorm.study.run import plan_study
+from dropnorm.study.store import Store
 from dropnorm.study.watching import SEED, UnitWatch
 
 STUDY = {"seeds": 2, "epochs": 3, "hidden": (12, 6), "batch_size": 16}
@@ -102,6 +104,26 @@ def test_every_epoch_that_a_watched_net_begins_and_ends_is_recorded():
     measured = {(one.net, one.epoch) for one in run.unit_inputs}
     watched = [net for net in run.nets if net.seed == SEED and net.arm in ("plain", "batch_norm")]
     assert measured == {(net.net, epoch) for net in watched for epoch in (1, 2, 3)}
+
+
+def test_what_is_recorded_is_of_the_weights_that_training_came_to(tmp_path):
+    """After a single epoch, which is then the best one, whose weights the store has."""
+    planned = plan_study("wine", **STUDY | {"epochs": 1})
+    run = planned.carry_out(tmp_path).run
+    watch = UnitWatch(Parts.prepare(planned.dataset, planned.config), planned.architecture, planned.config)
+    store = Store(tmp_path / "study.sqlite", read_only=True)
+    for plan in plan_nets(planned.config):
+        if plan.net in watch.nets:
+            weights = {name: tensor[None] for name, tensor in load(store.weights(plan.net)).items()}
+            nets = BatchedNets.initial([plan], planned.architecture).of([plan], weights)
+            expected = watch.measure(nets, [plan], 1)
+            assert [one for one in run.unit_inputs if one.net == plan.net] == [
+                one.model_copy(
+                    update={name: pytest.approx(getattr(one, name), abs=1e-5) for name in ("low", "median", "high")}
+                )
+                for one in expected
+            ]
+    store.close()
 
 
 def test_watching_changes_nothing_that_is_learned(monkeypatch):

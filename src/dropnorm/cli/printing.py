@@ -23,6 +23,8 @@ def tell(message: str, console: Console | None = None) -> None:
 def print_results(summary: "Summary") -> None:
     """The table of arms, the recommended one marked, and the verdict."""
     from dropnorm.report.tables import arm_table, repetitions
+    from dropnorm.study.learning_curve import describe_curve
+    from dropnorm.study.task import TASKS
 
     console = Console()
     if not console.is_terminal:
@@ -35,4 +37,7 @@ def print_results(summary: "Summary") -> None:
         marked = index == arms.marked
         table.add_row(*(("→ " if marked else "  ") + row[0], *row[1:]), style="bold" if marked else "")
     console.print(table)
-    console.print("\n".join(summary.verdict), markup=False, highlight=False, soft_wrap=True)
+    sentences = list(summary.verdict)
+    if summary.learning_curve:
+        sentences.append(describe_curve(summary.learning_curve, TASKS[summary.data.task].metric))
+    console.print("\n".join(sentences), markup=False, highlight=False, soft_wrap=True)

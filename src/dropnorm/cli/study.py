@@ -97,6 +97,9 @@ def study(
         float | None, typer.Option(help="Share of the rows to validate on; default: 0.2.")
     ] = None,
     test_size: Annotated[float | None, typer.Option(help="Share of the rows to test on; default: 0.2.")] = None,
+    learning_curve: Annotated[
+        bool, typer.Option("--learning-curve", help="Train on parts of the training rows too: where does an arm pay?")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: one of its own in dropnorm-runs.")
     ] = None,
@@ -135,6 +138,8 @@ def study(
         patience=patience,
         validation_size=validation_size,
         test_size=test_size,
+        # What is not given must not go before what a study file says.
+        learning_curve=learning_curve or None,
     )
     folder = planned.default_folder if out is None else out
     described = planned.dataset

@@ -7,8 +7,22 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from dropnorm.report import activity, bands, drawing, effects, figures, masks, rates, reliability, style, tables, tiles
+from dropnorm.report import (
+    activity,
+    bands,
+    drawing,
+    effects,
+    figures,
+    masks,
+    rates,
+    reliability,
+    sizes,
+    style,
+    tables,
+    tiles,
+)
 from dropnorm.study.files import write_atomically
+from dropnorm.study.learning_curve import describe_curve
 from dropnorm.study.pictures import Pictures
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
@@ -50,9 +64,11 @@ def _render(run: Run) -> str:
         plots=_plots(run),
         compared={one.arm: one.rate for one in pictures.histograms},
         features=[tiles.tile(one) for one in pictures.features],
+        arms=[arm.arm for arm in run.summary.arms],
         dropping=[arm.name for arm in run.summary.config.arms if arm.dropout],
         effects=effects.effect_table(run.summary),
         unit=effects.unit_of_evidence(run.summary),
+        curve=describe_curve(run.summary.learning_curve, task.metric) if run.summary.learning_curve else "",
         optimism=effects.optimism_sentences(run.summary),
         differences=figures.paired_differences(run.summary),
         answer=answer,
@@ -75,6 +91,9 @@ def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
     }
     sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
     sections["rates"] = rates.draw_rate_curves(rates.rate_curves(run), metric)
+    curves = sizes.size_curves(run)
+    sections["sizes"] = sizes.draw_size_scores(curves, metric)
+    sections["size differences"] = sizes.draw_size_differences(curves, metric)
     sections["bands"] = bands.draw_unit_bands(bands.unit_bands(run))
     pictures = run.pictures or Pictures()
     sections["outputs"] = activity.draw_histograms(pictures.histograms)

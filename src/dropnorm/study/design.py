@@ -78,6 +78,8 @@ def configure(**given: Any) -> StudyConfig:
     if not config.hidden:
         raise ArgumentError("hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.")
     choice(config.activation, "activation", ACTIVATIONS)
+    if not isinstance(config.learning_curve, bool):
+        raise ArgumentTypeError(f"learning_curve={config.learning_curve!r} is no truth value: expected True or False.")
     if ":" not in config.net:
         choice(config.net, "net", get_args(NetName))
     elif ignored := [name for name in ("hidden", "channels", "activation") if name in chosen]:

@@ -3,23 +3,26 @@
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dropnorm.study.dataset import Dataset
-from dropnorm.study.design import plan_nets
+from dropnorm.study.design import NetPlan, plan_nets
 from dropnorm.study.files import write_atomically
 from dropnorm.study.interruption import held_interruptions
 from dropnorm.study.kinds import AnyArchitecture, blocks_of
+from dropnorm.study.learning_curve import summarize_curve
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.parts import Parts, standardize_target
 from dropnorm.study.pictures import UnitInput
 from dropnorm.study.picturing import picture_nets
 from dropnorm.study.progress import Progress, Tracker
 from dropnorm.study.recommendation import best_net, recommend
-from dropnorm.study.records import Arm, ArmName, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
+from dropnorm.study.records import Arm, ArmName, CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
 from dropnorm.study.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
 from dropnorm.study.standardization import Standardization
 from dropnorm.study.state import find_state
@@ -28,6 +31,7 @@ from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import interactions
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.store import SUMMARY_NAME, Store
+from dropnorm.study.subsets import reduced_parts, usable_fractions
 from dropnorm.study.task import TASKS
 from dropnorm.study.training import BlockTrainer
 from dropnorm.study.verdict import write_verdict
@@ -49,14 +53,21 @@ def execute(
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
     parts = Parts.prepare(dataset, config)
     task = dataset.encoding.task
-    plans = plan_nets(config)
-    tracker = Tracker(plans, store.nets(), task)
+    sizes = _plans_by_size(parts, config)
+    plans = [plan for own in sizes.values() for plan in own]
+    tracker = Tracker(plans, [*store.nets(), *store.curve_nets()], task)
     watch = UnitWatch(parts, architecture, config)
-    for index, block in enumerate(blocks_of(plans, architecture, config.batch_size)):
-        state, finished = store.block(index)
-        if not finished:
-            trainer = BlockTrainer(block, parts, architecture, config, OBJECTIVES[task], state)
-            _train_block(store, index, trainer, watch, tracker, progress, on_interruption)
+    index = 0
+    for fraction, own in sizes.items():
+        reduced = None
+        for block in blocks_of(own, architecture, config.batch_size):
+            state, finished = store.block(index)
+            if not finished:
+                if reduced is None:
+                    reduced = parts if fraction == 1.0 else reduced_parts(parts, dataset, fraction)
+                trainer = BlockTrainer(block, reduced, architecture, config, OBJECTIVES[task], state)
+                _train_block(store, index, trainer, watch, tracker, progress, on_interruption, fraction)
+            index += 1
     summary = _summarize(store, dataset, parts, config, architecture)
     models = _best_models(store, summary, dataset, parts, architecture)
     model = models[summary.recommendation.arm]
@@ -76,12 +87,24 @@ def execute(
         summary=summary,
         nets=store.nets(),
         epochs=store.epochs(),
+        curve_nets=store.curve_nets(),
         unit_inputs=store.unit_inputs(),
         pictures=pictures,
         timing=timing,
         command=command,
     )
     return run, model
+
+
+def _plans_by_size(parts: Parts, config: StudyConfig) -> dict[float, tuple[NetPlan, ...]]:
+    """The nets that learn from each fraction of the training rows, all of them first; they are numbered in all."""
+    plans = plan_nets(config)
+    smallest = min(len(split.train) for split in parts.splits)
+    fractions = usable_fractions(smallest, config.batch_size) if config.learning_curve else ()
+    return {1.0: plans} | {
+        fraction: tuple(replace(plan, net=size * len(plans) + plan.net) for plan in plans)
+        for size, fraction in enumerate(fractions, 1)
+    }
 
 
 def _train_block(
@@ -92,16 +115,18 @@ def _train_block(
     tracker: Tracker,
     progress: Callable[[Progress], None] | None,
     on_interruption: Callable[[], None] | None,
+    fraction: float,
 ) -> None:
     """Train a block to its end; what is saved on the way is always a whole number of epochs.
 
+    Of nets that learn from a fraction of the rows, the epochs are not kept.
     An interruption ends it after the epoch, which is saved; a second one at once, without it.
     """
     unsaved, inputs, saved_at = list[EpochRecord](), list[UnitInput](), time.monotonic()
     with held_interruptions(on_interruption) as interrupted:
         while not trainer.finished:
             records = trainer.train_epoch()
-            unsaved += records
+            unsaved += records if fraction == 1.0 else []
             inputs += watch.measure(
                 trainer.nets, [trainer.plans[position] for position in trainer.active.tolist()], trainer.epoch
             )
@@ -113,10 +138,20 @@ def _train_block(
                 unsaved, inputs, saved_at = [], [], time.monotonic()
             if interrupted() and not trainer.finished:
                 raise KeyboardInterrupt
-        store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at, inputs)
+        if fraction == 1.0:
+            store.save_finished(index, trainer.finish(), unsaved, time.monotonic() - saved_at, inputs)
+        else:
+            nets = [_curve_net(record, trainer.parts, fraction) for record, _ in trainer.finish()]
+            store.save_curve(index, nets, time.monotonic() - saved_at)
     tracker.finish(trainer.plans)
     if interrupted():
         raise KeyboardInterrupt
+
+
+def _curve_net(record: NetRecord, parts: Parts, fraction: float) -> CurveNet:
+    """A finished net of the learning curve, with the number of different rows that it learned from."""
+    rows = len(np.unique(parts.splits[record.seed].train))
+    return CurveNet(**record.model_dump(exclude={"reliability"}), fraction=fraction, train_rows=rows)
 
 
 def _summarize(
@@ -143,6 +178,7 @@ def _summarize(
         interactions=both,
         state=state,
         recommendation=recommendation,
+        learning_curve=summarize_curve(nets, store.curve_nets(), data, config),
         verdict=write_verdict(task, arms, state, both, recommendation),
     )
 

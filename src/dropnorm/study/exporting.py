@@ -16,10 +16,12 @@ def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
 
     nets.csv has a row per net with all that was measured; `chosen` says whether its arm is judged by it. epochs.csv has a row
     per net and epoch. reliability.csv, of classes, has a row per net and bin. `net` joins the three.
+    curve_nets.csv, of a learning curve, has a row per net that learned from a fraction of the rows.
     Args:        folder: is made if it is not there; each file replaces the one before at once.
     Raises:      RunError for a folder that cannot be written to.
     """
     files = {"nets.csv": _nets(run), "epochs.csv": _epochs(run), "reliability.csv": _reliability(run)}
+    files["curve_nets.csv"] = [net.model_dump(exclude={"reliability"}) for net in run.curve_nets]
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

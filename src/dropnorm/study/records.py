@@ -70,6 +70,7 @@ class StudyConfig(Record):
     patience: int = 10
     validation_size: float = 0.2
     test_size: float = 0.2
+    learning_curve: bool = False
     device: str = "cpu"
 
     @property
@@ -173,6 +174,23 @@ class NetRecord(Record):
     test_r2: float | None = None
     calibration_error: float | None = None
     reliability: Reliability | None = None
+
+
+class CurveNet(NetRecord):
+    """A finished net of the learning curve, which learned from a fraction of its seed's training rows."""
+
+    fraction: float
+    train_rows: int
+
+
+class CurvePoint(Record):
+    """One arm at one size of the training part: its test score, and its paired difference to plain, which has none."""
+
+    arm: ArmName
+    fraction: float
+    rows: int
+    test_score: Interval
+    difference: Interval | None
 
 
 class Power(Record):
@@ -307,6 +325,7 @@ class Summary(Record):
     interactions: tuple[Interaction, ...]
     state: State
     recommendation: Recommendation
+    learning_curve: tuple[CurvePoint, ...] = ()
     verdict: tuple[str, ...]
 
     @property
@@ -330,6 +349,7 @@ class Run(Record):
     summary: Summary
     nets: tuple[NetRecord, ...]
     epochs: tuple[EpochRecord, ...]
+    curve_nets: tuple[CurveNet, ...] = ()
     unit_inputs: tuple[UnitInput, ...] = ()
     pictures: Pictures | None = None
     timing: Timing | None

@@ -22,9 +22,10 @@ from dropnorm.study.kinds import AnyArchitecture, shape_of_nets
 from dropnorm.study.progress import Progress
 from dropnorm.study.records import ActivationName, Arm, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
-from dropnorm.study.splitting import check_splits, check_splittable
+from dropnorm.study.splitting import check_splits, check_splittable, training_rows
 from dropnorm.study.store import STORE_NAME, Store
 from dropnorm.study.study_file import STUDY_FILE_NAME, is_study_file, read_study_file, study_file
+from dropnorm.study.subsets import check_learning_curve, usable_fractions
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class PlannedStudy:
     @property
     def nets(self) -> int:
         """How many nets it will train."""
-        return len(plan_nets(self.config))
+        rows = training_rows(self.dataset, self.config) if self.config.learning_curve else 0
+        return len(plan_nets(self.config)) * (1 + len(usable_fractions(rows, self.config.batch_size)))
 
     @property
     def default_folder(self) -> Path:
@@ -160,6 +162,7 @@ def run_study(
     patience: int | None = None,
     validation_size: float | None = None,
     test_size: float | None = None,
+    learning_curve: bool | None = None,
     device: str | torch.device = "auto",
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -192,6 +195,7 @@ def run_study(
                  default (128, 128); activation: "relu" (default), "leaky_relu", "gelu", "silu", "tanh" or "sigmoid".
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.
                  validation_size, test_size: shares of the rows, or of the groups, default 0.2 each.
+                 learning_curve: train every arm on 1/16, 1/8, 1/4 and 1/2 of the training rows too, default False.
                  device: "cpu", "cuda" or "auto"; out: a folder to keep the run in, default None: nothing is written. With
                  the same folder, data and arguments, a study that was interrupted goes on where it stopped. Ctrl-C waits
                  for the end of the epoch, and keeps it; a second one does not.
@@ -234,6 +238,7 @@ def run_study(
         patience=patience,
         validation_size=validation_size,
         test_size=test_size,
+        learning_curve=learning_curve,
     )
     return planned.carry_out(None if out is None else Path(out), progress)
 
@@ -276,6 +281,7 @@ def plan_study(
         )
     config = check_splits(dataset, config)
     check_splittable(dataset, config)
+    check_learning_curve(dataset, config)
     architecture = shape_of_nets(dataset.encoding, config)
     source = data["data"]
     return PlannedStudy(

@@ -78,14 +78,18 @@ def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
     else:
         _check_units(dataset, "rows to learn from", np.arange(learned))
         _check_classes(dataset, config)
-    # Only parts of whole groups are of another size in another split.
-    splits = 1 if order.groups is None else config.split_count
-    train = min(len(split_rows(dataset, split, config).train) for split in range(splits))
+    train = training_rows(dataset, config)
     if train < config.batch_size:
         raise DataError(
             f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "
             f"{config.batch_size}. Use --batch-size {max(2, train // 4)} (batch_size= in Python), or add rows."
         )
+
+
+def training_rows(dataset: Dataset, config: StudyConfig) -> int:
+    """How many rows the smallest training part has; only those of whole groups are of another size in another split."""
+    splits = 1 if dataset.order.groups is None else config.split_count
+    return min(len(split_rows(dataset, split, config).train) for split in range(splits))
 
 
 def _check_classes(dataset: Dataset, config: StudyConfig) -> None:

@@ -60,13 +60,14 @@ class StandardizedFeatures:
     """
 
     base: Tensor  # (rows, features), uint8 or float32
+    center: np.ndarray  # (features,), of the base
+    spread: np.ndarray  # (features,), of the base
     factor: Tensor  # (seeds, features)
     shift: Tensor  # (seeds, features)
 
     @classmethod
     def prepare(cls, features: np.ndarray, splits: Sequence[Split], device: torch.device) -> "StandardizedFeatures":
         """Learn every seed's standardization from its own training part."""
-        learned = [Standardization.learn(features, split.train) for split in splits]
         base = _bytes(features)
         center, spread = np.zeros(features.shape[1]), np.ones(features.shape[1])
         if base is None:
@@ -75,12 +76,25 @@ class StandardizedFeatures:
             for start in range(0, len(features), _ROWS_AT_ONCE):
                 rows = slice(start, start + _ROWS_AT_ONCE)
                 base[rows] = np.clip((features[rows] - center) / spread, -1e30, 1e30)
+        return cls._of(torch.from_numpy(base).to(device), center, spread, features, splits)
+
+    def learned_anew(self, features: np.ndarray, splits: Sequence[Split]) -> "StandardizedFeatures":
+        """The same features, standardized by other training parts."""
+        return self._of(self.base, self.center, self.spread, features, splits)
+
+    @classmethod
+    def _of(
+        cls, base: Tensor, center: np.ndarray, spread: np.ndarray, features: np.ndarray, splits: Sequence[Split]
+    ) -> "StandardizedFeatures":
+        learned = [Standardization.learn(features, split.train) for split in splits]
         factor = np.stack([spread / one.scale for one in learned])
         shift = np.stack([(center - one.mean) / one.scale for one in learned])
         return cls(
-            base=torch.from_numpy(base).to(device),
-            factor=torch.from_numpy(factor.astype(np.float32)).to(device),
-            shift=torch.from_numpy(shift.astype(np.float32)).to(device),
+            base=base,
+            center=center,
+            spread=spread,
+            factor=torch.from_numpy(factor.astype(np.float32)).to(base.device),
+            shift=torch.from_numpy(shift.astype(np.float32)).to(base.device),
         )
 
     def take(self, seeds: Tensor, rows: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures import Pictures, UnitInput
 from dropnorm.study.record import Record
-from dropnorm.study.records import SCHEMA_VERSION, EpochRecord, NetRecord, Run, Summary, Timing
+from dropnorm.study.records import SCHEMA_VERSION, CurveNet, EpochRecord, NetRecord, Run, Summary, Timing
 from dropnorm.study.schema import check_schema, read_record
 
 STORE_NAME = "study.sqlite"
@@ -32,6 +32,13 @@ CREATE TABLE nets (
   weight_decay REAL NOT NULL, epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL,
   train_score REAL NOT NULL, validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL,
   test_score REAL NOT NULL, test_r2 REAL, calibration_error REAL, reliability TEXT, weights BLOB NOT NULL
+) STRICT;
+CREATE TABLE curve_nets (
+  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, split INTEGER NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL,
+  weight_decay REAL NOT NULL, epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL,
+  train_score REAL NOT NULL, validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL,
+  test_score REAL NOT NULL, test_r2 REAL, calibration_error REAL, reliability TEXT, fraction REAL NOT NULL,
+  train_rows INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE unit_inputs (
   net INTEGER, epoch INTEGER, layer INTEGER, unit INTEGER NOT NULL, low REAL NOT NULL, median REAL NOT NULL,
@@ -129,6 +136,15 @@ class Store:
                 self._query(f"INSERT INTO nets VALUES ({', '.join('?' * len(values))})", values)
             self._query("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
 
+    def save_curve(self, block: int, nets: Iterable[CurveNet], seconds: float) -> None:
+        """Keep a finished block of the learning curve, of which nothing but the scores is of use."""
+        with self._transaction():
+            self._save_measured((), (), seconds)
+            for record in nets:
+                values = tuple((record.model_dump() | {"reliability": None}).values())
+                self._query(f"INSERT INTO curve_nets VALUES ({', '.join('?' * len(values))})", values)
+            self._query("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
+
     def weights(self, net: int) -> bytes:
         """A finished net's weights as safetensors."""
         weights: bytes = self._query("SELECT weights FROM nets WHERE net = ?", (net,))[0][0]
@@ -141,6 +157,10 @@ class Store:
     def epochs(self) -> tuple[EpochRecord, ...]:
         """All epochs of all nets."""
         return self._records(EpochRecord, "epochs")
+
+    def curve_nets(self) -> tuple[CurveNet, ...]:
+        """All finished nets of the learning curve."""
+        return self._records(CurveNet, "curve_nets")
 
     def unit_inputs(self) -> tuple[UnitInput, ...]:
         """All that was measured of units' inputs while nets learned."""
@@ -216,6 +236,7 @@ def load_run(folder: str | Path) -> Run:
             summary=summary,
             nets=store.nets(),
             epochs=store.epochs(),
+            curve_nets=store.curve_nets(),
             unit_inputs=store.unit_inputs(),
             pictures=store.pictures(),
             timing=None if timing is None else Timing(**timing),
