@@ -32,4 +32,4 @@ def test_a_panel_has_the_diagonal_the_points_and_the_histogram(make_run):
     assert bars.y == panels[1].shares
     assert bars.x[0] == pytest.approx(100 / 30)
     assert "dropout" in figures[1].layout.title.text
-    assert "pooled calibration error" in figures[1].layout.title.text
+    assert "pp, pooled" in figures[1].layout.title.text

@@ -55,7 +55,7 @@ def draw_reliability(panels: Sequence[ReliabilityPanel]) -> list[go.Figure]:
 def _panel(panel: ReliabilityPanel) -> go.Figure:
     """Draw one arm's diagram over its histogram, on one axis of confidence."""
     colour = style.colour(panel.arm)
-    figure = style.panel(style.arm_title(panel.arm, f"pooled calibration error {panel.error:.1f} pp"), 330)
+    figure = style.panel(style.arm_title(panel.arm, f"error {panel.error:.1f} pp, pooled"), 330)
     figure.add_trace(
         go.Scatter(
             x=[0, 100],
