@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
+    from dropnorm.study.listing import RunOverview, list_runs
     from dropnorm.study.onnx_model import export_onnx
     from dropnorm.study.progress import Progress
     from dropnorm.study.records import Arm
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Arm",
     "Progress",
+    "RunOverview",
     "SavedModel",
     "Study",
     "errors",
     "export_onnx",
+    "list_runs",
     "load_model",
     "load_run",
     "nn",
@@ -40,9 +43,11 @@ __all__ = [
 _HOMES = {
     "Arm": "dropnorm.study.records",
     "Progress": "dropnorm.study.progress",
+    "RunOverview": "dropnorm.study.listing",
     "SavedModel": "dropnorm.study.saved_model",
     "Study": "dropnorm.study.run",
     "export_onnx": "dropnorm.study.onnx_model",
+    "list_runs": "dropnorm.study.listing",
     "load_model": "dropnorm.study.saved_model",
     "load_run": "dropnorm.study.store",
     "regularize": "dropnorm.surgery.regularize",

@@ -53,6 +53,22 @@ def test_an_ignored_column_is_no_part_of_the_data(table):
     assert ignored.fingerprint == load_dataset(table, target="kind").fingerprint
 
 
+def test_rows_have_the_same_fingerprint_where_features_alone_differ(table):
+    rows = load_dataset(table, target="kind").rows_fingerprint
+    assert load_dataset(table.with_columns(pl.col("width") * 2), target="kind", ignore="color").rows_fingerprint == rows
+    group = table.with_columns(group=pl.int_range(pl.len()) // 4)
+    grouped = load_dataset(group, target="kind", group="group").rows_fingerprint
+    regrouped = load_dataset(group.with_columns(pl.col("group") // 2), target="kind", group="group").rows_fingerprint
+    others = [
+        grouped,
+        regrouped,
+        load_dataset(table[:100], target="kind", test=table[100:]).rows_fingerprint,
+        load_dataset(table[::-1], target="kind").rows_fingerprint,
+        load_dataset(table.with_columns(pl.col("kind").replace("ant", "Ant")), target="kind").rows_fingerprint,
+    ]
+    assert len({rows, *others}) == 6
+
+
 def test_rows_without_a_target_are_left_out(table):
     some = table.with_columns(kind=pl.when(pl.int_range(pl.len()) % 4 == 1).then(None).otherwise("kind"))
     dataset = load_dataset(some, target="kind")
@@ -124,6 +140,7 @@ def test_a_bundled_set_describes_itself():
         "task": "classification",
         "target": "target",
         "fingerprint": dataset.fingerprint,
+        "rows_fingerprint": dataset.rows_fingerprint,
         "rows": 150,
         "columns": 4,
         "features": 4,

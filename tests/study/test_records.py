@@ -4,8 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 import dropnorm.study.records as records
+from dropnorm.study.design import plan_nets
 from dropnorm.study.record import Record
-from dropnorm.study.records import Arm, EpochRecord, Interval, Summary
+from dropnorm.study.records import Arm, EpochRecord, Interval, StudyConfig, Summary
 
 RECORDS = [value for value in vars(records).values() if inspect.isclass(value) and issubclass(value, Record)]
 
@@ -34,6 +35,15 @@ def test_an_arm_is_told_by_its_parts():
     assert Arm(name="all", **everything).regularizers == parts
     assert Arm(name="all", where="last", **everything).regularizers == ("last_dropout", *parts[1:])
     assert Arm(name="none", where="last").regularizers == ()
+
+
+def test_every_choice_of_an_arm_is_a_net_of_each_seed():
+    arm = Arm(name="both", dropout=(0.5, 0.1, 0.5), weight_decay=(0.1, 0.01))
+    assert arm.choices == ((0.1, 0.01), (0.1, 0.1), (0.5, 0.01), (0.5, 0.1))
+    assert Arm(name="plain").choices == ((0.0, 0.0),)
+    for given in ({"seeds": 3}, {"splits": 2, "seeds": 3}):
+        config = StudyConfig(arms=(Arm(name="plain"), arm), **given)
+        assert config.nets == len(plan_nets(config)) == config.repetitions * 5
 
 
 def test_a_summary_comes_back_from_json_to_the_byte(finished):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dropnorm.cli import export, info, predict, report, study
+from dropnorm.cli import export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
 from dropnorm.errors import DropnormError, StorageError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(epilog=study.EXAMPLES)(study.study)
+app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=export.EXAMPLES)(export.export)

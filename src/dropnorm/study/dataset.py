@@ -63,15 +63,14 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that a study sees of the data: the same for the same data, wherever it was read from."""
-        digest = hashlib.sha256()
-        for part in (
-            self.features.tobytes(),
-            self.targets.tobytes(),
-            self.encoding.model_dump_json().encode(),
-            self.order.identity(self.given_test),
-        ):
-            digest.update(part)
-        return digest.hexdigest()[:16]
+        encoding = self.encoding.model_dump_json().encode()
+        return _hash(self.features.tobytes(), self.targets.tobytes(), encoding, self.order.identity(self.given_test))
+
+    @property
+    def rows_fingerprint(self) -> str:
+        """A hash of what decides the splits: the same where features alone differ."""
+        named = f"{self.encoding.target} {self.encoding.classes}".encode()
+        return _hash(self.targets.tobytes(), named, self.order.identity(self.given_test))
 
     def describe(self, train: int, validation: int, test: int) -> DataDescription:
         """The data in counts, with those of the rows of its parts."""
@@ -80,6 +79,7 @@ class Dataset:
             task=self.encoding.task,
             target=self.encoding.target,
             fingerprint=self.fingerprint,
+            rows_fingerprint=self.rows_fingerprint,
             rows=self.rows,
             columns=self.columns,
             features=self.encoding.features,
@@ -195,6 +195,13 @@ def _rows_in_both(learned: _Part, tested: _Part, source: str) -> int:
             f"that knows them by heart would seem to be perfect. Take them out of one of the two."
         )
     return twins
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
 
 
 def _short_name(data: Any) -> str:

@@ -107,8 +107,7 @@ def plan_nets(config: StudyConfig) -> tuple[NetPlan, ...]:
         (arm, seed, rate, decay)
         for arm in config.arms
         for seed in range(config.repetitions)
-        for rate in sorted(set(arm.dropout)) or [0.0]
-        for decay in sorted(set(arm.weight_decay)) or [0.0]
+        for rate, decay in arm.choices
     )
     return tuple(NetPlan(net, *choice) for net, choice in enumerate(choices))
 

@@ -3,6 +3,7 @@
 Nothing here imports torch, so that a saved run can be read and drawn without it.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from dropnorm.study.pictures import Pictures, UnitInput
@@ -39,6 +40,12 @@ class Arm(Record):
     batch_norm: bool = False
     max_norm: float | None = None
     weight_decay: tuple[float, ...] = ()
+
+    @property
+    def choices(self) -> tuple[tuple[float, float], ...]:
+        """The rates and decays of the nets that each seed has of it, the least first."""
+        rates, decays = sorted(set(self.dropout)) or [0.0], sorted(set(self.weight_decay)) or [0.0]
+        return tuple((rate, decay) for rate in rates for decay in decays)
 
     @property
     def regularizers(self) -> tuple[str, ...]:
@@ -83,18 +90,28 @@ class StudyConfig(Record):
         """How many nets an arm has of each kind: one per seed of each split. They are numbered split by split."""
         return self.seeds if self.splits is None else self.splits * self.seeds
 
+    @property
+    def nets(self) -> int:
+        """How many nets all arms have together."""
+        return self.repetitions * sum(len(arm.choices) for arm in self.arms)
+
     def split_of(self, seed: int) -> int:
         """The split on which a repetition trains."""
         return seed * self.split_count // self.repetitions
 
 
 class DataDescription(Record):
-    """What was studied, in counts."""
+    """What was studied, in counts.
+
+    `fingerprint` is a hash of all that a study sees, `rows_fingerprint` one of what decides which rows are in which part: the
+    targets, and groups, times or a given test part. Where only features differ, it is the same.
+    """
 
     name: str
     task: TaskName
     target: str
     fingerprint: str
+    rows_fingerprint: str = ""
     rows: int
     columns: int
     features: int
@@ -332,6 +349,15 @@ class Summary(Record):
     def interaction(self) -> Interaction | None:
         """That of the test score, where all four arms were trained."""
         return next((one for one in self.interactions if one.measure == "score"), None)
+
+
+class Beginning(Record):
+    """When a study was begun, of what, and with how many nets, those of a learning curve too: not part of its results."""
+
+    at: datetime
+    data: str
+    task: TaskName
+    nets: int
 
 
 class Timing(Record):

@@ -5,6 +5,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ import torch
 from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
-from dropnorm.study.design import configure, plan_nets
+from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
 from dropnorm.study.factory import ModuleArchitecture, factory_name
 from dropnorm.study.files import write_atomically
 from dropnorm.study.kinds import AnyArchitecture, shape_of_nets
+from dropnorm.study.listing import RUNS_FOLDER
 from dropnorm.study.progress import Progress
-from dropnorm.study.records import ActivationName, Arm, NetName, Run, StudyConfig, Summary, TaskName
+from dropnorm.study.records import ActivationName, Arm, Beginning, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel
 from dropnorm.study.splitting import check_splits, check_splittable, training_rows
 from dropnorm.study.store import STORE_NAME, Store
@@ -65,13 +67,13 @@ class PlannedStudy:
     def nets(self) -> int:
         """How many nets it will train."""
         rows = training_rows(self.dataset, self.config) if self.config.learning_curve else 0
-        return len(plan_nets(self.config)) * (1 + len(usable_fractions(rows, self.config.batch_size)))
+        return self.config.nets * (1 + len(usable_fractions(rows, self.config.batch_size)))
 
     @property
     def default_folder(self) -> Path:
         """A folder of its own, the same for the same data and arguments, so that a study started again goes on."""
         identity = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()[:8]
-        return Path("dropnorm-runs") / f"{Path(self.dataset.name).stem}-{identity}"
+        return Path(RUNS_FOLDER) / f"{Path(self.dataset.name).stem}-{identity}"
 
     def resume_command(self, folder: Path) -> str:
         """The command line that goes on with it in its folder, for a study of files."""
@@ -115,7 +117,9 @@ class PlannedStudy:
         identity = self._identity()
         known = store.get("study")
         if known is None:
-            store.put(study=identity)
+            task = self.dataset.encoding.task
+            begun = Beginning(at=datetime.now(UTC), data=self.dataset.name, task=task, nets=self.nets)
+            store.put(study=identity, begun=begun.model_dump(mode="json"))
         elif known != identity:
             store.close()
             changed = [name for name, value in identity["config"].items() if value != known["config"].get(name)]

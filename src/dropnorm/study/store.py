@@ -19,6 +19,7 @@ from dropnorm.study.schema import check_schema, read_record
 
 STORE_NAME = "study.sqlite"
 SUMMARY_NAME = "summary.json"
+DAMAGED_SUMMARY = "Start the same `dropnorm study` again: it writes the file anew."
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -49,19 +50,32 @@ CREATE TABLE unit_inputs (
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
-class Store:
-    """An open store. One opened to be written to no other process can open meanwhile; a path of None keeps it in memory."""
+class StoreInUseError(RunError):
+    """Another process writes to the store."""
 
-    def __init__(self, path: Path | None, *, read_only: bool = False, timeout: float = 1.0) -> None:
-        mode = "ro" if read_only else "rwc"
-        name = ":memory:" if path is None else f"{path.resolve().as_uri()}?mode={mode}"
+
+class Store:
+    """An open store. One opened to be written to no other process can open meanwhile; a path of None keeps it in memory.
+
+    Args:        timeout: seconds to wait for another process; despite_lock: read what another process is writing to as it was
+                 last committed, for a glance that may fail.
+    """
+
+    def __init__(
+        self, path: Path | None, *, read_only: bool = False, timeout: float = 1.0, despite_lock: bool = False
+    ) -> None:
+        # To read it, too, a transaction that was killed must be rolled back, unless the file is write-protected.
+        mode = "mode=ro&immutable=1" if despite_lock else f"mode={'rw' if read_only else 'rwc'}"
+        name = ":memory:" if path is None else f"{path.resolve().as_uri()}?{mode}"
         self._path = path
         try:
             self._db = sqlite3.connect(name, uri=path is not None, isolation_level=None, timeout=timeout)
         except sqlite3.DatabaseError as error:
             raise _ours(path, error) from error
         try:
-            if not read_only:
+            if read_only:
+                self._query("PRAGMA query_only = ON")
+            else:
                 self._begin()
             check_schema(path, self.get("schema_version"))
         except BaseException:
@@ -171,6 +185,12 @@ class Store:
         kept = self.get("pictures")
         return None if kept is None else Pictures.model_validate(kept)
 
+    def counts(self) -> tuple[int, int]:
+        """How many nets are finished, those of the learning curve too, and how many epochs of the others are behind."""
+        finished = self._query("SELECT (SELECT count(*) FROM nets) + (SELECT count(*) FROM curve_nets)")[0][0]
+        behind = self._query("SELECT count(*) FROM epochs WHERE net NOT IN (SELECT net FROM nets)")[0][0]
+        return int(finished), int(behind)
+
     def seconds(self) -> float:
         """How long training has taken so far, interruptions left out."""
         return float(self.get("seconds") or 0.0)
@@ -228,7 +248,7 @@ def load_run(folder: str | Path) -> Run:
         raise RunError(f"{folder}: holds no study. Expected the folder that `dropnorm study` wrote (its --out).")
     if not summary_path.exists():
         raise RunError(f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on.")
-    summary = read_record(summary_path, Summary, "Start the same `dropnorm study` again: it writes the file anew.")
+    summary = read_record(summary_path, Summary, DAMAGED_SUMMARY)
     store = Store(path, read_only=True)
     try:
         timing = store.get("timing")
@@ -260,7 +280,9 @@ def _ours(path: Path | None, error: sqlite3.DatabaseError) -> Exception:
             f"the same command again."
         )
     if name in ("SQLITE_BUSY", "SQLITE_LOCKED"):
-        return RunError(f"{path}: is in use by another dropnorm process. Wait for it to end, or use another --out.")
+        return StoreInUseError(
+            f"{path}: is in use by another dropnorm process. Wait for it to end, or use another --out."
+        )
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CANTOPEN")) or "no such" in str(error):
         return RunError(f"{path}: cannot be read as a store ({error}). Use another --out, or remove the file.")
     return error
