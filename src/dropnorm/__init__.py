@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
+    from dropnorm.study.comparing import RunComparison, compare_runs
     from dropnorm.study.listing import RunOverview, list_runs
     from dropnorm.study.onnx_model import export_onnx
     from dropnorm.study.progress import Progress
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Arm",
     "Progress",
+    "RunComparison",
     "RunOverview",
     "SavedModel",
     "Study",
+    "compare_runs",
     "errors",
     "export_onnx",
     "list_runs",
@@ -43,9 +46,11 @@ __all__ = [
 _HOMES = {
     "Arm": "dropnorm.study.records",
     "Progress": "dropnorm.study.progress",
+    "RunComparison": "dropnorm.study.comparing",
     "RunOverview": "dropnorm.study.listing",
     "SavedModel": "dropnorm.study.saved_model",
     "Study": "dropnorm.study.run",
+    "compare_runs": "dropnorm.study.comparing",
     "export_onnx": "dropnorm.study.onnx_model",
     "list_runs": "dropnorm.study.listing",
     "load_model": "dropnorm.study.saved_model",

@@ -72,8 +72,9 @@ def _print_list(table: "Table", console: Console) -> None:
 
 
 def print_sentences(sentences: Sequence[str]) -> None:
-    """What the numbers say, one sentence a line."""
-    _console().print("\n".join(sentences), markup=False, highlight=False, soft_wrap=True)
+    """What the numbers say, one sentence a line, on a terminal broken between words."""
+    console = _console()
+    console.print("\n".join(sentences), markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _console() -> Console:

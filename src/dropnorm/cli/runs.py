@@ -24,14 +24,14 @@ def runs(
 ) -> None:
     """List the runs in a folder: how far each is, on what data, and what came out. Scores are those on test rows."""
     from dropnorm.report.runs import runs_table
-    from dropnorm.study.listing import RUNS_FOLDER, list_runs
+    from dropnorm.study.listing import RUNS_FOLDER, RunOverview, list_runs
 
     looked_into = folder or Path(RUNS_FOLDER)
     found = () if folder is None and not looked_into.exists() else list_runs(looked_into)
     if json:
-        from pydantic_core import to_json
+        from pydantic import TypeAdapter
 
-        typer.echo(to_json(found, indent=2).decode())
+        typer.echo(TypeAdapter(tuple[RunOverview, ...]).dump_json(found, indent=2).decode())
     elif any(run.state != "unreadable" for run in found):
         print_table(runs_table(found), or_list=True)
     else:

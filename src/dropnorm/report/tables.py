@@ -109,7 +109,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ),
         ("Arms", ", ".join(arm.name for arm in config.arms)),
         ("Splits and seeds", repetitions(config)),
-        *((f"Arm {arm.name}", _settings(arm)) for arm in config.arms if arm.regularizers),
+        *((f"Arm {arm.name}", arm_settings(arm)) for arm in config.arms if arm.regularizers),
         ("Net", config.net)
         if ":" in config.net
         else ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
@@ -224,7 +224,7 @@ def _rates(rates: tuple[float, ...]) -> str:
     return f"{low:g}" if low == high else f"{low:g}–{high:g}"
 
 
-def _settings(arm: Arm) -> str:
+def arm_settings(arm: Arm) -> str:
     """Write what an arm does, with its numbers."""
     where = " before the last layer" if arm.where == "last" else ""
     settings = (

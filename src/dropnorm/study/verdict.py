@@ -1,11 +1,11 @@
 """What a study's numbers say, in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from dropnorm.study.arms import words as arm_words
-from dropnorm.study.records import ArmResult, Comparison, Interaction, Interval, MeasureName, Recommendation, State
+from dropnorm.study.records import ArmResult, Interaction, MeasureName, Recommendation, State
 from dropnorm.study.task import Scale, Task
+from dropnorm.study.wording import Words, as_sentence, joined, verb_of
 
 SIGNIFICANCE = 0.05
 CALIBRATION = Scale(factor=100.0, decimals=1)
@@ -19,7 +19,7 @@ def write_verdict(
     recommendation: Recommendation,
 ) -> tuple[str, ...]:
     """Sentences: how the plain net is doing, what helps or does harm, whether the two work together, what to do."""
-    words = _Words(task, task.metric.scale(arms[0].test_score.mean))
+    words = _Sentences(task, task.metric.scale(arms[0].test_score.mean))
     score = next((one for one in interactions if one.measure == "score"), None)
     sentences = (
         words.on_state(state, arms[0]),
@@ -33,12 +33,8 @@ def write_verdict(
     return tuple(sentence for sentence in sentences if sentence)
 
 
-@dataclass(frozen=True)
-class _Words:
-    """The sentences of one study, whose scores are all written alike."""
-
-    task: Task
-    scale: Scale
+class _Sentences(Words):
+    """The sentences of one study."""
 
     def on_state(self, state: State, plain: ArmResult) -> str:
         train, test = plain.train_score.mean, plain.test_score.mean
@@ -77,20 +73,23 @@ class _Words:
         name = self.task.metric.name
         helps, harms, silent = [], [], []
         for arm in arms:
-            assert arm.comparison is not None
+            assert arm.comparison is not None, "every arm but plain is compared"
             change = arm.comparison.interval
             if arm.comparison.p_holm >= SIGNIFICANCE:
                 silent.append(arm)
             elif self.task.metric.gain(change.mean, 0.0) > 0:
-                helps.append(f"{arm_words(arm.arm)} helps, and {_verb(change)} test {name} by {self.size(change)}")
+                helps.append(f"{arm_words(arm.arm)} helps, and {verb_of(change)} test {name} by {self.size(change)}")
             else:
-                harms.append(f"{arm_words(arm.arm)} does harm, and {_verb(change)} test {name} by {self.size(change)}")
+                harms.append(
+                    f"{arm_words(arm.arm)} does harm, and {verb_of(change)} test {name} by {self.size(change)}"
+                )
         parts = [*helps, *harms]
         if silent:
-            names = _joined([arm_words(arm.arm) for arm in silent])
+            names = joined([arm_words(arm.arm) for arm in silent])
             change_words = "changes" if len(silent) == 1 else "change"
-            parts.append(f"there is no evidence that {names} {change_words} test {name} ({self.spans(silent)})")
-        return _sentence("; ".join(parts))
+            seen = self.spans([arm.comparison.interval for arm in silent if arm.comparison])
+            parts.append(f"there is no evidence that {names} {change_words} test {name} ({seen})")
+        return as_sentence("; ".join(parts))
 
     def on_other_measures(self, arms: Sequence[ArmResult]) -> str:
         """What is found in loss and calibration, whose p values are adjusted over the arms as those of the score are."""
@@ -102,12 +101,12 @@ class _Words:
         for measure, (name, scale, unit) in measures.items():
             changed = [(arm, one) for arm in arms if (one := arm.comparison_in(measure)) and one.p_holm < SIGNIFICANCE]
             for verb in ("lowers", "raises"):
-                mine = [(arm, one) for arm, one in changed if _verb(one.interval) == verb]
+                mine = [(arm, one) for arm, one in changed if verb_of(one.interval) == verb]
                 if mine:
-                    by = _joined([scale.write(abs(one.interval.mean)) for _, one in mine])
-                    names = _joined([arm_words(arm.arm) for arm, _ in mine])
+                    by = joined([scale.write(abs(one.interval.mean)) for _, one in mine])
+                    names = joined([arm_words(arm.arm) for arm, _ in mine])
                     found.append(f"{names} {verb if len(mine) == 1 else verb[:-1]} {name} by {by}{unit}")
-        return _sentence("; ".join(found)) if found else ""
+        return as_sentence("; ".join(found)) if found else ""
 
     def on_interaction(self, interaction: Interaction | None) -> str:
         if interaction is None or interaction.p_value >= SIGNIFICANCE:
@@ -140,35 +139,3 @@ class _Words:
             return f"Use {words}{rate}: best on validation, and nothing simpler comes within one standard error of it. {score}"
         best = arm_words(recommendation.best_arm)
         return f"Use {words}{rate}: the simplest within one standard error of the best on validation, {best}. {score}"
-
-    def difference(self, interval: Interval) -> str:
-        """A difference as text: '0.8 points (95 % interval 0.3 to 1.3)'."""
-        mean, low, high = (self.scale.write(value) for value in (interval.mean, interval.low, interval.high))
-        return f"{mean}{self.task.metric.difference_in_words} (95 % interval {low} to {high})"
-
-    def size(self, interval: Interval) -> str:
-        """The same without its sign, which the verb beside it has: 'lowers by 0.8 points'."""
-        if interval.mean >= 0:
-            return self.difference(interval)
-        return self.difference(Interval(mean=-interval.mean, low=-interval.high, high=-interval.low))
-
-    def spans(self, arms: Sequence[ArmResult]) -> str:
-        """What was seen all the same: the differences, and how large they might be."""
-        found: list[Comparison] = [arm.comparison for arm in arms if arm.comparison is not None]
-        means = _joined([self.scale.write(one.interval.mean, signed=True) for one in found])
-        low = self.scale.write(min(one.interval.low for one in found), signed=True)
-        high = self.scale.write(max(one.interval.high for one in found), signed=True)
-        spanned = "an interval" if len(found) == 1 else "intervals"
-        return f"{means}{self.task.metric.difference_in_words}, with {spanned} from {low} to {high}"
-
-
-def _verb(change: Interval) -> str:
-    return "raises" if change.mean > 0 else "lowers"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dropnorm.study.records import ArmName, Comparison, Interaction, MeasureName, NetRecord
 from dropnorm.study.statistics.intervals import bootstrap_interval, holm, interval, p_value
 from dropnorm.study.statistics.power import needed_to_see
-from dropnorm.study.statistics.resampling import Resampling
+from dropnorm.study.statistics.resampling import Resampling, Sample
 from dropnorm.study.task import Metric
 
 MEASURES: tuple[MeasureName, ...] = ("score", "loss", "calibration_error", "generalization_gap")
@@ -36,20 +36,27 @@ def compare_arms(
             continue
         step = resolution if measure in ("score", "generalization_gap") else 0.0
         samples = {arm: resampling.tested(values or [], step) for arm, values in differences.items()}
-        p_values = [p_value(*samples[arm]) for arm in others]
-        for arm, p, adjusted in zip(others, p_values, holm(p_values), strict=True):
-            comparisons[arm] += (
-                Comparison(
-                    measure=measure,
-                    differences=tuple(differences[arm] or ()),
-                    interval=interval(*samples[arm]),
-                    bootstrap=bootstrap_interval(samples[arm].values),
-                    p_value=p,
-                    p_holm=adjusted,
-                    power=needed_to_see(*samples[arm]),
-                ),
-            )
+        for arm, found in conclude(measure, samples).items():
+            # Each seed's value is kept, also where the test is of their means.
+            comparisons[arm] += (found.model_copy(update={"differences": tuple(differences[arm] or ())}),)
     return comparisons
+
+
+def conclude(measure: MeasureName, samples: Mapping[ArmName, Sample]) -> dict[ArmName, Comparison]:
+    """A comparison from each sample of differences; their p values are adjusted over all."""
+    p_values = [p_value(*sample) for sample in samples.values()]
+    return {
+        name: Comparison(
+            measure=measure,
+            differences=tuple(sample.values),
+            interval=interval(*sample),
+            bootstrap=bootstrap_interval(sample.values),
+            p_value=p,
+            p_holm=adjusted,
+            power=needed_to_see(*sample),
+        )
+        for (name, sample), p, adjusted in zip(samples.items(), p_values, holm(p_values), strict=True)
+    }
 
 
 def paired(

@@ -1,0 +1,40 @@
+"""`dropnorm compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dropnorm.cli.printing import print_sentences, print_table
+
+EXAMPLES = """[bold]Examples[/bold]
+
+dropnorm compare dropnorm-runs/churn-1a2b3c4d dropnorm-runs/churn-5e6f7a8b
+"""
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="The folder of a finished study, A.")],
+    second: Annotated[Path, typer.Argument(help="The folder of another one, B.")],
+    json: Annotated[bool, typer.Option("--json", help="Print all measures as JSON instead of tables.")] = False,
+) -> None:
+    """Hold two finished runs against each other: what differs in data and settings, and arm by arm in scores.
+
+    Where both split the same rows in the same way, differences are tested, paired over the splits that both have.
+    """
+    from dropnorm.report.comparison import differences_table, pairs_table, run_in_short
+    from dropnorm.study.comparing import compare_runs
+    from dropnorm.study.store import load_run
+
+    one, other = load_run(first), load_run(second)
+    comparison = compare_runs(one, other)
+    if json:
+        typer.echo(comparison.model_dump_json(indent=2))
+        return
+    print_sentences(
+        [f"{name}  {path}: {run_in_short(run)}" for name, path, run in (("A", first, one), ("B", second, other))]
+    )
+    if comparison.data or comparison.settings:
+        print_table(differences_table(comparison))
+    print_table(pairs_table(comparison, one.summary, other.summary), "intervals 95 %")
+    print_sentences(comparison.verdict)

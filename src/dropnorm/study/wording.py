@@ -1,0 +1,49 @@
+"""How the numbers of a study are put into words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dropnorm.study.records import Interval
+from dropnorm.study.task import Scale, Task
+
+
+@dataclass(frozen=True)
+class Words:
+    """Words for scores and differences of one task, all written alike."""
+
+    task: Task
+    scale: Scale
+
+    def difference(self, interval: Interval) -> str:
+        """A difference as text: '0.8 points (95 % interval 0.3 to 1.3)'."""
+        mean, low, high = (self.scale.write(value) for value in (interval.mean, interval.low, interval.high))
+        return f"{mean}{self.task.metric.difference_in_words} (95 % interval {low} to {high})"
+
+    def size(self, interval: Interval) -> str:
+        """The same without its sign, which the verb beside it has: 'lowers by 0.8 points'."""
+        if interval.mean >= 0:
+            return self.difference(interval)
+        return self.difference(Interval(mean=-interval.mean, low=-interval.high, high=-interval.low))
+
+    def spans(self, intervals: Sequence[Interval]) -> str:
+        """What was seen though nothing is sure: the differences, and how large they might be."""
+        means = joined([self.scale.write(one.mean, signed=True) for one in intervals])
+        low = self.scale.write(min(one.low for one in intervals), signed=True)
+        high = self.scale.write(max(one.high for one in intervals), signed=True)
+        spanned = "an interval" if len(intervals) == 1 else "intervals"
+        return f"{means}{self.task.metric.difference_in_words}, with {spanned} from {low} to {high}"
+
+
+def verb_of(change: Interval) -> str:
+    """What a change does to the score."""
+    return "raises" if change.mean > 0 else "lowers"
+
+
+def as_sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Commas, and an "and" before the last."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
