@@ -109,7 +109,7 @@ def test_where_features_alone_differ_the_rows_are_paired(first, study, blobs):
         ),
         (lambda X, y: (X[::-1], y[::-1]), r"A and B are of other rows or targets"),
         (
-            lambda X, y: (X, X[:, 0] + 0.1 * np.random.default_rng(0).random(150)),
+            lambda X, _: (X, X[:, 0] + 0.1 * np.random.default_rng(0).random(150)),
             r"A and B are of other rows or targets",
         ),
     ],
