@@ -1,5 +1,6 @@
 """What the tests of the study share: made-up data with known answers, records, and one finished run."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import polars as pl
 import pytest
 
 import dropnorm as dn
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.records import EpochRecord, NetRecord
 
+_counter = itertools.count()
 QUICK: dict[str, Any] = {"seeds": 2, "epochs": 3, "hidden": (8,), "dropout": (0.2, 0.5), "batch_size": 16}
 
 
@@ -91,3 +94,16 @@ def finished(table, tmp_path_factory) -> dn.Study:
     folder = tmp_path_factory.mktemp("finished")
     table.write_csv(folder / "insects.csv")
     return dn.run_study(folder / "insects.csv", target="kind", out=folder / "run", **QUICK)
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch) -> Callable[[str], ModuleArchitecture]:
+    """Write a module into the current directory; returns the architecture of its function `net`."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(body: str) -> ModuleArchitecture:
+        name = f"written_nets_{next(_counter)}"
+        (tmp_path / f"{name}.py").write_text(f"import torch\nfrom torch import nn\n{body}\n")
+        return ModuleArchitecture(factory=f"{name}:net", features=4, outputs=3)
+
+    return write

@@ -1,45 +1,15 @@
-"""Factories: found by name, called with what they ask for, and refused with what is wrong."""
-
-import itertools
+"""Factories: found by name, or refused with what is wrong; and a whole study of one."""
 
 import pytest
-import torch
 from torch import nn
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, ArgumentTypeError, RunError
-from dropnorm.study.factory import ModuleArchitecture, factory_name, find_factory, is_factory, look_over, make_module
-
-_counter = itertools.count()
+from dropnorm.study.factory import factory_name, find_factory, is_factory
 
 
 def small(features, outputs):
     return nn.Sequential(nn.Linear(features, 8), nn.ReLU(), nn.Linear(8, outputs))
-
-
-def nothing():
-    return small(4, 3)
-
-
-def of_image(image, out_features, width=5):
-    return nn.Sequential(nn.Flatten(), nn.Linear(image[0] * image[1] * image[2], width), nn.Linear(width, out_features))
-
-
-@pytest.fixture
-def written(tmp_path, monkeypatch):
-    """Write a module into the current directory; returns the architecture of its function `net`."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(body):
-        name = f"written_nets_{next(_counter)}"
-        (tmp_path / f"{name}.py").write_text(f"import torch\nfrom torch import nn\n{body}\n")
-        return ModuleArchitecture(factory=f"{name}:net", features=4, outputs=3)
-
-    return write
-
-
-def architecture_of(function, **given):
-    return ModuleArchitecture(**{"factory": factory_name(function), "features": 4, "outputs": 3} | given)
 
 
 def test_a_function_is_found_again_by_its_name():
@@ -47,72 +17,18 @@ def test_a_function_is_found_again_by_its_name():
     assert find_factory(factory_name(small)) is small
 
 
-def test_what_a_factory_asks_for_is_given():
-    assert look_over(architecture_of(nothing)).parameters == look_over(architecture_of(small)).parameters == 67
-    assert look_over(architecture_of(of_image, features=8, image=(2, 2, 2))).parameters == 45 + 18
-
-
-def test_the_key_decides_on_the_weights_and_torchs_generator_stays():
-    before = torch.get_rng_state()
-    one, same, other = (make_module(architecture_of(small), key)[0].weight for key in (1, 1, 2))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_an_architecture_is_told_apart_by_its_layers():
-    known = look_over(architecture_of(small))
-    assert known == look_over(architecture_of(small))
-    assert known.output_layer == 1
-    assert known.fingerprint != look_over(architecture_of(small, outputs=2)).fingerprint
-
-
 @pytest.mark.parametrize(
     ("body", "error", "message"),
-    [
-        ("def net(features, outputs):\n    return 3", ArgumentTypeError, "gives int: expected a torch.nn.Module"),
-        ("net = 3", ArgumentTypeError, "is int, no function"),
-        ("def other(): pass", ArgumentError, "has no 'net'"),
-        ("def net(width): pass", ArgumentError, "asks for 'width', which a study does not know"),
-        ("def net(features):\n    return nn.Linear(features, 7)", ArgumentError, r"gives shape \(4, 7\) for a batch"),
-        ("def net():\n    return nn.Linear(9, 3)", ArgumentError, "makes a net that fails on a batch of shape"),
-        ("def net():\n    return nn.Identity()", ArgumentError, "parameters that cannot be trained"),
-        ("def net():\n    return nn.Linear(4, 3).double()", ArgumentError, "all of float32 on the CPU"),
-        ("def net():\n    return nn.Linear(4, 3, device='meta')", ArgumentError, "all of float32 on the CPU"),
-        ("one = nn.Linear(4, 3)\ndef net():\n    return one", ArgumentError, "gives the same module twice"),
-        (
-            "def net():\n    made = nn.Linear(4, 3)\n    nn.init.constant_(made.bias, float('nan'))\n    return made",
-            ArgumentError,
-            "gives NaN or infinity before it is trained",
-        ),
-        (
-            "import random\ndef net():\n    made = nn.Linear(4, 3)\n    nn.init.constant_(made.bias, random.random())\n"
-            "    return made",
-            ArgumentError,
-            "gives another net at each call",
-        ),
-    ],
+    [("net = 3", ArgumentTypeError, "is int, no function"), ("def other(): pass", ArgumentError, "has no 'net'")],
 )
-def test_a_factory_that_cannot_be_studied_is_refused(written, body, error, message):
+def test_what_is_no_function_is_refused(written, body, error, message):
     with pytest.raises(error, match=message):
-        look_over(written(body))
-
-
-def test_a_factory_that_raises_shows_its_own_lines_alone(written):
-    body = "def net(features):\n    return helper(features)\ndef helper(n):\n    return nn.Linear(n, 'three')"
-    with pytest.raises(ArgumentError) as caught:
-        look_over(written(body))
-    text = str(caught.value)
-    assert "return helper(features)" in text
-    assert "nn.Linear(n, 'three')" in text
-    assert text.count('File "') == 2
-    assert "site-packages" not in text
-    assert text.splitlines()[-1].startswith("TypeError")
+        find_factory(written(body).factory)
 
 
 def test_a_module_that_fails_shows_where(written):
     with pytest.raises(ArgumentError, match=r"fails when it is imported(.|\n)*1 / 0(.|\n)*ZeroDivisionError"):
-        look_over(written("wrong = 1 / 0"))
+        find_factory(written("wrong = 1 / 0").factory)
 
 
 def test_a_module_that_is_not_there_is_named():
@@ -150,3 +66,35 @@ def test_a_study_is_kept_predicts_again_and_is_not_mixed(written, quick, tmp_pat
         dn.run_study("iris", **given)
     with pytest.raises(RunError, match="makes another net than the one that was studied"):
         dn.load_model(tmp_path / "run")
+
+
+def test_it_is_exported_to_onnx_or_refused(written, quick, tmp_path):
+    """What is made of known layers becomes the same function in ONNX; a forward of its own is refused, with a way out."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    layers = "nn.Linear(features, 6), nn.Sequential(nn.Tanh(), nn.Linear(6, 5)), nn.ReLU(), nn.Linear(5, outputs)"
+    given = {key: value for key, value in quick.items() if key != "hidden"} | {"arms": "batch_norm+dropout"}
+    sequential = written(f"def net(features, outputs):\n    return nn.Sequential({layers})").factory
+    dn.run_study("iris", net=sequential, out=tmp_path / "run", **given)
+    model = dn.load_model(tmp_path / "run", "batch_norm+dropout")
+    dn.export_onnx(model, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
+    (outputs,) = session.run(None, {"features": model.features("iris")})
+    assert abs(outputs - model.predict("iris").drop("prediction").to_numpy()).max() < 1e-5
+
+    own = written(
+        "class Residual(nn.Module):\n"
+        "    def __init__(self, features, outputs):\n"
+        "        super().__init__()\n"
+        "        self.one, self.last = nn.Linear(features, features), nn.Linear(features, outputs)\n"
+        "    def forward(self, x):\n"
+        "        return self.last(x + torch.relu(self.one(x)))\n"
+        "net = Residual"
+    ).factory
+    study = dn.run_study("iris", net=own, **given | {"arms": "weight_decay"})
+    with pytest.raises(ArgumentError) as refused:
+        dn.export_onnx(study.model, tmp_path / "own.onnx")
+    assert str(refused.value).startswith(
+        "layer 0 of the folded net is a Residual, which cannot be exported: expected one of "
+    )
+    assert str(refused.value).endswith("Replace it, or export with torch.onnx.export(model.net).")
+    assert not (tmp_path / "own.onnx").exists()

@@ -5,8 +5,9 @@ from torch import nn
 from dropnorm.study.architecture import Architecture
 from dropnorm.study.dataset import load_dataset
 from dropnorm.study.design import configure, plan_nets
-from dropnorm.study.factory import ModuleArchitecture, factory_name
+from dropnorm.study.factory import factory_name
 from dropnorm.study.kinds import blocks_of, initial_nets, shape_of_nets
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.module_nets import ModuleNets
 from dropnorm.study.nets import BatchedNets
 

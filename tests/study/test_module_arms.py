@@ -5,8 +5,10 @@ from torch import nn
 
 from dropnorm.errors import ArgumentError
 from dropnorm.study.arms import checked_arms, named_arm
-from dropnorm.study.factory import ModuleArchitecture, factory_name, look_over
+from dropnorm.study.factory import factory_name
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.module_arms import check_arms, module_of_arm, rebuilt
+from dropnorm.study.module_check import look_over
 
 
 def plain():

@@ -80,3 +80,26 @@ def test_a_layer_without_a_node_leaves_no_file(finished, tmp_path):
     with pytest.raises(ArgumentError, match="is a Softplus, which cannot be exported"):
         export_onnx(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_with_channels_last_are_turned(tmp_path):
+    images = np.random.default_rng(0).random((60, 6, 5, 3))
+    quick = {"seeds": 2, "epochs": 2, "batch_size": 8, "arms": "batch_norm", "channels": (4,), "hidden": (6,)}
+    model = dn.run_study(images, np.arange(60) % 2, net="conv", **quick).model
+    export_onnx(model, tmp_path / "model.onnx")
+    outputs = run(tmp_path / "model.onnx", model.features(images))
+    expected = model.predict(images).drop("prediction").to_numpy()
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_shapes_that_onnx_does_not_take_leave_no_file(finished, tmp_path):
+    import torch
+
+    features = finished.model.description.encoding.features
+    layers = [torch.nn.Unflatten(1, (features // 2, 2)), torch.nn.Linear(2, 3), torch.nn.Flatten()]
+    model = dn.SavedModel(finished.model.description, torch.nn.Sequential(*layers).eval())
+    with pytest.raises(
+        ArgumentError, match=r"has layers whose shapes ONNX does not take \((.|\n)*\): expected Linear layers"
+    ):
+        export_onnx(model, tmp_path / "model.onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -64,3 +64,14 @@ def test_the_given_net_stays_as_it_was():
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     folded[0].weight.data.zero_()
     assert torch.equal(net[0].weight, before["0.weight"])
+
+
+def test_a_part_with_a_forward_of_its_own_stays_whole():
+    class Residual(torch.nn.Sequential):
+        def forward(self, x):
+            return x + super().forward(x)
+
+    net = lively(torch.nn.Sequential(Residual(torch.nn.Linear(4, 4), torch.nn.ReLU()), torch.nn.Linear(4, 2)))
+    folded, x = fold_sequential(net), torch.randn(20, 4)
+    assert [type(layer) for layer in folded] == [Residual, torch.nn.Linear]
+    torch.testing.assert_close(folded(x), net(x))

@@ -9,8 +9,10 @@ from torch import Tensor
 from dropnorm.study.architecture import Architecture, image_of, shape_nets
 from dropnorm.study.design import NETS_PER_BLOCK, NetPlan, plan_blocks
 from dropnorm.study.encoding import Encoding
-from dropnorm.study.factory import ModuleArchitecture, is_factory, look_over
+from dropnorm.study.factory import is_factory
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.module_arms import check_arms
+from dropnorm.study.module_check import look_over
 from dropnorm.study.module_nets import ModuleNets
 from dropnorm.study.nets import BatchedNets
 from dropnorm.study.records import StudyConfig
@@ -57,7 +59,8 @@ def shape_of_nets(encoding: Encoding, config: StudyConfig) -> AnyArchitecture:
             outputs=encoding.outputs,
             image=image,
             channels_last=channels_last,
-        )
+        ),
+        config.device,
     )
     check_arms(architecture, config.arms)
     return architecture

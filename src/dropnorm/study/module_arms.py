@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from dropnorm.errors import ArgumentError, RunError, SurgeryError
-from dropnorm.study.factory import ModuleArchitecture, look_over, make_module, seeded
+from dropnorm.study.module_architecture import ModuleArchitecture, make_module
+from dropnorm.study.module_check import look_over
+from dropnorm.study.module_tensors import seeded
 from dropnorm.study.records import Arm
 from dropnorm.surgery.plan import Plan
 from dropnorm.surgery.regularize import regularize

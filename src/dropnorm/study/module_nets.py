@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from dropnorm.study import layers
 from dropnorm.study.design import NetPlan, Purpose, seed_keys
-from dropnorm.study.factory import ModuleArchitecture, load_tensors, module_tensors, seeded, weighted_layers
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.module_arms import module_of_arm
+from dropnorm.study.module_tensors import load_tensors, module_tensors, seeded, weighted_layers
 
 
 class ModuleNets:

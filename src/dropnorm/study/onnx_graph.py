@@ -9,6 +9,7 @@ import torch
 
 from dropnorm._optional import optional_import
 from dropnorm.errors import ArgumentError
+from dropnorm.study.saved_model import ChannelsFirst
 from dropnorm.surgery.fold import fold_sequential
 
 OPSET = 20
@@ -52,7 +53,7 @@ def add_layers(graph: Graph, net: torch.nn.Sequential, x: str) -> str:
     for index, layer in enumerate(fold_sequential(net)):
         add = _NODES.get(type(layer))
         if add is None:
-            known = ", ".join(sorted(kind.__name__ for kind in _NODES))
+            known = ", ".join(sorted(kind.__name__ for kind in _NODES if kind is not ChannelsFirst))
             raise ArgumentError(
                 f"layer {index} of the folded net is a {type(layer).__name__}, which cannot be exported: expected one of "
                 f"{known}, or a batch norm behind a linear layer or convolution. Replace it, or export with "
@@ -120,6 +121,10 @@ def _unflatten(graph: Graph, layer: torch.nn.Unflatten, x: str) -> str:
     return graph.add("Reshape", x, graph.constant(shape))
 
 
+def _channels_first(graph: Graph, _: ChannelsFirst, x: str) -> str:
+    return graph.add("Transpose", x, perm=[0, 3, 1, 2])
+
+
 def _silu(graph: Graph, _: torch.nn.SiLU, x: str) -> str:
     return graph.add("Mul", x, graph.add("Sigmoid", x))
 
@@ -135,6 +140,7 @@ _NODES: dict[type[torch.nn.Module], Callable[[Graph, Any, str], str]] = {
     torch.nn.MaxPool2d: _max_pool2d,
     torch.nn.Flatten: _flatten,
     torch.nn.Unflatten: _unflatten,
+    ChannelsFirst: _channels_first,
     torch.nn.ReLU: functools.partial(_alone, "Relu"),
     torch.nn.Tanh: functools.partial(_alone, "Tanh"),
     torch.nn.Sigmoid: functools.partial(_alone, "Sigmoid"),

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from dropnorm.errors import ArgumentError
-from dropnorm.study.factory import ModuleArchitecture
 from dropnorm.study.files import write_where_told
 from dropnorm.study.onnx_graph import OPSET, Graph, add_layers, onnx
 from dropnorm.study.saved_model import SavedModel
@@ -32,11 +31,6 @@ def export_onnx(model: SavedModel, path: str | Path) -> None:
     helper, types = onnx().helper, onnx().TensorProto
     described = model.description
     encoding = described.encoding
-    if isinstance(described.architecture, ModuleArchitecture):
-        raise ArgumentError(
-            f"net={described.architecture.factory!r} is a factory's, whose operations are not known here: expected a dense "
-            f"or conv net. Use torch.onnx.export on `load_model(folder).net`."
-        )
     graph = Graph()
     x = _standardized(graph, np.array(described.mean), np.array(described.scale))
     outputs = add_layers(graph, model.net, x)
@@ -62,7 +56,13 @@ def export_onnx(model: SavedModel, path: str | Path) -> None:
     names = [name for column in encoding.columns for name in column.feature_names]
     metadata = {"arm": described.arm.name, "classes": json.dumps(encoding.classes), "features": json.dumps(names)}
     helper.set_model_props(made, metadata)
-    onnx().checker.check_model(made, full_check=True)
+    try:
+        onnx().checker.check_model(made, full_check=True)
+    except (onnx().checker.ValidationError, onnx().shape_inference.InferenceError) as error:
+        raise ArgumentError(
+            f"the net of the arm {described.arm.name!r} has layers whose shapes ONNX does not take ({error}): expected Linear "
+            f"layers of rows (rows, features). Flatten before them, or export with torch.onnx.export(model.net)."
+        ) from error
     write_where_told(Path(path), made.SerializeToString())
 
 

@@ -17,10 +17,11 @@ from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
-from dropnorm.study.factory import ModuleArchitecture, factory_name
+from dropnorm.study.factory import factory_name
 from dropnorm.study.files import write_atomically
 from dropnorm.study.kinds import AnyArchitecture, shape_of_nets
 from dropnorm.study.listing import RUNS_FOLDER
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.progress import Progress
 from dropnorm.study.records import ActivationName, Arm, Beginning, NetName, Run, StudyConfig, Summary, TaskName
 from dropnorm.study.saved_model import SavedModel

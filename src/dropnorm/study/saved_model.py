@@ -19,9 +19,10 @@ from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.architecture import KERNEL, Architecture
 from dropnorm.study.encoding import Encoding
-from dropnorm.study.factory import ModuleArchitecture, load_tensors, module_tensors
 from dropnorm.study.files import write_atomically
+from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.module_arms import rebuilt
+from dropnorm.study.module_tensors import load_tensors, module_tensors
 from dropnorm.study.objective import OBJECTIVES
 from dropnorm.study.record import Record
 from dropnorm.study.records import SCHEMA_VERSION, Arm

@@ -50,7 +50,9 @@ def _is_foldable(layer: torch.nn.Module) -> TypeGuard[_BatchNorm]:
 def _flattened(net: torch.nn.Sequential) -> list[torch.nn.Module]:
     layers: list[torch.nn.Module] = []
     for layer in net:
-        layers += _flattened(layer) if isinstance(layer, torch.nn.Sequential) else [layer]
+        # One with a forward of its own is more than its layers one after the other.
+        nested = isinstance(layer, torch.nn.Sequential) and type(layer).forward is torch.nn.Sequential.forward
+        layers += _flattened(layer) if nested else [layer]
     return layers
 
 
