@@ -51,8 +51,10 @@ def _flattened(net: torch.nn.Sequential) -> list[torch.nn.Module]:
     layers: list[torch.nn.Module] = []
     for layer in net:
         # One with a forward of its own is more than its layers one after the other.
-        nested = isinstance(layer, torch.nn.Sequential) and type(layer).forward is torch.nn.Sequential.forward
-        layers += _flattened(layer) if nested else [layer]
+        if isinstance(layer, torch.nn.Sequential) and type(layer).forward is torch.nn.Sequential.forward:
+            layers += _flattened(layer)
+        else:
+            layers.append(layer)
     return layers
 
 
