@@ -122,3 +122,9 @@ def test_a_net_that_computes_on_the_cpu_alone_is_refused_for_another_device(writ
     assert "or study it with --device cpu:" in text
     assert "* torch.ones(3)" in text
     assert look_over(architecture_of(small), "meta") == look_over(architecture_of(small))
+
+
+def test_of_images_it_is_said_that_they_are_images():
+    expected = r"fails on a batch of shape \(4, 1, 2, 2\)\. Expected one that takes images .*behind nn\.Flatten\(\):"
+    with pytest.raises(ArgumentError, match=expected):
+        look_over(architecture_of(small, image=(1, 2, 2)))

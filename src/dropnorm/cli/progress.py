@@ -130,12 +130,13 @@ def _describe(progress: "Progress") -> str:
     from dropnorm.study.task import TASKS
 
     metric = TASKS[progress.task].metric
+    training = f"{progress.nets_in_training} net{'' if progress.nets_in_training == 1 else 's'}"
     scores = [
         f"{arm.arm} {metric.scale(arm.validation_score).write(arm.validation_score)} {metric.unit}".rstrip()
         for arm in progress.by_arm
         if arm.arm in progress.arms and arm.validation_score is not None
     ]
     return (
-        f"epoch {progress.epoch} of {progress.epochs}, {progress.nets_in_training} nets in training, {progress.nets_finished} "
+        f"epoch {progress.epoch} of {progress.epochs}, {training} in training, {progress.nets_finished} "
         f"of {progress.nets} finished; validation {metric.name}: {', '.join(scores)}"
     )

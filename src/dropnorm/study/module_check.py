@@ -126,7 +126,12 @@ def _call(net: nn.Module, architecture: ModuleArchitecture) -> tuple[int, list[n
             shown = f"a batch of shape {tuple(x.shape)}"
             outputs = net.eval()(x)
     except Exception as error:
-        raise failure(f"net={name!r} makes a net that fails on {shown}", error, type(net).forward) from error
+        expected = (
+            ""
+            if architecture.image is None
+            else "Expected one that takes images (batch, channels, height, width); layers of rows come behind nn.Flatten():"
+        )
+        raise failure(f"net={name!r} makes a net that fails on {shown}", error, type(net).forward, expected) from error
     finally:
         for hook in hooks:
             hook.remove()
