@@ -34,6 +34,8 @@ def test_where_there_is_none_yet(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run("runs") == (0, "", "There is no run in dropnorm-runs yet. `dropnorm study` makes one.\n")
     assert run("runs", "--json") == (0, "[]\n", "")
+    (tmp_path / "others" / "notes").mkdir(parents=True)
+    assert run("runs", "others") == (0, "", "others/notes: holds no run.\n")
     code, out, err = run("runs", "elsewhere")
     assert (code, out) == (2, "")
     assert err.startswith("dropnorm: elsewhere: is no folder. Expected one that holds runs")

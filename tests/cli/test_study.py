@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from dropnorm.errors import StorageError
 from dropnorm.study.records import Summary
 from dropnorm.study.run import PlannedStudy
 
@@ -129,7 +130,7 @@ def test_images_that_are_left_out_are_told(run, monkeypatch, tmp_path):
     code, _, err = run("study", tmp_path, "--batch-size", "16", "--out", tmp_path / "run")
     assert (code, err) == (
         2,
-        f"dropnorm: {tmp_path}: 1 of its 81 images are broken: a/x.png (no image that can be read). Mend or remove them, or "
+        f"dropnorm: {tmp_path}: 1 of its 81 images is broken: a/x.png (no image that can be read). Mend or remove them, or "
         f"leave them out with --skip-broken (skip_broken=True in Python).\n",
     )
     _, _, err = run("study", tmp_path, "--batch-size", "16", "--skip-broken", "--out", tmp_path / "run")
@@ -233,3 +234,14 @@ def test_where_the_disk_is_full_the_study_stops_and_goes_on_when_there_is_room(
     code, resumed, _ = run(*study_of("--json", "--out", folder))
     assert code == 0
     assert resumed == finished[1]
+
+
+def test_results_are_told_before_a_report_that_cannot_be_written(study_of, finished, run, monkeypatch):
+    def full(*_):
+        raise StorageError("report.html: cannot be written (No space left on device).")
+
+    monkeypatch.setattr("dropnorm.report.html.write_report", full)
+    code, out, err = run(*study_of("--out", finished[3]))
+    assert code == 1
+    assert "test accuracy, %" in out
+    assert err.endswith("dropnorm: report.html: cannot be written (No space left on device).\n")

@@ -70,7 +70,7 @@ def test_arms_may_be_described_by_their_settings():
         ),
         (
             {"mine": {"droput": 0.3}},
-            "a setting of the arm 'mine'='droput' is unknown: expected one of 'dropout', 'where', 'input_dropout', "
+            "the setting 'droput' of the arm 'mine' is unknown: expected one of 'dropout', 'where', 'input_dropout', "
             "'batch_norm', 'max_norm', 'weight_decay'. Did you mean 'dropout'?",
         ),
         (

@@ -303,7 +303,7 @@ def test_grey_images_are_predicted_by_a_net_of_colored_ones(tmp_path):
     (tmp_path / "grey").mkdir()
     Image.fromarray(pixels[..., 0]).save(tmp_path / "grey" / "0.png")
     (tmp_path / "grey" / "1.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"1 of its 2 images are broken: 1\.png"):
+    with pytest.raises(DataError, match=r"1 of its 2 images is broken: 1\.png"):
         model.predict(tmp_path / "grey")
     predictions = model.predict(tmp_path / "grey", skip_broken=True)
     same = np.repeat(pixels[None, None, ..., 0], 3, axis=1)

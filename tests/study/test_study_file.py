@@ -4,7 +4,7 @@ import tomllib
 import pytest
 
 import dropnorm as dn
-from dropnorm.errors import ArgumentError, DataError
+from dropnorm.errors import ArgumentError, ArgumentTypeError, DataError
 from dropnorm.study.design import configure
 from dropnorm.study.run import plan_study
 from dropnorm.study.study_file import common_rates, is_study_file, read_study_file, study_file
@@ -84,8 +84,8 @@ def test_an_unknown_key_is_met_with_the_closest_one(write, refuses):
     assert str(caught.value).startswith(f"{path}: the key 'seed' is unknown. Did you mean 'seeds'? Expected of data, ")
     path = write('data = "iris"\n[arms.mine]\nrate = 0.3\n', "study.toml")
     message = (
-        "a setting of the arm 'mine'='rate' is unknown: expected one of 'dropout', 'where', 'input_dropout', 'batch_norm', "
-        "'max_norm', 'weight_decay'."
+        f"{path}: the setting 'rate' of the arm 'mine' is unknown: expected one of 'dropout', 'where', "
+        "'input_dropout', 'batch_norm', 'max_norm', 'weight_decay'."
     )
     with refuses(ArgumentError, message):
         plan_study(path)
@@ -95,8 +95,12 @@ def test_values_of_another_kind(write, refuses):
     path = write('data = "iris"\ntarget = 3\n', "study.toml")
     with refuses(DataError, f"{path}: target = 3 is of another kind than expected. Give a text, as for --target."):
         read_study_file(path)
-    with refuses(ArgumentError, "seeds=1 is too small: expected at least 2 (one seed has no interval)."):
+    with refuses(DataError, f"{path}: net = 3 is of another kind than expected. Give a text, as for --net."):
+        read_study_file(write('data = "iris"\nnet = 3\n', "study.toml"))
+    with refuses(ArgumentError, f"{path}: seeds=1 is too small: expected at least 2 (one seed has no interval)."):
         plan_study(write('data = "iris"\nseeds = 1\n', "study.toml"))
+    with refuses(ArgumentTypeError, f"{path}: epochs=2.5 is not a whole number: expected an int of at least 1."):
+        plan_study(write('data = "iris"\nepochs = 2.5\n', "study.toml"), epochs=3)
 
 
 @pytest.mark.parametrize("content", [b"data = ", b"\xff\xfe"], ids=["no TOML", "no text"])

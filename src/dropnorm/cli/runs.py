@@ -34,7 +34,7 @@ def runs(
         typer.echo(TypeAdapter(tuple[RunOverview, ...]).dump_json(found, indent=2).decode())
     elif any(run.state != "unreadable" for run in found):
         print_table(runs_table(found), or_list=True)
-    else:
+    elif not found:
         tell(f"There is no run in {looked_into} yet. `dropnorm study` makes one.")
     for run in found:
         if run.state == "unreadable":

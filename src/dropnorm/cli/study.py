@@ -167,11 +167,12 @@ def study(
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
-    report_path = folder / REPORT_NAME
-    write_report(done.run, report_path)
     if json:
         typer.echo(done.summary.model_dump_json(indent=2))
     else:
         print_results(done.summary)
+    report_path = folder / REPORT_NAME
+    write_report(done.run, report_path)
+    if not json:
         typer.echo(f"\nReport: {report_path}")
         typer.echo(f"Predict: dropnorm predict {folder} DATA")

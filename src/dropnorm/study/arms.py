@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dropnorm._validate import choice, number, positive, probability
+from dropnorm._validate import choice, closest, number, positive, probability
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.records import Arm
 
@@ -116,7 +116,12 @@ def _described(name: str, settings: Any, rates: Sequence[float]) -> Arm:
         return named_arm(name, rates)
     allowed = [field for field in Arm.model_fields if field != "name"]
     for setting in settings:
-        choice(setting, f"a setting of the arm {name!r}", allowed)
+        if setting not in allowed:
+            meant = closest(str(setting), allowed)
+            raise ArgumentError(
+                f"the setting {setting!r} of the arm {name!r} is unknown: expected one of {', '.join(map(repr, allowed))}."
+                f"{f' Did you mean {meant!r}?' if meant else ''}"
+            )
     grids = {
         field: tuple(settings[field]) if isinstance(settings[field], list | tuple) else (settings[field],)
         for field in ("dropout", "weight_decay")

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from dropnorm.errors import ArgumentError, RunError
+from dropnorm.errors import ArgumentError, ArgumentTypeError, RunError
 from dropnorm.study.command import command_of
 from dropnorm.study.dataset import Dataset, load_dataset
 from dropnorm.study.design import configure
@@ -271,6 +271,7 @@ def plan_study(
     if is_study_file(X):
         # What is given beside a study file goes before what is in it.
         written = read_study_file(X)
+        _check_settings(X, {name: value for name, value in written.items() if name not in (*data, "device")})
         data = {name: written.get(name) if name == "data" or _is_left_out(data[name]) else data[name] for name in data}
         given = written | {name: value for name, value in given.items() if value is not None}
         given = {name: value for name, value in given.items() if name not in data}
@@ -292,6 +293,14 @@ def plan_study(
     return PlannedStudy(
         dataset, config, architecture, data | {"data": str(source) if isinstance(source, str | Path) else None}
     )
+
+
+def _check_settings(path: str | Path, settings: dict[str, Any]) -> None:
+    """See that a study file's settings are allowed, before others go before them, so that the error names the file."""
+    try:
+        configure(**settings)
+    except (ArgumentError, ArgumentTypeError) as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _is_left_out(value: Any) -> bool:

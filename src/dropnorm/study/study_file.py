@@ -17,6 +17,7 @@ from dropnorm.study.sources.bundled import BUNDLED
 STUDY_FILE_NAME = "study.toml"
 PATHS = ("data", "test")
 _KINDS = {"ignore": str | list, "skip_broken": bool}
+_NAMES = ("net", "activation", "device")
 ABOUT_DATA = ("data", "target", "task", "test", "group", "time", "ignore", "skip_broken")
 
 
@@ -48,7 +49,7 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
             meant = closest(key, allowed)
             hint = f" Did you mean {meant!r}?" if meant else ""
             raise DataError(f"{path}: the key {key!r} is unknown.{hint} Expected of {', '.join(allowed)}.")
-        if key in ABOUT_DATA and not isinstance(value, _KINDS.get(key, str)):
+        if key in (*ABOUT_DATA, *_NAMES) and not isinstance(value, _KINDS.get(key, str)):
             raise DataError(f"{path}: {key} = {value!r} is of another kind than expected. Give a text, as for --{key}.")
         if isinstance(value, int | float) and not isinstance(value, bool) and key in ("dropout", "hidden"):
             given[key] = [value]

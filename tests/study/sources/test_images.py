@@ -93,7 +93,7 @@ def test_a_broken_image_is_named_or_skipped(folder, refuses):
 def test_an_image_of_another_size_is_named_or_skipped(folder, save, refuses):
     save("cat/large.png", pixels(3, 8, 10))
     message = (
-        f"{folder}: 1 of its 4 images are of another size than the 5 x 4 of most: cat/large.png (10 x 8). Expected one size "
+        f"{folder}: 1 of its 4 images is of another size than the 5 x 4 of most: cat/large.png (10 x 8). Expected one size "
         f"for all. Scale or remove them, or {SKIP}"
     )
     with refuses(DataError, message):
@@ -104,7 +104,7 @@ def test_an_image_of_another_size_is_named_or_skipped(folder, save, refuses):
 def test_an_image_of_more_than_8_bits(folder, refuses):
     Image.fromarray(np.full((4, 5), 40_000, dtype=np.uint16)).save(folder / "dog" / "deep.png")
     message = (
-        f"{folder}: 1 of its 4 images are broken: dog/deep.png (pixels of mode I;16, not of 8 bits). Mend or remove them, or "
+        f"{folder}: 1 of its 4 images is broken: dog/deep.png (pixels of mode I;16, not of 8 bits). Mend or remove them, or "
         f"{SKIP}"
     )
     with refuses(DataError, message):
@@ -154,7 +154,7 @@ def test_where_the_studied_images_were_grey_colored_ones_are_refused(folder, sav
     assert read_images(folder, studied=(1, 4, 5)).frame["image"].dtype == pl.Array(pl.UInt8, (1, 4, 5))
     save("dog/1.png", pixels(9, 4, 5, 3))
     message = (
-        f"{folder}: 1 of its 4 images are in color, where the studied ones are grey: dog/1.png. Expected grey ones: convert "
+        f"{folder}: 1 of its 4 images is in color, where the studied ones are grey: dog/1.png. Expected grey ones: convert "
         f"them (with Pillow, image.convert('L'))."
     )
     with refuses(DataError, message):

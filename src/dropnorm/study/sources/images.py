@@ -1,6 +1,7 @@
 """A folder of images with one sub-folder per class."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +50,12 @@ def read_images(
     sizes = Counter(image.pixels.shape[:2] for image in whole)
     broken = [f"{image.name} ({image.problem})" for image in found if image.problem]
     if broken and not (skip_broken and whole):
-        raise DataError(f"{folder}: {len(broken)} of its {len(found)} images are broken: {listed(broken, 5)}. {_SKIP}")
+        raise DataError(f"{folder}: {_counted(broken, found)} broken: {listed(broken, 5)}. {_SKIP}")
     size = studied[1:] or max(sizes, key=lambda one: (sizes[one], one))
     odd = [f"{image.name} ({_size(image.pixels)})" for image in whole if image.pixels.shape[:2] != size]
     if odd and not skip_broken:
         raise DataError(
-            f"{folder}: {len(odd)} of its {len(found)} images are of another size than the {size[1]} x {size[0]} of "
+            f"{folder}: {_counted(odd, found)} of another size than the {size[1]} x {size[0]} of "
             f"{'the studied ones' if studied else 'most'}: {listed(odd, 5)}. Expected one size for all. "
             f"{_SKIP.replace('Mend', 'Scale')}"
         )
@@ -64,7 +65,7 @@ def read_images(
     colored = [image.name for image in kept if image.pixels.ndim == 3]
     if studied[:1] == (1,) and colored:
         raise DataError(
-            f"{folder}: {len(colored)} of its {len(found)} images are in color, where the studied ones are grey: "
+            f"{folder}: {_counted(colored, found)} in color, where the studied ones are grey: "
             f"{listed(colored, 5)}. Expected grey ones: convert them (with Pillow, image.convert('L'))."
         )
     color = bool(colored) or studied[:1] == (3,)
@@ -122,6 +123,10 @@ def _channels(pixels: np.ndarray, *, color: bool) -> np.ndarray:
     if not color:
         return pixels[None]
     return np.repeat(pixels[None], 3, axis=0) if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _counted(images: Sequence[str], found: Sequence[_Found]) -> str:
+    return f"{len(images)} of its {len(found)} images {'is' if len(images) == 1 else 'are'}"
 
 
 def _size(pixels: np.ndarray) -> str:
