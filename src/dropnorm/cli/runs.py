@@ -33,7 +33,7 @@ def runs(
 
         typer.echo(TypeAdapter(tuple[RunOverview, ...]).dump_json(found, indent=2).decode())
     elif any(run.state != "unreadable" for run in found):
-        print_table(runs_table(found), or_list=True)
+        print_table(runs_table(found), compact=True)
     elif not found:
         tell(f"There is no run in {looked_into} yet. `dropnorm study` makes one.")
     for run in found:
