@@ -100,6 +100,12 @@ def test_where_features_alone_differ_the_rows_are_paired(first, study, blobs):
     assert got.verdict[-1].endswith("The features differ; that the rows are the same is read from their targets.")
 
 
+def test_the_same_data_are_known_without_a_fingerprint_of_their_rows(first):
+    data = first.summary.data.model_copy(update={"rows_fingerprint": ""})
+    older = first.model_copy(update={"summary": first.summary.model_copy(update={"data": data})})
+    assert dn.compare_runs(older, first).units == 4
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

@@ -122,7 +122,8 @@ def compare_runs(first: Run, second: Run) -> RunComparison:
 
 def _why_not_paired(one: Summary, other: Summary, shared: SharedSplits) -> str:
     a, b = one.data, other.data
-    if a.task != b.task or a.rows_fingerprint != b.rows_fingerprint or not a.rows_fingerprint:
+    same_rows = a.fingerprint == b.fingerprint or a.rows_fingerprint == b.rows_fingerprint != ""
+    if a.task != b.task or not same_rows:
         return (
             f"A and B are of other rows or targets ({_told(a)}; {_told(b)}): their scores answer different questions, and are "
             f"not tested against each other."
