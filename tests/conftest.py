@@ -1,4 +1,5 @@
 import re
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -9,6 +10,13 @@ from hypothesis import settings
 # The same examples in every run: a failure must come from a change, not from the day's luck.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """What a shell runs in the background starts with interruptions ignored, and tests of Ctrl-C would wait in vain."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
