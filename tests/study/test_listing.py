@@ -47,6 +47,14 @@ def test_a_finished_run_is_told_by_its_summary(finished):
     assert timedelta(0) < datetime.now(UTC) - run.begun < timedelta(hours=1)
 
 
+def test_nets_of_a_learning_curve_count_too(blobs, quick, tmp_path):
+    given = quick | {"arms": "dropout", "learning_curve": True, "out": tmp_path / "run"}
+    study = dn.run_study(*blobs(rows=400), **given)
+    (run,) = dn.list_runs(tmp_path / "run")
+    assert study.run.curve_nets
+    assert run.nets == run.nets_finished == len(study.run.nets) + len(study.run.curve_nets)
+
+
 def test_how_far_an_unfinished_one_is(begin, make_net, make_history):
     folder, store = begin()
     store.save_finished(0, [(make_net(0), b"")], make_history(0, [0.5, 0.4]), seconds=2.0)

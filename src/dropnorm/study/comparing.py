@@ -8,6 +8,7 @@ from typing import Any
 
 from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.arms import words as arm_words
+from dropnorm.study.record import Record
 from dropnorm.study.records import (
     ArmName,
     ArmResult,
@@ -15,7 +16,6 @@ from dropnorm.study.records import (
     DataDescription,
     Interval,
     MeasureName,
-    Record,
     Run,
     StudyConfig,
     Summary,
