@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 import dropnorm.study.records as records
+from dropnorm._record import Record
 from dropnorm.study.design import plan_nets
-from dropnorm.study.record import Record
 from dropnorm.study.records import Arm, EpochRecord, Interval, StudyConfig, Summary
 
 RECORDS = [value for value in vars(records).values() if inspect.isclass(value) and issubclass(value, Record)]

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
+from dropnorm._record import Record
 from dropnorm.errors import RunError
-from dropnorm.study.record import Record
 from dropnorm.study.records import SCHEMA_VERSION
 from dropnorm.study.schema import check_schema, read_record
 

@@ -3,9 +3,9 @@
 import math
 from itertools import pairwise
 
+from dropnorm._record import Record
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.encoding import Encoding
-from dropnorm.study.record import Record
 from dropnorm.study.records import ActivationName, StudyConfig
 
 KERNEL = 3

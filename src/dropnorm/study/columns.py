@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from dropnorm._record import Record
 from dropnorm.errors import DataError
 from dropnorm.study.dates import Cycle, as_dates, cycles_of, encode_dates
-from dropnorm.study.record import Record
 from dropnorm.study.values import LARGEST, as_numbers, as_text, is_number, is_text, stray_text, without_value
 
 MAX_CATEGORIES = 100

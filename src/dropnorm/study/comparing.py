@@ -6,9 +6,9 @@ Nothing here imports torch.
 from collections.abc import Mapping
 from typing import Any
 
+from dropnorm._record import Record
 from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.arms import words as arm_words
-from dropnorm.study.record import Record
 from dropnorm.study.records import (
     ArmName,
     ArmResult,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from dropnorm._record import Record
 from dropnorm._validate import closest
 from dropnorm.errors import DataError
 from dropnorm.study.columns import ColumnEncoding, encode_column, learn_column
-from dropnorm.study.record import Record
 from dropnorm.study.records import TaskName
 from dropnorm.study.sources.table import listed
 from dropnorm.study.target import infer_task, learn_classes, learn_quantity

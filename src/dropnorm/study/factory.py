@@ -42,38 +42,39 @@ def factory_name(factory: Callable[..., nn.Module]) -> str:
     return f"{module}:{name}"
 
 
-def find_factory(name: str) -> Callable[..., nn.Module]:
+def find_factory(name: str, argument: str = "net") -> Callable[..., Any]:
     """The function of a name module:function, whose module may lie in the current directory.
 
+    Args:        argument: what messages call the name.
     Raises:      ArgumentError for a module that cannot be imported or does not have it; ArgumentTypeError for no function.
     """
     module_name, _, path = name.partition(":")
     if not module_name or not path:
-        raise ArgumentError(f"net={name!r} is no name of a factory. {_USE}")
+        raise ArgumentError(f"{argument}={name!r} is no name of a factory. {_USE}")
     try:
         with _current_directory():
             found: Any = importlib.import_module(module_name)
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name):
             raise ArgumentError(
-                f"net={name!r}: there is no module {error.name!r}, neither installed nor in {Path.cwd()}. {_USE} "
+                f"{argument}={name!r}: there is no module {error.name!r}, neither installed nor in {Path.cwd()}. {_USE} "
                 f"Start in its folder."
             ) from error
         raise ArgumentError(
-            f"net={name!r}: the module {module_name!r} fails when it is imported. Expected one that can be. Mend it:\n"
+            f"{argument}={name!r}: the module {module_name!r} fails when it is imported. Expected one that can be. Mend it:\n"
             f"{traceback_of_import(error)}"
         ) from error
     for part in path.split("."):
         if not hasattr(found, part):
             raise ArgumentError(
-                f"net={name!r}: {module_name!r} has no {path!r}. {_USE} A function of a script or notebook "
+                f"{argument}={name!r}: {module_name!r} has no {path!r}. {_USE} A function of a script or notebook "
                 f"is there in that one only."
             )
         found = getattr(found, part)
     if not callable(found) or isinstance(found, nn.Module):
         raise ArgumentTypeError(
-            f"net={name!r} is {type(found).__name__}, no function: expected one that makes a torch.nn.Module anew at each call."
-            f" Write def {path}(features, outputs)."
+            f"{argument}={name!r} is {type(found).__name__}, no function: expected one that makes a torch.nn.Module anew at "
+            f"each call. Write def {path}(features, outputs)."
         )
     return found  # type: ignore[no-any-return]
 

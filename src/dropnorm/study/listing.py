@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from dropnorm._record import Record
 from dropnorm.errors import DropnormError, RunError
-from dropnorm.study.record import Record
 from dropnorm.study.records import ArmName, Beginning, Interval, StudyConfig, Summary, TaskName
 from dropnorm.study.schema import read_record
 from dropnorm.study.store import DAMAGED_SUMMARY, STORE_NAME, SUMMARY_NAME, Store, StoreInUseError

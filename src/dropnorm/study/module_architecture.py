@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dropnorm._record import Record
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.factory import find_factory
 from dropnorm.study.module_tensors import seeded
 from dropnorm.study.own_traceback import failure
-from dropnorm.study.record import Record
 
 NAMES = {
     "features": "features",

@@ -1,6 +1,6 @@
 """The records of what a report's pictures show of the study's own nets. Nothing here imports torch."""
 
-from dropnorm.study.record import Record
+from dropnorm._record import Record
 
 
 class UnitInput(Record):

@@ -6,8 +6,8 @@ Nothing here imports torch, so that a saved run can be read and drawn without it
 from datetime import datetime
 from typing import Literal
 
+from dropnorm._record import Record
 from dropnorm.study.pictures import Pictures, UnitInput
-from dropnorm.study.record import Record
 
 SCHEMA_VERSION: Literal[3] = 3
 

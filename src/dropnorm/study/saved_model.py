@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from dropnorm import nn
+from dropnorm._record import Record
 from dropnorm._validate import choice
 from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.activations import ACTIVATIONS
@@ -24,7 +25,6 @@ from dropnorm.study.module_architecture import ModuleArchitecture
 from dropnorm.study.module_arms import rebuilt
 from dropnorm.study.module_tensors import load_tensors, module_tensors
 from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.record import Record
 from dropnorm.study.records import SCHEMA_VERSION, Arm
 from dropnorm.study.schema import read_record
 from dropnorm.study.sources.images import IMAGE

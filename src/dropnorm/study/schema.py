@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from dropnorm._record import Record
 from dropnorm.errors import RunError
-from dropnorm.study.record import Record
 from dropnorm.study.records import SCHEMA_VERSION
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dropnorm._record import Record
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures import Pictures, UnitInput
-from dropnorm.study.record import Record
 from dropnorm.study.records import SCHEMA_VERSION, CurveNet, EpochRecord, NetRecord, Run, Summary, Timing
 from dropnorm.study.schema import check_schema, read_record
 

@@ -1,4 +1,4 @@
-"""What every record of a study is."""
+"""What all records are made of."""
 
 from pydantic import BaseModel, ConfigDict
 
