@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dropnorm.study.run import Study, run_study
     from dropnorm.study.saved_model import SavedModel, load_model
     from dropnorm.study.store import load_run
+    from dropnorm.surgery.audit.audit import audit
     from dropnorm.surgery.regularize import regularize
     from dropnorm.surgery.remove import remove
 
@@ -28,6 +29,7 @@ __all__ = [
     "RunOverview",
     "SavedModel",
     "Study",
+    "audit",
     "compare_runs",
     "errors",
     "export_onnx",
@@ -51,6 +53,7 @@ _HOMES = {
     "SavedModel": "dropnorm.study.saved_model",
     "Study": "dropnorm.study.run",
     "compare_runs": "dropnorm.study.comparing",
+    "audit": "dropnorm.surgery.audit.audit",
     "export_onnx": "dropnorm.study.onnx_model",
     "list_runs": "dropnorm.study.listing",
     "load_model": "dropnorm.study.saved_model",

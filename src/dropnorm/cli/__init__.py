@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dropnorm.cli import compare, export, info, predict, report, runs, study
+from dropnorm.cli import audit, compare, export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
 from dropnorm.errors import DropnormError, StorageError
 
@@ -25,6 +25,7 @@ app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=predict.EXAMPLES)(predict.predict)
 app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=audit.EXAMPLES)(audit.audit)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command()(info.info)
 

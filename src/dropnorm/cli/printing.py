@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
     from dropnorm.report.tables import Table
     from dropnorm.study.records import Summary
+    from dropnorm.surgery.audit.findings import Audit
 
 
 def complain(message: str) -> None:
@@ -52,3 +54,30 @@ def _console() -> Console:
     """Standard output; wide enough for tables where it is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=160)
+
+
+def print_findings(audit: "Audit") -> None:
+    """The findings as a table, and how to read more of them."""
+    from rich.table import Table
+
+    from dropnorm.surgery.audit.findings import counted, not_checked, row_of
+
+    console = _console()
+    colors = {"error": "bold red", "warning": "yellow", "note": ""}
+    if audit.findings:
+        table = Table("code", "severity", "module", "seen")
+        for finding in audit.findings:
+            table.add_row(*map(escape, row_of(finding)), style=colors[finding.severity])
+        console.print(table)
+    print_sentences([f"{audit.model}: {counted(audit.findings)}"])
+    if audit.findings:
+        tell("Why each matters and what to do: --full.")
+    # What a command cannot be given is of no interest there.
+    given = {"needs a batch": "needs --data", "needs a loader": "needs --data"}
+    reasons = {
+        code: given.get(reason, reason.replace("give a batch", "give --data"))
+        for code, reason in audit.not_checked.items()
+        if reason not in ("needs an optimizer", "needs a history")
+    }
+    for line in not_checked(reasons):
+        tell(line)

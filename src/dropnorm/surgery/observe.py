@@ -51,12 +51,13 @@ def outputs(model: nn.Module, sample: Any) -> Any:
             return model(*arguments, **named)
     except Exception as error:
         raise SurgeryError(
-            f"sample={_described(sample)} cannot be given to {type(model).__name__} ({type(error).__name__}: {error}): "
+            f"sample={described(sample)} cannot be given to {type(model).__name__} ({type(error).__name__}: {error}): "
             f"expected what its forward takes: a tensor, a tuple of its arguments or a dictionary of its named ones."
         ) from error
 
 
-def _described(sample: Any) -> str:
+def described(sample: Any) -> str:
+    """A batch as it is called in messages."""
     if isinstance(sample, Tensor):
         return f"a tensor of shape {tuple(sample.shape)}"
     return f"a {type(sample).__name__}"

@@ -126,8 +126,14 @@ def _check(model: Any) -> None:
                 f"model holds {path or 'itself'!r} ({name}), which cannot be rewritten: expected ordinary modules. "
                 f"Give the model as it was before it was scripted or quantized."
             )
+    check_initialized(model)
+
+
+def check_initialized(model: nn.Module) -> None:
+    """Refuse lazy modules that have seen no batch yet."""
+    for path, module in model.named_modules():
         if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters(recurse=False)):
             raise ArgumentTypeError(
-                f"model holds {path or 'itself'!r} ({name}), whose weights have no shape yet: expected initialized "
-                f"modules. Run the model once on a batch first."
+                f"model holds {path or 'itself'!r} ({type(module).__name__}), whose weights have no shape yet: expected "
+                f"initialized modules. Run the model once on a batch first."
             )

@@ -16,7 +16,8 @@ from torch import fx, nn
 
 from dropnorm import nn as own
 
-_WITHIN = "dropnorm_calls"
+WITHIN = "dropnorm_calls"
+"""Under this name a node keeps the numbers of the calls during which it was made, outermost first."""
 _OWN_LAYERS = tuple(getattr(own, name) for name in own.__all__)
 _ACTIVATION_NAME = re.compile(r"(?i)activation|relu|elu$|swish|silu|mish|tanh$|sigmoid$")
 
@@ -51,7 +52,7 @@ class Flow:
     @staticmethod
     def is_within(node: fx.Node, call: Call) -> bool:
         """Whether a node was made during a call."""
-        return call.number in node.meta[_WITHIN]
+        return call.number in node.meta[WITHIN]
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ class Trace:
         return bool(self.flows) and self.flows[0].path == ""
 
 
-def trace(model: nn.Module) -> Trace:
-    """Follow the forward pass in training mode. Give a copy: a forward can leave traces in its module."""
+def trace(model: nn.Module, training: bool = True) -> Trace:
+    """Follow the forward pass, in training mode or not. Give a copy: a forward can leave traces in its module."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What is traced is not run: its warnings are for those who run it.
-        flows, untraceable = _flows(model.train(), "")
+        flows, untraceable = _flows(model.train(training), "")
     return Trace(model, tuple(flows), tuple(untraceable))
 
 
@@ -89,7 +90,7 @@ def _flows(module: nn.Module, path: str) -> tuple[list[Flow], list[Untraceable]]
     names = {inner: name for name, inner in module.named_modules()}
     opaque: dict[nn.Module, str] = {}
     flows: list[Flow] = []
-    while not flows and module not in opaque and not _is_leaf(module):
+    while not flows and module not in opaque and not is_leaf(module):
         tracer = _Tracer(names.keys(), opaque.keys())
         try:
             if "forward" in vars(module):
@@ -118,11 +119,11 @@ def _parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         if isinstance(child, nn.ModuleList | nn.ModuleDict):
             for inner, grandchild in _parts(child):
                 yield f"{name}.{inner}", grandchild
-        elif not _is_leaf(child):
+        elif not is_leaf(child):
             yield name, child
 
 
-def _is_leaf(module: nn.Module) -> bool:
+def is_leaf(module: nn.Module) -> bool:
     """Whether a module is one operation: torch's and our own are, and activations that are written as modules."""
     if isinstance(module, _OWN_LAYERS):
         return True
@@ -156,7 +157,7 @@ class _Tracer(fx.Tracer):
         self.failed: nn.Module | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002 - torch's signature
-        return m in self.opaque or _is_leaf(m)
+        return m in self.opaque or is_leaf(m)
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         number = self.started
@@ -177,7 +178,7 @@ class _Tracer(fx.Tracer):
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         node = super().create_node(*args, **kwargs)
-        node.meta[_WITHIN] = tuple(self.running)
+        node.meta[WITHIN] = tuple(self.running)
         return node
 
 

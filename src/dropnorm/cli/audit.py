@@ -1,0 +1,75 @@
+"""`dropnorm audit`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dropnorm.cli.printing import print_findings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EXIT_ERROR_FOUND = 1
+EXAMPLES = """[bold]Examples[/bold]
+
+dropnorm audit nets:small
+
+dropnorm audit nets:small --data churn.csv --target churned
+
+dropnorm audit nets:small --data nets:batches --ignore DN102 --json
+"""
+
+
+def audit(
+    model: Annotated[str, typer.Argument(help="module:function, such as nets:small, which makes the model.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data as for a study; or module:function, which gives batches as a DataLoader or a list."),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column of --data to predict.")] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(help="A code, or how codes begin, to look for alone; may be given several times."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A code, or how codes begin, to leave out; may be given several times.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Say why each matters and what to do.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Look a model over for what goes wrong with dropout and batch norm; exits with 1 if there is an error."""
+    from dropnorm.surgery.audit.audit import audit as look_over
+
+    net, loader = _model_and_data(model, data, target)
+    found = look_over(net, loader=loader, select=select or None, ignore=ignore or ())
+    if json:
+        typer.echo(found.model_dump_json(indent=2))
+    elif full:
+        typer.echo(str(found))
+    else:
+        print_findings(found)
+    if found.has_errors:
+        raise typer.Exit(EXIT_ERROR_FOUND)
+
+
+def _model_and_data(model: str, data: str | None, target: str | None) -> "tuple[nn.Module, Any]":
+    """The model that the function makes, and batches of the data if there are."""
+    from dropnorm.errors import ArgumentError
+    from dropnorm.study.audited import batches_of, model_for
+    from dropnorm.study.dataset import load_dataset
+    from dropnorm.study.factory import find_factory, is_factory
+    from dropnorm.study.own_traceback import failure
+
+    if target is not None and (data is None or is_factory(data)):
+        raise ArgumentError("--target is given without a table. Expected --data with a file or a name. Give it, too.")
+    if data is None:
+        return model_for(model, None), None
+    if is_factory(data):
+        net, function = model_for(model, None), find_factory(data, "data")
+        try:
+            loader = function()
+        except (TypeError, ValueError, RuntimeError, OSError) as error:
+            raise failure(f"data={data!r} fails", error, function) from error
+        return net, loader
+    dataset = load_dataset(data, target=target)
+    return model_for(model, dataset), batches_of(dataset)

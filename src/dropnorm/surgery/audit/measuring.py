@@ -1,0 +1,147 @@
+"""What a model does with data, measured: in inference, with its dropout on, and as in training."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
+
+from dropnorm.errors import SurgeryError
+from dropnorm.surgery.audit.places import where
+from dropnorm.surgery.audit.shift import Shift, Squares, shifts
+from dropnorm.surgery.batches import inputs_of
+from dropnorm.surgery.moments import Moments
+from dropnorm.surgery.reading import is_dropout
+from dropnorm.surgery.recording import Recording, record
+from dropnorm.surgery.restoring import restored
+from dropnorm.surgery.trace import Flow
+
+ROWS = 1024
+MASKS = 4
+_KEY = 0
+
+
+@dataclass
+class Units:
+    """Of one activation that can be zero: which units were ever above it."""
+
+    path: str
+    alive: Tensor
+
+
+@dataclass
+class Behaviour:
+    """Measurements over `rows` rows. Differences of outputs are root mean squares in units of the outputs' own spread.
+
+    Args:        whole: between inference mode and the mean of passes in training mode; dropped: between inference mode and the
+                 mean of passes with nothing but dropout on; batch_rows: rows of a typical batch.
+    """
+
+    rows: int = 0
+    batch_rows: int = 0
+    whole: float = 0.0
+    dropped: float = 0.0
+    units: list[Units] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)
+
+
+def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
+    """Run the model on the first rows of the loader; afterwards it is as it was."""
+    found = Behaviour()
+    quiet, noisy = _Mode(model), _Mode(model)
+    differences = torch.zeros(3, dtype=torch.float64)
+    flow: Flow | None = None
+    with restored(model), torch.no_grad():
+        torch.manual_seed(_KEY)
+        for batch in loader:
+            arguments, named = inputs_of(model, batch)
+            model.eval()
+            recording = record(model, arguments, named, quiet.watch)
+            outputs = _outputs(recording)
+            quiet.finish(recording)
+            flow = recording.flow
+            _switch_dropout(model)
+            dropped = _mean(model, arguments, named, noisy)
+            model.train()
+            whole = _mean(model, arguments, named, None)
+            rows = len(outputs)
+            centered = outputs - outputs.mean(0, keepdim=True)
+            sums = [(outputs - whole).square().sum(), (outputs - dropped).square().sum(), centered.square().sum()]
+            differences += torch.stack(sums).cpu()
+            found.batch_rows = max(found.batch_rows, rows)
+            found.rows += rows
+            if found.rows >= ROWS:
+                break
+    if flow is None:
+        raise SurgeryError("loader is empty: expected batches of what the model takes. Look at its data set.")
+    spread = differences[2].clamp(min=torch.finfo(torch.float64).tiny)
+    found.whole, found.dropped = (float((part / spread).sqrt()) for part in differences[:2])
+    found.units = [
+        Units(where(flow, node), quiet.alive[node.name]) for node in flow.graph.nodes if node.name in quiet.alive
+    ]
+    found.shifts = list(shifts(flow, quiet.squares, quiet.moments, noisy.moments))
+    return found
+
+
+class _Mode:
+    """What is gathered over all passes in one mode."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.alive: dict[str, Tensor] = {}
+        self.moments: dict[str, Moments] = {}
+        self.squares: dict[str, Squares] = {}
+
+    def watch(self, node: fx.Node, first: Tensor, output: Any) -> None:
+        """Gather what an operation shows."""
+        module = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        name = "" if module is not None else str(getattr(node.target, "__name__", "")).strip("_")
+        if (isinstance(module, nn.ReLU) or name == "relu") and isinstance(output, Tensor) and output.ndim > 1:
+            # Of (N, L, features) the features come last, of (N, channels, *) the channels second.
+            above = (output > 0).movedim(-1 if output.ndim == 3 else 1, 0).flatten(1).any(1).cpu()
+            self.alive[node.name] = self.alive[node.name] | above if node.name in self.alive else above
+        if (is_dropout(module) if module is not None else name == "dropout") and first.ndim > 1:
+            self.squares.setdefault(node.name, Squares()).add(first)
+
+    def finish(self, recording: Recording) -> None:
+        """Gather what came to the batch norms."""
+        for each in recording.batches:
+            self.moments.setdefault(each.path, Moments()).add(each.count, each.mean, each.var)
+
+
+def _switch_dropout(model: nn.Module) -> None:
+    for module in model.modules():
+        if is_dropout(module):
+            module.training = True
+
+
+def _mean(model: nn.Module, arguments: Any, named: Any, mode: _Mode | None) -> Tensor:
+    total: Tensor | None = None
+    for _ in range(MASKS):
+        if mode is None:
+            outputs = _tensor(model(*arguments, **named))
+        else:
+            recording = record(model, arguments, named, mode.watch)
+            outputs = _outputs(recording)
+            mode.finish(recording)
+        total = outputs if total is None else total + outputs
+    assert total is not None
+    return total / MASKS
+
+
+def _outputs(recording: Recording) -> Tensor:
+    if recording.failure is not None:
+        raise SurgeryError(
+            f"loader cannot be given to the model ({type(recording.failure).__name__}: {recording.failure}): expected "
+            f"batches of what its forward takes, with labels behind it or not."
+        ) from recording.failure
+    return _tensor(recording.outputs)
+
+
+def _tensor(outputs: Any) -> Tensor:
+    values = dict(outputs) if hasattr(outputs, "keys") else outputs
+    leaf = next(leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor) and leaf.is_floating_point())
+    flat: Tensor = leaf.detach().double().reshape(len(leaf), -1) if leaf.ndim else leaf.detach().double().reshape(1, 1)
+    return flat

@@ -1,0 +1,70 @@
+"""Where an operation stands: the module it belongs to, what it takes, where its value goes."""
+
+from torch import fx
+
+from dropnorm.surgery.operations import Kind, kind_of
+from dropnorm.surgery.recording import SHAPE
+from dropnorm.surgery.trace import WITHIN, Flow
+from dropnorm.surgery.ways import inputs, users
+
+# Positions and defaults of (p, training) in torch's functions.
+_FUNCTIONS: dict[str, tuple[int, float, int, bool]] = {
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d"), (1, 0.5, 2, True)),
+    **dict.fromkeys(("alpha_dropout", "feature_alpha_dropout"), (1, 0.5, 2, False)),
+    "feature_dropout": (1, 0.5, 2, True),
+}
+_ATTENTION_RATE = 4  # dropout_p of scaled_dot_product_attention
+
+
+def function_dropout(node: fx.Node) -> tuple[float, bool]:
+    """The rate of a dropout that is called as a function, and whether it is on."""
+    name = str(getattr(node.target, "__name__", node.target)).strip("_")
+    if name == "scaled_dot_product_attention":
+        rate = node.kwargs.get("dropout_p", node.args[_ATTENTION_RATE] if len(node.args) > _ATTENTION_RATE else 0.0)
+        return (float(rate), True) if isinstance(rate, float | int) else (0.0, False)
+    if name not in _FUNCTIONS:
+        return 0.0, False
+    rate_at, rate_default, training_at, training_default = _FUNCTIONS[name]
+    rate = node.kwargs.get("p", node.args[rate_at] if len(node.args) > rate_at else rate_default)
+    training = node.kwargs.get("training", node.args[training_at] if len(node.args) > training_at else training_default)
+    training = node.kwargs.get("train", training)
+    return (float(rate), bool(training)) if isinstance(rate, float | int) else (0.0, False)
+
+
+def where(flow: Flow, node: fx.Node) -> str:
+    """The path of a node's module, or of the innermost module whose forward calls the function."""
+    if node.op == "call_module":
+        return flow.path_of(node)
+    paths = {call.number: call.path for call in flow.calls}
+    inner = next((paths[number] for number in reversed(node.meta.get(WITHIN, ())) if paths.get(number)), "")
+    return f"{flow.path}.{inner}".strip(".")
+
+
+def name_of(flow: Flow, node: fx.Node) -> str:
+    """A node as it may be called in a sentence: the path of its module, or the name of its function."""
+    if node.op == "call_module":
+        return flow.path_of(node)
+    return f"{getattr(node.target, '__name__', node.target)}()"
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...] | None:
+    """The shape of what comes to a node, where a batch has shown it."""
+    shape: tuple[int, ...] | None = node.meta.get(SHAPE)
+    return shape
+
+
+def only_input(flow: Flow, node: fx.Node) -> fx.Node | None:
+    """The one operation whose value a node takes, beside parameters, or None."""
+    signals = [each for each in inputs(flow, node) if each.op != "get_attr"]
+    return signals[0] if len(signals) == 1 else None
+
+
+def leads_out(flow: Flow, node: fx.Node, through: frozenset[Kind]) -> bool:
+    """Whether a value goes to the output and nowhere else, through operations of these kinds alone."""
+    following = users(flow, node)
+    if not following:
+        return False
+    return all(
+        kind_of(flow, each) is Kind.OUTPUT or (kind_of(flow, each) in through and leads_out(flow, each, through))
+        for each in following
+    )

@@ -1,0 +1,38 @@
+"""A model that is run and afterwards is as it was: its modes, its buffers, torch's random state."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def restored(model: nn.Module) -> Iterator[None]:
+    """Modes, buffers and random states are afterwards what they were, whatever happens inside, where no run warns."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    generators = {
+        id(each): each for module in model.modules() if (each := getattr(module, "generator", None)) is not None
+    }
+    states = [(each, each.get_state()) for each in generators.values() if isinstance(each, torch.Generator)]
+    devices = {tensor.device for tensor in model.parameters() if tensor.device.type == "cuda"}
+    with torch.random.fork_rng(devices=sorted(devices, key=str)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+            for generator, state in states:
+                generator.set_state(state)
+            with torch.no_grad():
+                for module, name, buffer, values in buffers:
+                    buffer.copy_(values)
+                    module._buffers[name] = buffer

@@ -1,0 +1,91 @@
+"""A pass noted while it runs agrees with a trace, knows what came to batch norms, and changes nothing of the outcome."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from dropnorm.surgery.operations import Kind, kind_of
+from dropnorm.surgery.recording import SHAPE, record
+from dropnorm.surgery.trace import trace
+
+
+def kinds(flow):
+    return [kind for node in flow.graph.nodes if (kind := kind_of(flow, node)) not in (Kind.METADATA, Kind.OTHER)]
+
+
+def test_a_recording_has_the_operations_of_a_trace(model, sample_of):
+    recording = record(model.train(), (sample_of(model),), {})
+    assert recording.failure is None
+    traced = trace(model)
+    # torch's encoder layer is one operation to a trace, and its dropouts and norms to a recording.
+    if traced.whole and not isinstance(model, nn.TransformerEncoderLayer):
+        assert sorted(kind.name for kind in kinds(recording.flow)) == sorted(
+            kind.name for kind in kinds(traced.flows[0])
+        )
+
+
+def test_a_recorded_run_gives_what_any_run_gives(model, sample_of):
+    x = sample_of(model)
+    model.eval()
+    expected = model(x)
+    outputs = record(model, (x,), {}).outputs
+    for one, other in zip(
+        *(value if isinstance(value, tuple) else (value,) for value in (expected, outputs)), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_what_came_to_a_batch_norm():
+    model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3))
+    x = torch.randn(4, 2, 5, 5) + 7
+    (seen,) = record(model, (x,), {}).batches
+    values = model[0](x).double()
+    assert (seen.path, seen.rows, seen.count, seen.by_batch, seen.recomputed) == ("1", 4, 100, True, False)
+    torch.testing.assert_close(seen.mean, values.mean((0, 2, 3)), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(seen.var, values.var((0, 2, 3), correction=0), rtol=1e-4, atol=1e-5)
+    assert not record(model.eval(), (x,), {}).batches[0].by_batch
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_call_that_will_be_made_again_is_told_apart(use_reentrant):
+    class Half(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.again, self.once = nn.Linear(4, 4), nn.BatchNorm1d(4), nn.BatchNorm1d(4)
+
+        def forward(self, x):
+            return self.once(checkpoint(self.again, self.first(x), use_reentrant=use_reentrant))
+
+    batches = record(Half(), (torch.randn(8, 4),), {}).batches
+    assert {each.path: each.recomputed for each in batches} == {"again": True, "once": False}
+
+
+def test_shapes_are_kept_and_a_failure_ends_the_recording_in_peace():
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(5, 2))
+    recording = record(model, (torch.randn(3, 4),), {})
+    assert isinstance(recording.failure, RuntimeError)
+    shapes = {str(node.target): node.meta[SHAPE] for node in recording.flow.graph.nodes if SHAPE in node.meta}
+    assert shapes == {"0": (3, 4), "1": (3, 6)}
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_values_written_in_place_are_followed():
+    class Writing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.out = nn.Linear(4, 4), nn.Linear(4, 2)
+
+        def forward(self, x):
+            y = self.first(x)
+            y.relu_()
+            y[:, 0] = 0.0
+            return self.out(y)
+
+    flow = record(Writing(), (torch.randn(3, 4),), {}).flow
+    chain = [
+        str(getattr(node.target, "__name__", node.target)) for node in flow.graph.nodes if node.op.startswith("call")
+    ]
+    assert chain == ["first", "relu_", "__setitem__", "out"]
+    out = next(node for node in flow.graph.nodes if node.target == "out")
+    assert out.all_input_nodes[0].target.__name__ == "__setitem__"

@@ -1,0 +1,30 @@
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from dropnorm import nn as own
+from dropnorm.surgery.restoring import restored
+
+
+def test_everything_is_as_it_was_also_after_an_error():
+    model = nn.Sequential(nn.BatchNorm1d(3), own.Dropout(0.5, generator=torch.Generator().manual_seed(1)))
+    model[0].eval()
+    mean, state, drawn = model[0].running_mean, torch.get_rng_state(), model[1].generator.get_state()
+
+    def meddle():
+        model.train()(torch.randn(5, 3))
+        torch.randn(9)
+        warnings.warn("is kept quiet", stacklevel=1)
+        model[0].running_mean = torch.ones(3)
+        raise ValueError("meant")
+
+    with pytest.raises(ValueError, match="meant"), restored(model):
+        meddle()
+    assert (model.training, model[0].training, model[1].training) == (True, False, True)
+    assert model[0].running_mean is mean
+    assert torch.equal(mean, torch.zeros(3))
+    assert int(model[0].num_batches_tracked) == 0
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(model[1].generator.get_state(), drawn)
