@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dropnorm.study.saved_model import SavedModel, load_model
     from dropnorm.study.store import load_run
     from dropnorm.surgery.audit.audit import audit
+    from dropnorm.surgery.fold import fold
+    from dropnorm.surgery.fuse import fuse
     from dropnorm.surgery.regularize import regularize
     from dropnorm.surgery.remove import remove
 
@@ -33,6 +35,8 @@ __all__ = [
     "compare_runs",
     "errors",
     "export_onnx",
+    "fold",
+    "fuse",
     "list_runs",
     "load_model",
     "load_run",
@@ -56,6 +60,8 @@ _HOMES = {
     "audit": "dropnorm.surgery.audit.audit",
     "export_onnx": "dropnorm.study.onnx_model",
     "list_runs": "dropnorm.study.listing",
+    "fold": "dropnorm.surgery.fold",
+    "fuse": "dropnorm.surgery.fuse",
     "load_model": "dropnorm.study.saved_model",
     "load_run": "dropnorm.study.store",
     "regularize": "dropnorm.surgery.regularize",

@@ -1,77 +1,210 @@
+"""A folded model predicts what the model does, to the rounding of its type; what stays is told with the reason."""
+
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
-from dropnorm import nn
-from dropnorm.surgery.fold import fold_sequential
+import dropnorm as dn
+from dropnorm import nn as own
+from dropnorm.errors import SurgeryError
 
 
-def lively(net: torch.nn.Module) -> torch.nn.Module:
-    """The same net with batch norms whose parameters and statistics are not those of their birth."""
-    for module in net.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.1, 3)
+def settled(model):
+    """As after training, in inference mode."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
             if module.affine:
-                torch.nn.init.uniform_(module.weight, -2, 2)
-                torch.nn.init.normal_(module.bias)
-    return net.eval()
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias)
+            if module.running_mean is not None:
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2.0)
+    return model.eval()
 
 
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("norm", [torch.nn.BatchNorm1d(7), nn.BatchNorm1d(7), torch.nn.BatchNorm1d(7, affine=False)])
-def test_a_linear_takes_the_batch_norm_in(norm, bias):
-    net = lively(torch.nn.Sequential(torch.nn.Linear(4, 7, bias=bias), norm, torch.nn.ReLU(), torch.nn.Dropout(0.5)))
-    folded, x = fold_sequential(net), torch.randn(20, 4)
-    assert [type(layer) for layer in folded] == [torch.nn.Linear, torch.nn.ReLU]
-    torch.testing.assert_close(folded(x), net(x), rtol=1e-5, atol=1e-5)
-
-
-def test_in_float64_nothing_is_lost():
-    net = lively(torch.nn.Sequential(torch.nn.Linear(4, 7), torch.nn.BatchNorm1d(7), torch.nn.Linear(7, 2))).double()
-    folded, x = fold_sequential(net), torch.randn(20, 4).double()
-    assert len(folded) == 2
-    torch.testing.assert_close(folded(x), net(x), rtol=1e-13, atol=1e-13)
-
-
-def test_convolutions_and_nested_parts():
-    block = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 5, 3, padding=1), nn.BatchNorm2d(5), torch.nn.ReLU(), nn.Dropout2d(0.2)
+def chain(dimensions, **padding):
+    """Before and behind plain, grouped and transposed convolutions."""
+    convolution, transposed = (getattr(nn, f"{name}{dimensions}d") for name in ("Conv", "ConvTranspose"))
+    norm, dropout = getattr(nn, f"BatchNorm{dimensions}d"), getattr(nn, f"Dropout{dimensions}d")
+    return nn.Sequential(
+        *(norm(4), convolution(4, 6, 2, groups=2), norm(6), nn.ReLU(), dropout(0.2)),
+        *(transposed(6, 8, 2, groups=2, stride=2, bias=False), dropout(0.2), norm(8), nn.ReLU()),
+        *(norm(8, affine=False), dropout(0.2), convolution(8, 8, 3, groups=4, bias=False, **padding)),
     )
-    net = lively(torch.nn.Sequential(block, torch.nn.Identity(), torch.nn.Flatten(), torch.nn.Linear(80, 2)))
-    folded, x = fold_sequential(net), torch.randn(6, 3, 4, 4)
-    kinds = [torch.nn.Conv2d, torch.nn.ReLU, torch.nn.Flatten, torch.nn.Linear]
-    assert [type(layer) for layer in folded] == kinds
-    torch.testing.assert_close(folded(x), net(x), rtol=1e-5, atol=1e-5)
 
 
-def test_what_cannot_be_folded_stays():
-    fused = nn.BatchNormActDropout1d(7, p=0.5)
-    net = lively(
-        torch.nn.Sequential(torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 7), torch.nn.ReLU(), torch.nn.BatchNorm1d(7))
+MODELS = {
+    "dense": (
+        lambda: nn.Sequential(nn.Linear(6, 8, bias=False), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)),
+        (9, 6),
+    ),
+    "behind": (
+        lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 3)),
+        (9, 6),
+    ),
+    "both": (lambda: nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Tanh()), (9, 6)),
+    "fused": (
+        lambda: nn.Sequential(nn.Linear(6, 8), own.BatchNormActDropout1d(8, activation="silu"), nn.Linear(8, 2)),
+        (9, 6),
+    ),
+    "sequences": (lambda: chain(1), (3, 4, 9)),
+    "images": (lambda: chain(2, padding=1, padding_mode="reflect"), (3, 4, 7, 7)),
+    "volumes": (lambda: chain(3), (2, 4, 5, 5, 5)),
+}
+# Outputs are of size 1; each layer rounds a sum of some tens of products.
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 1e-4, torch.bfloat16: 0.2}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_are_equal_to_the_tolerance_of_the_type(name, dtype):
+    make, shape = MODELS[name]
+    model, x = settled(make()).to(dtype), torch.randn(shape, dtype=dtype)
+    for sample in (None, x):
+        receipt = dn.fold(model, sample=sample)
+        torch.testing.assert_close(receipt.model(x), model(x), rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
+        assert not receipt.notes
+        kinds = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+        assert not any(isinstance(module, kinds) for module in receipt.model.modules())
+        assert not receipt.model.training
+
+
+def test_undo_puts_everything_back_to_the_bit_in_the_modes_that_it_had():
+    model = settled(MODELS["images"][0]()).train()
+    model[2].eval()
+    before = copy.deepcopy(model.state_dict())
+    receipt = dn.fold(model)
+    back = receipt.undo()
+    assert back is receipt.model
+    assert back is not model
+    assert back.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in back.state_dict().items())
+    assert [module.training for module in back.modules()] == [module.training for module in model.modules()]
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+class Written(nn.Module):
+    def __init__(self, forward, **layers):
+        super().__init__()
+        self.written = forward
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, x):
+        return self.written(self, x)
+
+
+def pads():
+    return nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1))
+
+
+def transposed():
+    return nn.Sequential(nn.ReLU(), nn.BatchNorm2d(4), nn.ConvTranspose2d(4, 4, 3))
+
+
+def by_batch():
+    return nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
+
+
+def hooked():
+    model = nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4))
+    model[0].register_forward_hook(lambda *_: None)
+    return model
+
+
+def parametrized():
+    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3)), nn.BatchNorm2d(4))
+
+
+def skipped():
+    return Written(lambda self, x: self.norm(y := self.conv(x)) + y, conv=nn.Conv2d(4, 4, 3), norm=nn.BatchNorm2d(4))
+
+
+def called_twice():
+    forward = lambda self, x: self.norm(self.conv(x)) + self.conv(-x)  # noqa: E731
+    return Written(forward, conv=nn.Conv2d(4, 4, 3), norm=nn.BatchNorm2d(4))
+
+
+def taken():
+    forward = lambda self, x: self.norm(self.conv(x)) + self.conv.weight.mean()  # noqa: E731
+    return Written(forward, conv=nn.Conv2d(4, 4, 3), norm=nn.BatchNorm2d(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (pads, "2 pads zeros, which the batch norm does not shift."),
+        (transposed, "2 is a transposed convolution, at whose borders the shift of the batch norm is another one."),
+        (by_batch, "it has no running statistics, and normalizes by each batch."),
+        (hooked, "0: it has hooks, which would be lost."),
+        (parametrized, "0 is a ParametrizedConv2d, of another class than torch's."),
+        (skipped, "no Linear, Conv or ConvTranspose stands alone before it or behind it."),
+        (called_twice, "conv is called at other places, too."),
+        (taken, "the forward pass takes tensors of conv, too."),
+    ],
+)
+def test_what_stays_and_why(make, reason):
+    model, x = settled(make()), torch.randn(2, 4, 6, 6)
+    receipt = dn.fold(model, sample=x)
+    assert [note.text for note in receipt.notes] == [f"stays: {reason}"]
+    assert torch.equal(receipt.model(x), model(x))
+    assert str(receipt).startswith(f"{type(model).__name__}: nothing to fold\n")
+
+
+def test_a_linear_layer_of_sequences_is_not_normalized_along_its_features():
+    """(N, C, L) goes into the batch norm: its channels are the positions of the linear layer's input."""
+    model = settled(Written(lambda self, x: self.norm(self.fc(x)), fc=nn.Linear(6, 6), norm=nn.BatchNorm1d(6)))
+    x = torch.randn(3, 6, 6)
+    receipt = dn.fold(model, sample=x)
+    assert len(receipt.notes) == 1
+    assert torch.equal(receipt.model(x), model(x))
+
+
+def test_a_branch_that_is_called_twice_is_folded_once():
+    branch = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU())
+    model, x = settled(Written(lambda self, x: self.branch(x) - self.branch(-x), branch=branch)), torch.randn(5, 4)
+    receipt = dn.fold(model, sample=x)
+    assert len(receipt.done) == 1
+    torch.testing.assert_close(receipt.model(x), model(x))
+
+
+def test_a_forward_that_looks_at_what_is_folded_is_noticed():
+    model = settled(
+        Written(
+            lambda self, x: self.norm(self.conv(x)) * (2.0 if isinstance(self.norm, nn.BatchNorm2d) else 1.0),
+            conv=nn.Conv2d(4, 4, 3),
+            norm=nn.BatchNorm2d(4),
+        )
     )
-    net.append(torch.nn.Linear(7, 7)).append(lively(fused))
-    folded, x = fold_sequential(net), torch.randn(20, 4)
-    assert [type(layer) for layer in folded] == [type(layer) for layer in net]
-    assert torch.equal(folded(x), net(x))
+    with pytest.raises(
+        SurgeryError, match="cannot be changed safely: its outputs for the sample in inference mode would be"
+    ):
+        dn.fold(model, sample=torch.randn(2, 4, 6, 6))
 
 
-def test_the_given_net_stays_as_it_was():
-    net = lively(torch.nn.Sequential(torch.nn.Linear(4, 7), torch.nn.BatchNorm1d(7), torch.nn.Dropout()))
-    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    folded = fold_sequential(net)
-    assert len(net) == 3
-    assert net[0].weight.requires_grad
-    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
-    folded[0].weight.data.zero_()
-    assert torch.equal(net[0].weight, before["0.weight"])
+def test_memory_formats_are_kept():
+    model = settled(nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8))).to(memory_format=torch.channels_last)
+    assert dn.fold(model).model[0].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_a_part_with_a_forward_of_its_own_stays_whole():
-    class Residual(torch.nn.Sequential):
-        def forward(self, x):
-            return x + super().forward(x)
+def test_models_as_people_write_them(model, sample_of):
+    x = sample_of(settled(model))
+    folded = dn.fold(model, sample=x).model
+    assert type(folded) is type(model)
+    for one, other in zip(
+        *(out if isinstance(out := each(x), tuple) else (out,) for each in (model, folded)), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
-    net = lively(torch.nn.Sequential(Residual(torch.nn.Linear(4, 4), torch.nn.ReLU()), torch.nn.Linear(4, 2)))
-    folded, x = fold_sequential(net), torch.randn(20, 4)
-    assert [type(layer) for layer in folded] == [Residual, torch.nn.Linear]
-    torch.testing.assert_close(folded(x), net(x))
+
+def test_functional_batch_norm_is_told():
+    def forward(self, x):
+        return F.batch_norm(self.conv(x), self.mean, self.var)
+
+    model = Written(forward, conv=nn.Conv2d(4, 4, 3))
+    model.register_buffer("mean", torch.zeros(4))
+    model.register_buffer("var", torch.ones(4))
+    assert [note.text for note in dn.fold(model.eval()).notes] == ["stays: it is called as a function."]

@@ -10,7 +10,7 @@ import torch
 from dropnorm._optional import optional_import
 from dropnorm.errors import ArgumentError
 from dropnorm.study.saved_model import ChannelsFirst
-from dropnorm.surgery.fold import fold_sequential
+from dropnorm.surgery.folding import fold_sequential
 
 OPSET = 20
 

@@ -30,10 +30,14 @@ def check(reading: Reading, new: nn.Module, edits: Sequence[Edit], sample: Any) 
         raise SurgeryError(_failure(reading, f"the forward of {broken.path or 'the model'!r} fails: {broken.reason}"))
     if sample is None:
         return
-    expected = _tensors(outputs(copied(reading.model).eval(), sample))
-    got = _tensors(outputs(copied(new).eval(), sample))
-    if not all(_is_close(a, b) for a, b in zip(expected, got, strict=True)):
+    expected, got = (outputs(copied(model).eval(), sample) for model in (reading.model, new))
+    if not agree(expected, got):
         raise SurgeryError(_failure(reading, "its outputs for the sample in inference mode are others"))
+
+
+def agree(expected: Any, got: Any) -> bool:
+    """Whether two outputs, or what they are made of, are the same but for rounding."""
+    return all(_is_close(a, b) for a, b in zip(_tensors(expected), _tensors(got), strict=True))
 
 
 def _is_close(old: Tensor, new: Tensor) -> bool:

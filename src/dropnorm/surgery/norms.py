@@ -78,7 +78,7 @@ def _refusal(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module, foll
         if reading.observation is not None:
             flat = reading.observation.dimensions[path] == {2}
         else:
-            flat = _is_flat(flow, inputs(flow, node)[0])
+            flat = is_flat(flow, inputs(flow, node)[0])
         if not flat and reading.observation is not None:
             return "its input has more than the two dimensions (N, features) of BatchNorm1d."
         if not flat:
@@ -90,13 +90,13 @@ def _refusal(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module, foll
     return ""
 
 
-def _is_flat(flow: Flow, node: fx.Node) -> bool:
+def is_flat(flow: Flow, node: fx.Node) -> bool:
     """Whether a value has two dimensions, by what made it; an argument of the model is taken to have."""
     kind = kind_of(flow, node)
     if kind in (Kind.ACTIVATION, Kind.DROPOUT, Kind.IDENTITY, Kind.BATCH_NORM, Kind.ADDITION, Kind.CONCATENATION):
-        return _is_flat(flow, inputs(flow, node)[0])
+        return is_flat(flow, inputs(flow, node)[0])
     if kind is Kind.WEIGHT:
-        return isinstance(flow.module_of(node), nn.Linear) and _is_flat(flow, inputs(flow, node)[0])
+        return isinstance(flow.module_of(node), nn.Linear) and is_flat(flow, inputs(flow, node)[0])
     if kind is not Kind.FLATTENING:
         return node.op == "placeholder"
     if isinstance(module := flow.module_of(node), nn.Flatten):

@@ -11,7 +11,9 @@ from torch.nn.parameter import UninitializedParameter
 
 from dropnorm import nn as own
 from dropnorm.errors import ArgumentTypeError
-from dropnorm.surgery.observe import Observation, observe
+from dropnorm.surgery.batches import arguments_of
+from dropnorm.surgery.observe import Observation, observe, outputs
+from dropnorm.surgery.recording import record
 from dropnorm.surgery.rewrite import copied
 from dropnorm.surgery.trace import Flow, Trace, trace
 
@@ -90,7 +92,21 @@ class Reading:
 def read(model: nn.Module, sample: Any = None) -> Reading:
     """Trace the model, and run a copy of it on the sample if there is one."""
     _check(model)
-    traced = trace(copied(model))
+    return _reading(model, trace(copied(model)), sample)
+
+
+def follow(model: nn.Module, sample: Any = None, training: bool = True) -> Reading:
+    """As `read`, in either mode; what cannot be traced is followed while it runs on the sample, if there is one."""
+    _check(model)
+    traced = trace(copied(model), training)
+    if not traced.whole and sample is not None:
+        outputs(traced.model.train(training), sample)  # raises where the sample does not fit
+        recording = record(traced.model, *arguments_of(sample))
+        traced = Trace(traced.model, (recording.flow,), ())
+    return _reading(model, traced, sample)
+
+
+def _reading(model: nn.Module, traced: Trace, sample: Any) -> Reading:
     paths: dict[nn.Module, list[str]] = {}
     for path, module in traced.model.named_modules(remove_duplicate=False):
         paths.setdefault(module, []).append(path)

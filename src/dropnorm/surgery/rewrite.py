@@ -74,7 +74,7 @@ def _restructure(parent: nn.Module, name: str, edits: Sequence[Insert | Remove],
     after: Named = [(edit.layer.role, _build(edit, modules)) for edit in inserts if edit.after]
     kept: Named = [(LAYER, module)]
     for removal in removals:
-        kept = _left_of(module, removal.keep_dropout)
+        kept = left_of(module, removal.keep_dropout)
     new = [*before, *kept, *after]
     for _, layer in new:
         if layer is not module:
@@ -107,7 +107,7 @@ def _return_bias(layer: Any, norm: Any) -> None:
     layer.bias = bias
 
 
-def _left_of(module: Any, keep_dropout: bool) -> Named:
+def left_of(module: Any, keep_dropout: bool) -> Named:
     """What stays of a module that is removed: of a fused one, the activation and perhaps the dropout."""
     if not isinstance(module, own.BatchNormActDropout1d | own.BatchNormActDropout2d):
         return []

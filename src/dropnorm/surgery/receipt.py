@@ -1,0 +1,166 @@
+"""What was done to a model that computes the same as before, and the way back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from dropnorm.errors import SurgeryError
+from dropnorm.surgery.check import agree
+from dropnorm.surgery.difference import difference
+from dropnorm.surgery.observe import outputs
+from dropnorm.surgery.reading import Note
+from dropnorm.surgery.rewrite import copied
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@dataclass(frozen=True, eq=False)
+class Receipt:
+    """A new model that computes what the given one does, what was done to it, and what was left alone with the reason.
+
+    Args:        model: the new one, of the same class; done: what was done, by the paths of modules; notes: what not, and why.
+    Example:
+        >>> import torch
+        >>> import dropnorm as dn
+        >>> net = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+        >>> receipt = dn.fold(net)
+        >>> print(receipt)
+        Sequential: 1 batch norm folded
+          Sequential(
+            (0): Linear(in_features=4, out_features=8, bias=True)
+        -   (1): BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+        +   (1): Identity()
+            (2): ReLU()
+            (3): Linear(in_features=8, out_features=2, bias=True)
+          )
+        >>> receipt.undo()[1]
+        BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    model: nn.Module
+    done: tuple[Note, ...]
+    notes: tuple[Note, ...]
+    summary: str
+    difference: str = field(repr=False)
+    replaced: dict[str, nn.Module] = field(repr=False)
+    modes: dict[str, bool] = field(repr=False)
+    keep_state: bool = field(repr=False)
+
+    def undo(self) -> nn.Module:
+        """The same model with the layers that it had before, in the modes that they had; it is changed back in place.
+
+        What a fused model has learned since stays in it; a folded one gets the weights back that it had.
+        """
+        for path, old in self.replaced.items():
+            parent, name = _holder(self.model, path)
+            new = parent._modules[name]
+            if self.keep_state and new is not None and (new._parameters or new._buffers):
+                old._parameters, old._buffers = new._parameters, new._buffers
+            parent._modules[name] = old
+        for path, module in self.model.named_modules():
+            if path in self.modes:
+                module.training = self.modes[path]
+        return self.model
+
+    def __str__(self) -> str:
+        notes = [f"  {note.path or 'the model'}: {note.text}" for note in self.notes]
+        return "\n".join([f"{type(self.model).__name__}: {self.summary}", self.difference, *notes])
+
+
+@dataclass
+class Changes:
+    """Modules that take others' places, gathered before any is put there."""
+
+    new: dict[str, nn.Module] = field(default_factory=dict)
+    done: list[Note] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+
+def carry_out(
+    model: nn.Module,
+    changes: Callable[[nn.Module], Changes],
+    summary: Callable[[Sequence[Note]], str],
+    sample: Any,
+    *,
+    training: bool,
+) -> Receipt:
+    """Make the changes on a copy, and see on the sample, if there is one, that the copy computes the same.
+
+    Args:        training: whether the copy is for training too: it is then also compared in training mode without dropout, and
+                 keeps its modes.
+    Raises:      SurgeryError if it does not.
+    """
+    new = copied(model)
+    modes = {path: module.training for path, module in new.named_modules()}
+    made = changes(new)
+    replaced = {}
+    for path, module in made.new.items():
+        parent, name = _holder(new, path)
+        old = parent._modules[name]
+        assert old is not None
+        replaced[path] = old
+        parent._modules[name] = module.train(old.training)
+    if sample is not None and replaced:
+        _compare(model, new, sample, False)
+        if training and _is_repeatable(model, sample):
+            _compare(model, new, sample, True)
+    if not training:
+        new.eval()
+    told = difference(model, new)
+    notes = tuple(dict.fromkeys(made.notes))
+    return Receipt(new, tuple(made.done), notes, summary(made.done), told, replaced, modes, keep_state=training)
+
+
+def obstacle(module: nn.Module) -> str:
+    """Why a module cannot be replaced by another one that does the same, or nothing."""
+    if any(getattr(module, name) for name in _HOOKS):
+        return "it has hooks, which would be lost."
+    if parametrize.is_parametrized(module):
+        return "its weight has a parametrization."
+    if "forward" in vars(module):
+        return "its forward was replaced on this one object."
+    return ""
+
+
+def _compare(model: nn.Module, new: nn.Module, sample: Any, training: bool) -> None:
+    if not agree(*(outputs(_without_dropout(each, training), sample) for each in (model, new))):
+        raise SurgeryError(
+            f"model={type(model).__name__} cannot be changed safely: its outputs for the sample in "
+            f"{'training' if training else 'inference'} mode would be others. Expected a forward that only calls its layers, "
+            f"and does not look at their attributes. Leave it as it is."
+        )
+
+
+def _is_repeatable(model: nn.Module, sample: Any) -> bool:
+    """Whether there is anything to compare in training: a batch may be too small, and a function in a forward may drop."""
+    try:
+        first = outputs(_without_dropout(model, True), sample)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            return agree(first, outputs(_without_dropout(model, True), sample))
+    except SurgeryError:
+        return False
+
+
+def _holder(model: nn.Module, path: str) -> tuple[nn.Module, str]:
+    parent, _, name = path.rpartition(".")
+    return model.get_submodule(parent), name
+
+
+def _without_dropout(model: nn.Module, training: bool) -> nn.Module:
+    """A copy in the mode, that drops nothing."""
+    quiet = copied(model).train(training)
+    layers: list[Any] = [module for module in quiet.modules() if isinstance(getattr(module, "p", None), float)]
+    for layer in layers:
+        layer.p = 0.0
+    return quiet
+
+
+def with_tensors_of(new: nn.Module, old: nn.Module) -> nn.Module:
+    """The new module with the parameters and buffers of the old one, the same objects."""
+    new._parameters, new._buffers = dict(old._parameters), dict(old._buffers)
+    return new.train(old.training)
