@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from dropnorm.surgery.audit.audit import audit
     from dropnorm.surgery.fold import fold
     from dropnorm.surgery.fuse import fuse
+    from dropnorm.surgery.mc_predict import MonteCarlo, mc_predict
+    from dropnorm.surgery.recalibrate import recalibrate
     from dropnorm.surgery.regularize import regularize
     from dropnorm.surgery.remove import remove
 
 __all__ = [
     "Arm",
+    "MonteCarlo",
     "Progress",
     "RunComparison",
     "RunOverview",
@@ -40,9 +43,11 @@ __all__ = [
     "list_runs",
     "load_model",
     "load_run",
+    "mc_predict",
     "nn",
     "ops",
     "random",
+    "recalibrate",
     "regularize",
     "remove",
     "run_study",
@@ -51,6 +56,7 @@ __all__ = [
 
 _HOMES = {
     "Arm": "dropnorm.study.records",
+    "MonteCarlo": "dropnorm.surgery.mc_predict",
     "Progress": "dropnorm.study.progress",
     "RunComparison": "dropnorm.study.comparing",
     "RunOverview": "dropnorm.study.listing",
@@ -64,6 +70,8 @@ _HOMES = {
     "fuse": "dropnorm.surgery.fuse",
     "load_model": "dropnorm.study.saved_model",
     "load_run": "dropnorm.study.store",
+    "mc_predict": "dropnorm.surgery.mc_predict",
+    "recalibrate": "dropnorm.surgery.recalibrate",
     "regularize": "dropnorm.surgery.regularize",
     "remove": "dropnorm.surgery.remove",
     "run_study": "dropnorm.study.run",
