@@ -130,3 +130,38 @@ def test_what_cannot_be_masked(refuses):
 
     with refuses(ShapeError, message):
         run(torch.nn.Sequential(Transposed(), torch.nn.Dropout()), torch.randn(9, 2))
+
+
+def test_what_comes_before_the_first_dropout_is_computed_once():
+    rows_seen = []
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5), torch.nn.Linear(4, 4))
+    for layer in (model[0], model[2]):
+        layer.register_forward_hook(lambda _, arguments, __: rows_seen.append(len(arguments[0])))
+    run(model, torch.randn(9, 4))
+    assert rows_seen == [4, 8]
+
+
+class Around(torch.nn.Module):
+    """A value from before the first dropout meets one from behind it."""
+
+    def __init__(self, sized):
+        super().__init__()
+        self.first, self.drop, self.out, self.sized = (
+            torch.nn.Linear(4, 4),
+            nn.Dropout(0.5),
+            torch.nn.Linear(4, 2),
+            sized,
+        )
+
+    def forward(self, x):
+        y = self.first(x)
+        dropped = self.drop(y)
+        return self.out(dropped.view(len(x), -1) if self.sized else y + dropped)
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_a_forward_that_cannot_share_gets_all_rows(sized):
+    model, x = Around(sized), torch.randn(9, 4)
+    y = model.first(chosen(x))
+    dropped = y * keep_mask(torch.tensor(KEY), INDICES, 4, [0.5]) / 0.5
+    torch.testing.assert_close(run(model, x).flatten(0, 1), model.out(dropped if sized else y + dropped))

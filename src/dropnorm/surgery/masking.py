@@ -47,27 +47,45 @@ def masked_passes(model: torch.nn.Module, key: int) -> Iterator[Run]:
         model.eval()
 
         def run(x: Tensor, rows: Tensor, samples: Tensor) -> Tensor:
-            call.begin(((samples[:, None] << 32) | rows).flatten())
             chosen = x[rows.to(x.device)]
-            outputs: Tensor = model(chosen.repeat(len(samples), *(1,) * (x.ndim - 1)))
+            outputs = None
+            if call.may_share:
+                try:
+                    call.begin(rows, samples, shared=True)
+                    outputs = model(chosen)
+                except Exception:
+                    # A value from before the first dropout meets one from behind it, or a forward knows how many rows it got.
+                    outputs = None
+                call.may_share = outputs is not None and outputs.shape[:1] == (len(samples) * len(rows),)
+            if not call.may_share:
+                call.begin(rows, samples, shared=False)
+                outputs = model(_repeated(chosen, len(samples)))
+            assert outputs is not None
             return outputs.reshape(len(samples), len(rows), *outputs.shape[1:])
 
         yield run
 
 
 class _Call:
-    """The masks of one pass: whose rows they are, and how many dropouts were called before."""
+    """The masks of one pass: whose rows they are, and how many dropouts were called before.
+
+    What comes before the first dropout is the same in all samples: if `shared` it is computed once, and repeated there.
+    """
 
     def __init__(self, key: Tensor) -> None:
         self.key = key
-        self.begin(torch.empty(0, dtype=torch.int64))
+        self.may_share = True
+        self.begin(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64), shared=False)
 
-    def begin(self, rows: Tensor) -> None:
-        self.rows, self.site = rows, 0
+    def begin(self, rows: Tensor, samples: Tensor, shared: bool) -> None:
+        self.rows, self.site = ((samples[:, None] << 32) | rows).flatten(), 0
+        self.copies = len(samples) if shared else 1
 
     def hook(self, path: str) -> Callable[[Any, Any, Any], Tensor]:
         def drop(layer: Any, _: Any, output: Tensor) -> Tensor:
             site, self.site = self.site, self.site + 1
+            if self.copies > 1 and site == 0 and output.ndim and output.shape[0] * self.copies == len(self.rows):
+                output = _repeated(output, self.copies)
             channelwise = isinstance(layer, _CHANNELWISE) or (isinstance(layer, _FUSED) and layer.channelwise)
             if output.shape[0] != len(self.rows) or output.ndim < 1 + channelwise:
                 wanted = f"({len(self.rows)}, channels, *)" if channelwise else f"({len(self.rows)}, *)"
@@ -81,6 +99,10 @@ class _Call:
             return ops.dropout(output, p, self.key, site=site, rows=rows, channelwise=channelwise)
 
         return drop
+
+
+def _repeated(x: Tensor, times: int) -> Tensor:
+    return x.repeat(times, *(1,) * (x.ndim - 1))
 
 
 def _alpha_dropout(x: Tensor, p: float, key: Tensor, site: int, rows: Tensor, channelwise: bool) -> Tensor:

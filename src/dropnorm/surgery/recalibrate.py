@@ -35,8 +35,8 @@ class LayerShift(Record):
 class Recalibration(Record):
     """What `recalibrate` found: print it for a table.
 
-    Args:        layers: one entry for each batch norm; passes: how often the batches were gone through; rows: how many there were;
-                 not_reached: batch norms that no batch came to, which are as they were.
+    Args:        layers: one entry for each batch norm; passes: how often the batches were gone through; rows: how many there
+                 were; not_reached: batch norms that no batch came to, which are as they were.
     """
 
     layers: tuple[LayerShift, ...]
@@ -59,10 +59,10 @@ def recalibrate(model: nn.Module, batches: Iterable[Any], *, momentum: float = 1
 
     Equation:    mean and variance of each channel over all values of all batches, as they come to the layer in inference mode,
                  with dropout off, when all batch norms before it have their new statistics already
-    Args:        model: any torch.nn.Module; only running statistics change. batches: what training sees, in batches of any sizes,
-                 with labels behind the inputs or without: a DataLoader or a list, which is gone through once for each batch
-                 norm on the longest way through the model. momentum: how far to go from the old statistics to the new ones, default
-                 1: all the way.
+    Args:        model: any torch.nn.Module; only running statistics change. batches: what training sees, in batches of any
+                 sizes, with labels behind the inputs or without: a DataLoader or a list, which is gone through once for each
+                 batch norm on the longest way through the model. momentum: how far to go from the old statistics to the new
+                 ones, default 1: all the way.
     Returns:     Recalibration, which says how far the old statistics were off.
     Numerics:    in float64; each value weighs the same, in whichever batch it is. The running variance is unbiased, as torch's.
     Raises:      ArgumentError for a model without running statistics, or momentum outside [0, 1]; ArgumentTypeError for an
