@@ -140,7 +140,7 @@ def taken():
         (transposed, "2 is a transposed convolution, at whose borders the shift of the batch norm is another one."),
         (by_batch, "it has no running statistics, and normalizes by each batch."),
         (hooked, "0: it has hooks, which would be lost."),
-        (parametrized, "0 is a ParametrizedConv2d, of another class than torch's."),
+        (parametrized, "0: its weight has a parametrization."),
         (skipped, "no Linear, Conv or ConvTranspose stands alone before it or behind it."),
         (called_twice, "conv is called at other places, too."),
         (taken, "the forward pass takes tensors of conv, too."),

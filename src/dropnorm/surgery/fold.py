@@ -12,7 +12,7 @@ from dropnorm.surgery.folding import folded_before, folded_behind
 from dropnorm.surgery.norms import is_flat
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.reading import Note, Reading, follow, is_fused
-from dropnorm.surgery.receipt import Changes, Receipt, carry_out, obstacle
+from dropnorm.surgery.receipt import Changes, Receipt, carry_out, is_one_of, obstacle
 from dropnorm.surgery.rewrite import left_of
 from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import inputs, users
@@ -87,8 +87,8 @@ def _fold(reading: Reading, new: nn.Module, path: str, places: Sequence[tuple[Fl
     if any(node.op != "call_module" for _, node in places):
         return "it is called as a function."
     norm: Any = new.get_submodule(path)
-    if type(norm) not in _NORMS:
-        return f"{type(norm).__name__} is another class than torch's and ours."
+    if not is_one_of(norm, _NORMS):
+        return f"the forward of {type(norm).__name__} is another one than torch's and ours."
     if norm.running_mean is None:
         return "it has no running statistics, and normalizes by each batch."
     if reason := obstacle(norm) or _several(reading, path):
@@ -148,8 +148,8 @@ def _neighbour(flow: Flow, node: fx.Node, before: bool) -> fx.Node | None:
 def _refusal(reading: Reading, places: Sequence[tuple[Flow, fx.Node]], path: str, layer: Any, before: bool) -> str:
     """Why this layer cannot take the batch norm in."""
     flow = places[0][0]
-    if type(layer) not in _LAYERS:
-        return f"{path} is a {type(layer).__name__}, of another class than torch's."
+    if not is_one_of(layer, _LAYERS):
+        return f"{path} is a {type(layer).__name__}, whose forward is another one than torch's."
     if reason := obstacle(layer) or _several(reading, path):
         return f"{path}: {reason}"
     if not reading.can_replace(flow, path):

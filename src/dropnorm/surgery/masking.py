@@ -48,7 +48,7 @@ def masked_passes(model: torch.nn.Module, key: int) -> Iterator[Run]:
 
         def run(x: Tensor, rows: Tensor, samples: Tensor) -> Tensor:
             chosen = x[rows.to(x.device)]
-            outputs = None
+            outputs: Tensor | None = None
             if call.may_share:
                 try:
                     call.begin(rows, samples, shared=True)
@@ -56,7 +56,7 @@ def masked_passes(model: torch.nn.Module, key: int) -> Iterator[Run]:
                 except Exception:
                     # A value from before the first dropout meets one from behind it, or a forward knows how many rows it got.
                     outputs = None
-                call.may_share = outputs is not None and outputs.shape[:1] == (len(samples) * len(rows),)
+                call.may_share = outputs is not None and outputs.shape[:1] == call.rows.shape
             if not call.may_share:
                 call.begin(rows, samples, shared=False)
                 outputs = model(_repeated(chosen, len(samples)))

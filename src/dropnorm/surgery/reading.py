@@ -99,7 +99,7 @@ def follow(model: nn.Module, sample: Any = None, training: bool = True) -> Readi
     """As `read`, in either mode; what cannot be traced is followed while it runs on the sample, if there is one."""
     _check(model)
     traced = trace(copied(model), training)
-    if not traced.whole and sample is not None:
+    if traced.untraceable and sample is not None:
         outputs(traced.model.train(training), sample)  # raises where the sample does not fit
         recording = record(traced.model, *arguments_of(sample))
         traced = Trace(traced.model, (recording.flow,), ())

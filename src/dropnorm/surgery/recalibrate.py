@@ -20,7 +20,7 @@ from dropnorm.surgery.restoring import restored
 class LayerShift(Record):
     """How far one batch norm's old running statistics were off.
 
-    Args:        path: of the module; level: how many batch norms come before it, at most; values: per channel that were measured;
+    Args:        path: of the module; level: how many batch norms come before it, at most; values: how many per channel;
                  mean_shift: of the median channel, in old standard deviations; variance_ratio: of the median channel, new
                  variance over old.
     """

@@ -1,6 +1,6 @@
 """What was done to a model that computes the same as before, and the way back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +124,16 @@ def obstacle(module: nn.Module) -> str:
     if "forward" in vars(module):
         return "its forward was replaced on this one object."
     return ""
+
+
+def is_one_of(module: nn.Module, kinds: Iterable[type[nn.Module]]) -> bool:
+    """Whether a module computes what these classes do: it is one of them, or of a class that only makes them otherwise."""
+    methods = ("forward", "_conv_forward")
+    return any(
+        isinstance(module, kind)
+        and all(getattr(type(module), name, None) is getattr(kind, name, None) for name in methods)
+        for kind in kinds
+    )
 
 
 def _compare(model: nn.Module, new: nn.Module, sample: Any, training: bool) -> None:

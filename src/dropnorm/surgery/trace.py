@@ -127,8 +127,9 @@ def is_leaf(module: nn.Module) -> bool:
     """Whether a module is one operation: torch's and our own are, and activations that are written as modules."""
     if isinstance(module, _OWN_LAYERS):
         return True
-    if type(module).__module__.startswith("torch.nn") or type(module).__module__.startswith("torch.ao.nn"):
-        return not isinstance(module, nn.Sequential)
+    # A class of somebody's own is torch's layer all the same if only its __init__ is another one.
+    if type(module).forward.__module__.startswith(("torch.nn", "torch.ao.nn")):
+        return not isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
     return is_activation_by_name(module)
 
 

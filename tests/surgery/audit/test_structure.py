@@ -33,7 +33,7 @@ def test_dropout_before_batch_norm_through_what_passes_it_on(between):
     )
     found = dn.audit(model, select="DN101")
     assert found.codes == ("DN101",)
-    assert found.findings[0].values == {"p": 0.5, "norm": str(2 + len(between)), "ratio": 2.0}
+    assert found.findings[0].values == {"p": 0.5, "norm": str(2 + len(between)), "others": "", "ratio": 2.0}
 
 
 def test_weights_in_between_and_rate_zero_are_no_dropout_before_batch_norm():

@@ -24,8 +24,8 @@ _DIMENSIONS = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}
     "DN101",
     "dropout before batch norm",
     "warning",
-    seen="dropout (p={p:g}) goes into the batch norm {norm}: in training its inputs have at least {ratio:.3g} times the "
-    "variance of inference",
+    seen="dropout (p={p:g}) goes into the batch norm {norm}{others}: in training its inputs have at least {ratio:.3g} "
+    "times the variance of inference",
     why="The running variance is learned of dropped values and used for whole ones, so that every output is scaled wrongly in "
     "inference.",
     source="Li et al. 2019, arXiv:1801.05134",
@@ -34,9 +34,11 @@ _DIMENSIONS = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}
 def dropout_before_batch_norm(examination: Examination) -> Seen:
     """Of a unit with mean c and variance v the ratio is ((c^2 + v) / (1 - p) - c^2) / v, at least 1 / (1 - p)."""
     for flow, node, p in examination.droppers():
-        for following in ahead(flow, node, _MIXING)[0]:
-            if kind_of(flow, following) is Kind.BATCH_NORM and p < 1.0:
-                yield where(flow, node), {"p": p, "norm": name_of(flow, following), "ratio": 1.0 / (1.0 - p)}
+        following = ahead(flow, node, _MIXING)[0]
+        norms = list(dict.fromkeys(name_of(flow, each) for each in following if kind_of(flow, each) is Kind.BATCH_NORM))
+        if norms and p < 1.0:
+            others = f" and {len(norms) - 1} others" if len(norms) > 1 else ""
+            yield where(flow, node), {"p": p, "norm": norms[0], "others": others, "ratio": 1.0 / (1.0 - p)}
 
 
 @rule(
