@@ -7,8 +7,19 @@ import study_engine
 import study_growth
 import study_memory
 import study_step
+import surgery
 import training_step
 
 if __name__ == "__main__":
-    for benchmark in (layers, kernels, training_step, study_step, study_engine, study_growth, study_memory, sizes):
+    for benchmark in (
+        layers,
+        kernels,
+        training_step,
+        study_step,
+        study_engine,
+        study_growth,
+        study_memory,
+        surgery,
+        sizes,
+    ):
         benchmark.main()

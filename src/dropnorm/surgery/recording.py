@@ -46,6 +46,9 @@ class Recording:
     failure: Exception | None
 
 
+# Moments that are only looked at need no more values of each channel.
+_VALUES_ENOUGH = 4096
+
 Watch = Callable[[fx.Node, Tensor, Any], None]
 
 
@@ -54,7 +57,8 @@ def record(
 ) -> Recording:
     """Run the model as it is, in its mode, and note what it does; its buffers change as they do in such a run.
 
-    Args:        watch: called with each operation, its first input and its output.
+    Args:        watch: called with each operation, its first input and its output; with it moments are of all values, without
+                 of so many as tell them well.
     """
     recorder = _Recorder(model, watch)
     outputs, failure = None, None
@@ -135,13 +139,16 @@ class _Recorder(TorchFunctionMode):
     def _note_batch(self, path: str, norm: _BatchNorm, x: Tensor) -> None:
         if x.ndim < 2:
             return
-        dims = [0, *range(2, x.ndim)]
         count = x.numel() // max(1, x.shape[1])
         mean = var = torch.empty(0)
         if count:
             with torch.no_grad():
-                wide = x.detach() if x.dtype in (torch.float32, torch.float64) else x.detach().float()
-                var, mean = torch.var_mean(wide, dims, correction=0)
+                positions = x.detach().reshape(len(x), x.shape[1], -1)
+                if self.watch is None:
+                    # An odd step, so that it is not always the same column of an image.
+                    positions = positions[:, :, :: max(1, count // _VALUES_ENOUGH) | 1]
+                wide = positions if x.dtype in (torch.float32, torch.float64) else positions.float()
+                var, mean = torch.var_mean(wide, (0, 2), correction=0)
         by_batch = norm.training or norm.running_mean is None
         if count < 2 and getattr(norm, "singleton", "raise") == "running":
             by_batch = False
