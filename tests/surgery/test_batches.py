@@ -4,7 +4,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from dropnorm.errors import ArgumentTypeError
-from dropnorm.surgery.batches import arguments_of, check_batches, inputs_of
+from dropnorm.surgery.batches import arguments_of, check_batches, cloned, inputs_of
 
 
 class Two(nn.Module):
@@ -25,6 +25,13 @@ def test_labels_behind_what_a_forward_requires_are_left_out():
     assert [value is X for value in inputs_of(nn.Linear(3, 1), (X, LABELS))[0]] == [True]
     assert len(inputs_of(Two(), (X, Y, LABELS))[0]) == 2
     assert set(inputs_of(Two(), {"left": X, "right": Y, "labels": LABELS})[1]) == {"left", "right"}
+
+
+def test_clones_are_tensors_of_their_own():
+    (x, number), named = cloned(((X, 3), {"y": [Y]}))
+    assert (number, torch.equal(x, X), torch.equal(named["y"][0], Y)) == (3, True, True)
+    assert x.data_ptr() != X.data_ptr()
+    assert named["y"][0].data_ptr() != Y.data_ptr()
 
 
 @pytest.mark.parametrize("batches", [X, {"x": X}, iter([X]), 3])

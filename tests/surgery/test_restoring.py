@@ -1,5 +1,7 @@
+import random
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,10 +14,11 @@ def test_everything_is_as_it_was_also_after_an_error():
     model = nn.Sequential(nn.BatchNorm1d(3), own.Dropout(0.5, generator=torch.Generator().manual_seed(1)))
     model[0].eval()
     mean, state, drawn = model[0].running_mean, torch.get_rng_state(), model[1].generator.get_state()
+    others = random.getstate(), np.random.get_state()[1].tolist()
 
     def meddle():
         model.train()(torch.randn(5, 3))
-        torch.randn(9)
+        torch.randn(9), random.random(), np.random.random()
         warnings.warn("is kept quiet", stacklevel=1)
         model[0].running_mean = torch.ones(3)
         raise ValueError("meant")
@@ -27,4 +30,5 @@ def test_everything_is_as_it_was_also_after_an_error():
     assert torch.equal(mean, torch.zeros(3))
     assert int(model[0].num_batches_tracked) == 0
     assert torch.equal(torch.get_rng_state(), state)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == others
     assert torch.equal(model[1].generator.get_state(), drawn)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from dropnorm.errors import ArgumentTypeError
 
@@ -35,6 +36,12 @@ def inputs_of(model: nn.Module, batch: Any) -> Arguments:
         name: value.to(device) if isinstance(value, Tensor) and device is not None else value
         for name, value in named.items()
     }
+
+
+def cloned(given: Arguments) -> Arguments:
+    """The same with tensors of their own, since a forward may write into what it is given."""
+    copies: Arguments = tree_map(lambda value: value.clone() if isinstance(value, Tensor) else value, given)
+    return copies
 
 
 def check_batches(batches: Any, argument: str) -> Iterable[Any]:

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dropnorm._record import Record
 from dropnorm._validate import probability
 from dropnorm.errors import ArgumentError, NonFiniteError, SurgeryError
-from dropnorm.surgery.batches import check_batches, inputs_of
+from dropnorm.surgery.batches import check_batches, cloned, inputs_of
 from dropnorm.surgery.moments import Moments
 from dropnorm.surgery.recording import record
 from dropnorm.surgery.restoring import restored
@@ -113,7 +113,7 @@ def _levels(model: nn.Module, norms: dict[str, Any], batches: Iterable[Any]) -> 
     first = next(iter(batches), None)
     if first is None:
         raise SurgeryError("batches is empty: expected what the model is trained on. Look at the data set.")
-    recording = record(model, *inputs_of(model, first))
+    recording = record(model, *cloned(inputs_of(model, first)))
     if recording.failure is not None:
         raise _refused(model, recording.failure)
     before: dict[fx.Node, int] = {}
@@ -138,7 +138,7 @@ def _measure(model: nn.Module, norms: dict[str, Any], batches: Iterable[Any]) ->
             hook = norm.register_forward_pre_hook(_adds_to(moments[path]), with_kwargs=True)
             stack.callback(hook.remove)
         for batch in batches:
-            arguments, named = inputs_of(model, batch)
+            arguments, named = cloned(inputs_of(model, batch))
             try:
                 model(*arguments, **named)
             except Exception as error:

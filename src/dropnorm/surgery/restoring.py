@@ -1,9 +1,11 @@
-"""A model that is run and afterwards is as it was: its modes, its buffers, torch's random state."""
+"""A model that is run and afterwards is as it was: its modes, its buffers, the random states."""
 
+import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,6 +24,7 @@ def restored(model: nn.Module) -> Iterator[None]:
         id(each): each for module in model.modules() if (each := getattr(module, "generator", None)) is not None
     }
     states = [(each, each.get_state()) for each in generators.values() if isinstance(each, torch.Generator)]
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     devices = {tensor.device for tensor in model.parameters() if tensor.device.type == "cuda"}
     with torch.random.fork_rng(devices=sorted(devices, key=str)), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -30,6 +33,8 @@ def restored(model: nn.Module) -> Iterator[None]:
         finally:
             for module, training in modes:
                 module.training = training
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)
             for generator, state in states:
                 generator.set_state(state)
             with torch.no_grad():

@@ -55,6 +55,13 @@ def test_the_model_is_left_as_it_was():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_the_batch_is_left_as_it_was_too():
+    batch = torch.randn(32, 8)
+    before = batch.clone()
+    dn.audit(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(8, 2)), batch, loader=[batch])
+    assert torch.equal(batch, before)
+
+
 def test_a_batch_is_enough_for_one_run():
     runs = []
     model = net()

@@ -13,7 +13,7 @@ from dropnorm.surgery.audit.history import losses_of
 from dropnorm.surgery.audit.measuring import measure
 from dropnorm.surgery.audit.registry import Rule, chosen
 from dropnorm.surgery.audit.rules import RULES as RULES
-from dropnorm.surgery.batches import Arguments, arguments_of, check_batches, inputs_of
+from dropnorm.surgery.batches import Arguments, arguments_of, check_batches, cloned, inputs_of
 from dropnorm.surgery.observe import described
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.reading import check_initialized
@@ -125,7 +125,7 @@ def _recorded(model: nn.Module, given: Arguments) -> Recording:
     with restored(model), torch.enable_grad():
         if not model.training:
             model.train()
-        recording = record(model, *given)
+        recording = record(model, *cloned(given))
     if recording.failure is not None and not any(each.count < 2 and each.by_batch for each in recording.batches):
         raise SurgeryError(
             f"batch={described(given[0][0] if given[0] else given[1])} cannot be given to {type(model).__name__} "
@@ -143,7 +143,7 @@ def _flows(
         if recording.failure is not None or not _calls_dropout(recording.flow):
             return (recording.flow,), (), []
         with restored(model), torch.no_grad():
-            return (recording.flow,), (record(model.eval(), *given).flow,), []
+            return (recording.flow,), (record(model.eval(), *cloned(given)).flow,), []
     traced = _traced(model, True)
     if traced is None:
         return (), (), ["it cannot be copied and traced"]

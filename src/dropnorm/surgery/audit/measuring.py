@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 from dropnorm.errors import SurgeryError
 from dropnorm.surgery.audit.places import where
 from dropnorm.surgery.audit.shift import Shift, Squares, shifts
-from dropnorm.surgery.batches import inputs_of
+from dropnorm.surgery.batches import Arguments, cloned, inputs_of
 from dropnorm.surgery.moments import Moments
 from dropnorm.surgery.reading import is_dropout
 from dropnorm.surgery.recording import Recording, record
@@ -56,16 +56,16 @@ def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
     with restored(model), torch.no_grad():
         torch.manual_seed(_KEY)
         for batch in loader:
-            arguments, named = inputs_of(model, batch)
+            given = inputs_of(model, batch)
             model.eval()
-            recording = record(model, arguments, named, quiet.watch)
+            recording = record(model, *cloned(given), quiet.watch)
             outputs = _outputs(recording)
             quiet.finish(recording)
             flow = recording.flow
             _switch_dropout(model)
-            dropped = _mean(model, arguments, named, noisy)
+            dropped = _mean(model, given, noisy)
             model.train()
-            whole = _mean(model, arguments, named, None)
+            whole = _mean(model, given, None)
             rows = len(outputs)
             centered = outputs - outputs.mean(0, keepdim=True)
             sums = [(outputs - whole).square().sum(), (outputs - dropped).square().sum(), centered.square().sum()]
@@ -117,13 +117,14 @@ def _switch_dropout(model: nn.Module) -> None:
             module.training = True
 
 
-def _mean(model: nn.Module, arguments: Any, named: Any, mode: _Mode | None) -> Tensor:
+def _mean(model: nn.Module, given: Arguments, mode: _Mode | None) -> Tensor:
     total: Tensor | None = None
     for _ in range(MASKS):
         if mode is None:
+            arguments, named = cloned(given)
             outputs = _tensor(model(*arguments, **named))
         else:
-            recording = record(model, arguments, named, mode.watch)
+            recording = record(model, *cloned(given), mode.watch)
             outputs = _outputs(recording)
             mode.finish(recording)
         total = outputs if total is None else total + outputs
