@@ -82,6 +82,7 @@ def test_what_cannot_be_traced_is_told_and_a_batch_helps():
     alone = dn.audit(Branching(), select="DN101")
     assert alone.codes == ()
     assert alone.not_checked["DN101"].startswith("the forward cannot be traced")
+    assert "DN121" not in dn.audit(Branching()).not_checked
     seen = dn.audit(Branching(), torch.randn(32, 8), select="DN101")
     assert (seen.codes, seen.not_checked) == (("DN101",), {})
 
@@ -89,6 +90,12 @@ def test_what_cannot_be_traced_is_told_and_a_batch_helps():
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile])
 def test_what_is_wrapped_is_looked_into(wrap):
     assert dn.audit(wrap(net(nn.Dropout(1.0)))).codes == ("DN124",)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_what_is_scripted_is_refused():
+    with pytest.raises(ArgumentTypeError, match="model=RecursiveScriptModule is scripted, and cannot be looked into"):
+        dn.audit(torch.jit.script(net()))
 
 
 def test_findings_come_worst_first_as_table_text_and_json():

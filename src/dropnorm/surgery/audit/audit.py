@@ -116,6 +116,11 @@ def _unwrapped(model: Any) -> tuple[nn.Module, int]:
         elif isinstance(model, nn.parallel.DistributedDataParallel):
             workers = torch.distributed.get_world_size(model.process_group)
         model = getattr(model, attribute)
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ArgumentTypeError(
+            f"model={type(model).__name__} is scripted, and cannot be looked into: expected ordinary modules. Give the model "
+            f"as it was before."
+        )
     check_initialized(model)
     return model, workers
 
@@ -172,7 +177,7 @@ def _calls_dropout(flow: Flow) -> bool:
 
 
 def _untraced(rules: Sequence[Rule], reasons: list[str]) -> dict[str, str]:
-    """Rules on structure, where a part of it is not known."""
+    """Rules on how the forward pass goes, where a part of it is not known."""
     if not reasons:
         return {}
-    return {rule.code: f"{reasons[0]}: only in parts; give a batch" for rule in rules if rule.code.startswith("DN1")}
+    return {rule.code: f"{reasons[0]}: only in parts; give a batch" for rule in rules if rule.traced}

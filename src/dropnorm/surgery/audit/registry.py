@@ -19,7 +19,10 @@ RULES: dict[str, "Rule"] = {}
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: `look` yields a module's path and the numbers for each thing seen; `seen` is a template of those numbers."""
+    """A rule: `look` yields a module's path and the numbers for each thing seen, and `seen` and `fix` are templates of those.
+
+    Args:        needs: what must be given beside the model; traced: whether it looks at how the forward pass goes.
+    """
 
     code: str
     name: str
@@ -29,6 +32,7 @@ class Rule:
     source: str
     fix: str
     needs: Needs
+    traced: bool
     look: Look
 
     def findings(self, examination: Examination) -> Iterator[Finding]:
@@ -48,13 +52,22 @@ class Rule:
 
 
 def rule(
-    code: str, name: str, severity: Severity, *, seen: str, why: str, fix: str, source: str = "", needs: Needs = ""
+    code: str,
+    name: str,
+    severity: Severity,
+    *,
+    seen: str,
+    why: str,
+    fix: str,
+    source: str = "",
+    needs: Needs = "",
+    traced: bool = False,
 ) -> Callable[[Function], Function]:
     """Enter a function as the rule of this code."""
 
     def enter(look: Function) -> Function:
         assert code not in RULES
-        RULES[code] = Rule(code, name, severity, seen, why, source, fix, needs, look)
+        RULES[code] = Rule(code, name, severity, seen, why, source, fix, needs, traced, look)
         return look
 
     return enter

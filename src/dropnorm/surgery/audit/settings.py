@@ -54,6 +54,7 @@ def epsilon_of_another_framework(examination: Examination) -> Seen:
     "DN123",
     "dropout that stays on in inference",
     "error",
+    traced=True,
     seen="{function} drops (p={p:g}) in inference mode, too",
     why="Predictions are random, and worse than they could be. A function does not know the model's mode unless it is told.",
     source="the documentation of torch.nn.functional; pytorch issue 124464",
@@ -73,6 +74,7 @@ def dropout_in_inference(examination: Examination) -> Seen:
     "DN124",
     "dropout of everything",
     "error",
+    traced=True,
     seen="p=1: all is dropped in training",
     why="No signal and no gradient passes; what is behind learns of constants alone.",
     fix="Use a rate below 1, such as p=0.5. To keep 80 % of the units use p=0.2.",
@@ -88,6 +90,7 @@ def dropout_of_everything(examination: Examination) -> Seen:
     "DN125",
     "dropout of most",
     "warning",
+    traced=True,
     seen="p={p:g}: each unit is kept in {kept:.3g} of the steps",
     why="Training error rises steeply for rates above 0.7; and a rate is often meant as the share that is kept, as in "
     "the paper.",

@@ -24,6 +24,7 @@ _DIMENSIONS = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}
     "DN101",
     "dropout before batch norm",
     "warning",
+    traced=True,
     seen="dropout (p={p:g}) goes into the batch norm {norm}{others}: in training its inputs have at least {ratio:.3g} "
     "times the variance of inference",
     why="The running variance is learned of dropped values and used for whole ones, so that every output is scaled wrongly in "
@@ -45,6 +46,7 @@ def dropout_before_batch_norm(examination: Examination) -> Seen:
     "DN102",
     "bias before batch norm",
     "note",
+    traced=True,
     seen="its bias of {count} parameters is subtracted again by the batch norm {norm}",
     why="The batch norm subtracts the mean, and with it the bias, and adds a bias of its own: the first one learns nothing.",
     source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.2",
@@ -66,6 +68,7 @@ def bias_before_batch_norm(examination: Examination) -> Seen:
     "DN103",
     "dropout after the last layer",
     "error",
+    traced=True,
     seen="dropout (p={p:g}) after the last layer: outputs themselves are dropped",
     why="In training a class or quantity is told to be 0 at random, which no weight can mend; the loss is then of noise.",
     source="Srivastava et al. 2014",
@@ -82,6 +85,7 @@ def dropout_after_outputs(examination: Examination) -> Seen:
     "DN104",
     "batch norm after the last layer",
     "warning",
+    traced=True,
     seen="batch norm of the outputs of {layer}",
     why="Outputs of one row then depend on the rows beside it, and their scale is taken from the loss. For features that a "
     "loss compares with each other it may be meant.",
@@ -103,6 +107,7 @@ def batch_norm_after_outputs(examination: Examination) -> Seen:
     "DN105",
     "softmax as the last operation",
     "warning",
+    traced=True,
     seen="the outputs are probabilities, by a softmax inside of the model",
     why="Cross-entropy in torch takes logits and has the softmax in it: with two of them gradients are small, and the loss of "
     "ten classes never falls below 1.46.",
@@ -123,6 +128,7 @@ def softmax_of_outputs(examination: Examination) -> Seen:
     "DN106",
     "dropout of single units between convolutions",
     "note",
+    traced=True,
     seen="dropout (p={p:g}) of single values of feature maps, between {before} and {after}",
     why="Neighbours in a feature map are alike, so that the next convolution sees what was dropped all the same: it drops less "
     "than it says.",
@@ -152,6 +158,7 @@ def units_between_convolutions(examination: Examination) -> Seen:
     "DN107",
     "dropout of channels on another number of dimensions",
     "error",
+    traced=True,
     seen="{layer} gets a {given}-d input of shape {shape}, and is made for {expected}-d ones",
     why="What it takes for a channel is something else: of an input without its batch or channel dimension whole samples are "
     "dropped, or positions.",
@@ -173,6 +180,7 @@ def channels_of_other_dimensions(examination: Examination) -> Seen:
     "DN108",
     "one batch norm at several places",
     "warning",
+    traced=True,
     seen="normalizes the outputs of {layers} alike",
     why="Each place has statistics of its own. In training each is normalized by its own, in inference all by one mixture that "
     "fits none.",
