@@ -8,7 +8,7 @@ from dropnorm.surgery.audit.registry import Values, rule
 from dropnorm.surgery.audit.state import is_untouched
 
 Seen = Iterator[tuple[str, Values]]
-_GAP = 0.25
+_GAP, _BEYOND = 0.25, 1.25
 _DEAD_SHARE, _ROWS_FOR_DEATH = 0.1, 100
 _SHIFT = 0.6
 
@@ -34,7 +34,9 @@ def modes_differ(examination: Examination) -> Seen:
         return
     explained = math.sqrt(max(0.0, found.whole**2 - found.dropped**2))
     by_batch = sum(norm.running_mean is not None for norm in norms)
-    if by_batch and explained > _GAP + math.sqrt(by_batch / max(1, found.batch_rows)):
+    # What dropout does is known from a few masks only.
+    is_beyond_dropout = found.whole > _BEYOND * found.dropped
+    if by_batch and is_beyond_dropout and explained > _GAP + math.sqrt(by_batch / max(1, found.batch_rows)):
         yield "", {"gap": found.whole, "dropped": found.dropped}
 
 
