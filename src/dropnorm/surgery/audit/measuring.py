@@ -54,7 +54,7 @@ def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
     differences = torch.zeros(3, dtype=torch.float64)
     flow: Flow | None = None
     with restored(model), torch.no_grad():
-        torch.manual_seed(_KEY)
+        torch.default_generator.manual_seed(_KEY)
         for batch in loader:
             given = inputs_of(model, batch)
             model.eval()
