@@ -57,8 +57,8 @@ def test_the_model_is_left_as_it_was():
 
 def test_a_shuffling_loader_leaves_the_generator_too():
     rows = torch.utils.data.TensorDataset(torch.randn(64, 8), torch.zeros(64))
-    before = torch.get_rng_state()
-    dn.audit(net(nn.Dropout()), loader=torch.utils.data.DataLoader(rows, batch_size=32, shuffle=True))
+    model, before = net(nn.Dropout()), torch.get_rng_state()
+    dn.audit(model, loader=torch.utils.data.DataLoader(rows, batch_size=32, shuffle=True))
     assert torch.equal(torch.get_rng_state(), before)
 
 
