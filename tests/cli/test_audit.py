@@ -86,7 +86,7 @@ def test_images_come_as_images(run, nets):
         (["{}:good", "--target", "kind"], "--target is given without a table."),
         (
             ["{}:good", "--data", "{}:broken"],
-            "data='{}:broken' fails. Expected a factory that works by itself. Mend it:",
+            "data='{}:broken' fails. Expected a function that gives batches. Mend it:",
         ),
         (["{}:good", "--ignore", "DN9"], "ignore='DN9' is the code of no rule"),
     ],

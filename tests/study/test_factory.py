@@ -98,3 +98,10 @@ def test_it_is_exported_to_onnx_or_refused(written, quick, tmp_path):
     )
     assert str(refused.value).endswith("Replace it, or export with torch.onnx.export(model.net).")
     assert not (tmp_path / "own.onnx").exists()
+
+
+def test_messages_call_a_name_what_the_caller_does():
+    with pytest.raises(ArgumentError, match="model='nets' is no name of a factory"):
+        find_factory("nets", "model")
+    with pytest.raises(ArgumentTypeError, match="model='math:pi' is float, no function"):
+        find_factory("math:pi", "model")

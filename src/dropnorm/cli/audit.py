@@ -69,7 +69,9 @@ def _model_and_data(model: str, data: str | None, target: str | None) -> "tuple[
         try:
             loader = function()
         except (TypeError, ValueError, RuntimeError, OSError) as error:
-            raise failure(f"data={data!r} fails", error, function) from error
+            raise failure(
+                f"data={data!r} fails", error, function, "Expected a function that gives batches. Mend it:"
+            ) from error
         return net, loader
     dataset = load_dataset(data, target=target)
     return model_for(model, dataset), batches_of(dataset)
