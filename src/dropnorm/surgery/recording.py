@@ -47,7 +47,7 @@ class Recording:
 
 
 # Moments that are only looked at need no more values of each channel.
-_VALUES_ENOUGH = 4096
+_VALUES_ENOUGH = 1024
 
 Watch = Callable[[fx.Node, Tensor, Any], None]
 
