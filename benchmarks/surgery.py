@@ -94,7 +94,7 @@ def monte_carlo(threads: int) -> list[list[str]]:
             return torch.stack([probabilities.mean(0), probabilities.var(0)])
 
         ways = {"loop": loop, "ours": lambda x=x: dn.mc_predict(model.eval(), x, 100)}
-        found = medians(ways, repeats=5, warmup=1)
+        found = medians(ways, repeats=25 if count < 128 else 5, warmup=2)
         work = f"mc_predict: 100 samples, 784-1024-1024-10, {count} row{'s' * (count > 1)}"
         bound = "10" if count < 128 else ""
         rows.append([work, "100 passes", str(threads), f"{found['loop'] / found['ours']:.1f}", bound])
