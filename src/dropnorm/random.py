@@ -23,19 +23,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from dropnorm._validate import probability
+from dropnorm._contract import (
+    KEY_ROUNDS,
+    MASK_ROUNDS,
+    PHILOX_MULTIPLIERS,
+    PHILOX_WEYL,
+    TIE_SITE,
+    TILE_BLOCKS,
+    TILE_COLUMNS,
+    checked_site,
+    threshold,
+)
 from dropnorm.errors import ArgumentError
-
-MASK_ROUNDS = 7
-KEY_ROUNDS = 10
-TILE_COLUMNS = 128
-TILE_BLOCKS = 16
-TIE_SITE = 1 << 31
 
 _ANY_KEY = torch.zeros((), dtype=torch.int64, device="cpu")
 _LOW_32 = 0xFFFFFFFF
-_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
-_WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
 def philox(
@@ -53,27 +55,13 @@ def philox(
     x0, x1, x2, x3 = (torch.as_tensor(word, dtype=torch.int64, device=key.device) for word in counter)
     k0, k1 = key & _LOW_32, (key >> 32) & _LOW_32
     for _ in range(rounds):
-        product0, product1 = x0 * _MULTIPLIERS[0], x2 * _MULTIPLIERS[1]
+        product0, product1 = x0 * PHILOX_MULTIPLIERS[0], x2 * PHILOX_MULTIPLIERS[1]
         x0 = ((product1 >> 32) ^ x1 ^ k0).bitwise_and_(_LOW_32)
         x2 = ((product0 >> 32) ^ x3 ^ k1).bitwise_and_(_LOW_32)
         x1, x3 = product1, product0
-        k0, k1 = k0 + _WEYL[0], k1 + _WEYL[1]
+        k0, k1 = k0 + PHILOX_WEYL[0], k1 + PHILOX_WEYL[1]
     x0, x1, x2, x3 = torch.broadcast_tensors(x0, x1 & _LOW_32, x2, x3 & _LOW_32)
     return x0, x1, x2, x3
-
-
-def threshold(p: float) -> int:
-    """The 32-bit threshold of a drop probability: round(p * 2**32), from 0 (never) to 2**32 (always)."""
-    return round(probability(p) * 2**32)
-
-
-def checked_site(site: int) -> int:
-    """Return `site` if a mask may have it: the top bit is kept for settling ties."""
-    if not 0 <= site < TIE_SITE:
-        raise ArgumentError(
-            f"site={site} is out of range: expected 0 <= site < 2**31. Number the dropouts that share a key from 0."
-        )
-    return site
 
 
 def keep_mask(key: Tensor, rows: Tensor, columns: int, p: Sequence[float], site: int = 0) -> Tensor:

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dropnorm._contract import checked_site
 from dropnorm.kernels import reference
 from dropnorm.kernels.instruction_sets import kernels
-from dropnorm.random import checked_site
 
 ACTIVATION_NUMBERS = {name: number for number, name in enumerate(reference.ACTIVATIONS)}
 

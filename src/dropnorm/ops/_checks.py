@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from dropnorm._contract import checked_site
 from dropnorm._validate import probability
 from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
-from dropnorm.random import checked_site
 
 
 def floating(x: Tensor) -> None:

@@ -1,0 +1,54 @@
+"""Who computes: native kernels on the torch backend, operations that XLA compiles on JAX and TensorFlow, NumPy as it is.
+
+Each of the two modules has `dropout(x, rate, generator, noise)`, `batch_norm` and `normalize`. torch is imported where it is
+the backend, and nowhere else.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from dropnorm.errors import ArgumentTypeError, ShapeError
+
+if keras.backend.backend() == "torch":
+    from dropnorm.keras import _torch as backend
+else:
+    from dropnorm.keras import _xla as backend  # type: ignore[no-redef]
+
+Tensor = Any
+batch_norm, normalize = backend.batch_norm, backend.normalize
+
+
+def dropout(
+    x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise_shape: Sequence[int | None] | None = None
+) -> Tensor:
+    """Drop units of x by the next key of the generator.
+
+    noise_shape: the mask's shape, which broadcasts against x; None is that of x, as is None in it.
+    """
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+        raise ArgumentTypeError(
+            f"inputs.dtype={x.dtype} cannot be dropped from: expected floating point. Convert with keras.ops.cast(x, "
+            f"'float32')."
+        )
+    if rate == 1.0:
+        return keras.ops.zeros_like(x)
+    return backend.dropout(x, rate, generator, None if noise_shape is None else _noise(x, noise_shape))
+
+
+def _noise(x: Tensor, noise_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    """The mask's shape with one length for each dimension of x; None is that of x."""
+    missing = len(x.shape) - len(noise_shape)
+    fits = missing >= 0 and all(
+        length in (None, 1) or size is None or length == size
+        for length, size in zip(noise_shape, x.shape[missing:], strict=True)
+    )
+    if not fits:
+        raise ShapeError(
+            f"noise_shape={tuple(noise_shape)} does not fit inputs of shape {tuple(x.shape)}: expected for each dimension 1, "
+            f"to share a decision along it, or its length or None, for decisions of their own."
+        )
+    return (1,) * missing + tuple(
+        None if length == size else length for length, size in zip(noise_shape, x.shape[missing:], strict=True)
+    )

@@ -1,0 +1,58 @@
+"""Keras on torch: the operations of `dropnorm.ops`, hence the native kernels."""
+
+import keras
+import torch
+from torch import Tensor
+
+from dropnorm import ops
+from dropnorm.keras import _normalization
+from dropnorm.keras._normalization import normalize
+
+__all__ = ["batch_norm", "dropout", "normalize"]
+
+
+def dropout(
+    x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: tuple[int | None, ...] | None
+) -> Tensor:
+    """Drop units of x; see `_backend`."""
+    if x.is_meta:
+        return torch.empty_like(x)
+    key = _next_key(generator)
+    if noise is None or set(noise) <= {None}:
+        return ops.dropout(x, rate, key)
+    if x.ndim > 2 and noise == (None, None, *(1,) * (x.ndim - 2)):
+        return ops.dropout(x, rate, key, channelwise=True)
+    if x.ndim > 2 and noise == (None, *(1,) * (x.ndim - 2), None):
+        return ops.dropout(x.movedim(-1, 1), rate, key, channelwise=True).movedim(1, -1)
+    shape = [size if length is None else length for length, size in zip(noise, x.shape, strict=True)]
+    factors = ops.dropout(torch.ones(shape, dtype=x.dtype, device=x.device), rate, key)
+    # Not multiplied where dropped: a dropped unit is zero, even if it was infinite.
+    return torch.where(factors == 0, 0.0, x * factors)
+
+
+def _next_key(generator: keras.random.SeedGenerator) -> Tensor:
+    """The seed, then how often it was used, as the low and the high half of 64 bits."""
+    words: Tensor = generator.next()
+    return words.view(torch.int64).reshape(())
+
+
+def batch_norm(
+    x: Tensor,
+    gamma: keras.Variable | None,
+    beta: keras.Variable | None,
+    mask: Tensor | None,
+    axis: int,
+    epsilon: float,
+    synchronized: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalize by the batch's own statistics; see `_normalization`."""
+    axis = axis % x.ndim
+    # A mask has all dimensions but the last, so that it is one of positions only where the features are last.
+    if x.is_meta or x.ndim < 2 or (mask is not None and axis != x.ndim - 1):
+        return _normalization.batch_norm(x, gamma, beta, mask, axis, epsilon, synchronized)
+    weight, bias = (None if variable is None else variable.value for variable in (gamma, beta))
+    counted = None if mask is None else mask.bool()
+    if axis == 1:
+        return ops.batch_norm(x, weight, bias, mask=counted, eps=epsilon)
+    y, mean, variance = ops.batch_norm(x.movedim(axis, 1), weight, bias, mask=counted, eps=epsilon)
+    return y.movedim(1, axis), mean, variance

@@ -1,0 +1,77 @@
+"""Keras on JAX, TensorFlow and NumPy: the mask and what it drops, as one function that XLA compiles.
+
+It is compiled on its own, too, where nothing around it is: in eager code each of its many small steps would be a pass.
+"""
+
+import functools
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from dropnorm.keras._mask import keep_mask
+from dropnorm.keras._normalization import batch_norm, normalize
+
+__all__ = ["batch_norm", "dropout", "normalize"]
+
+Tensor = Any
+Noise = tuple[int | None, ...] | None
+
+
+def dropout(x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: Noise) -> Tensor:
+    """Drop units of x; see `_backend`."""
+    return _compiled(keras.backend.backend())(x, _next_key(generator), rate, noise)
+
+
+def _next_key(generator: keras.random.SeedGenerator) -> Tensor:
+    """The seed, then how often it was used: two words, low and high."""
+    words = generator.next()
+    if keras.backend.backend() == "tensorflow":  # whose seeds have 64 bits each
+        import tensorflow as tf
+
+        return tf.cast(tf.bitwise.bitwise_and(words, 0xFFFFFFFF), tf.uint32)
+    return ops.cast(words, "uint32")
+
+
+@functools.cache
+def _compiled(backend: str) -> Any:
+    if backend == "jax":
+        import jax
+
+        return jax.jit(_dropout, static_argnums=(2, 3))
+    return _dropout_in_tensorflow if backend == "tensorflow" else _dropout
+
+
+def _dropout(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
+    sizes = ops.shape(x)
+    shape = [
+        size if length is None else length for length, size in zip(noise or (None,) * len(sizes), sizes, strict=True)
+    ]
+    kept = ops.reshape(keep_mask(key, shape[0] if shape else 1, math.prod(shape[1:]), rate), shape)
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    scaled = ops.cast(x, "float64" if dtype == "float64" else "float32") * (1.0 / (1.0 - rate))
+    # Chosen and not multiplied: a dropped unit is zero, even if it was infinite.
+    return ops.where(kept, ops.cast(scaled, dtype), ops.zeros_like(x))
+
+
+def _dropout_in_tensorflow(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
+    import tensorflow as tf
+
+    compiled = _tensorflow_function(rate, noise)
+
+    @tf.custom_gradient
+    def drop(x: Tensor) -> Any:
+        # Dropout is linear in x: its gradient is itself, with the mask made again; so is the gradient of that.
+        return compiled(x, key), drop
+
+    return drop(x)
+
+
+@functools.lru_cache(maxsize=256)
+def _tensorflow_function(rate: float, noise: Noise) -> Any:
+    import tensorflow as tf
+
+    return tf.function(
+        lambda x, key: _dropout(x, key, rate, noise), jit_compile=True, reduce_retracing=True, autograph=False
+    )
