@@ -1,3 +1,4 @@
+import os
 import re
 import signal
 from collections.abc import Callable
@@ -6,6 +7,9 @@ from contextlib import AbstractContextManager
 import pytest
 import torch
 from hypothesis import settings
+
+# Keras reads it once: the tests run on torch, but for those in a process of their own.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 # The same examples in every run: a failure must come from a change, not from the day's luck.
 settings.register_profile("repeatable", derandomize=True)

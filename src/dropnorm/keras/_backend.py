@@ -27,9 +27,10 @@ def dropout(
 
     noise_shape: the mask's shape, which broadcasts against x; None is that of x, as is None in it.
     """
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    if not keras.backend.is_float_dtype(dtype):
         raise ArgumentTypeError(
-            f"inputs.dtype={x.dtype} cannot be dropped from: expected floating point. Convert with keras.ops.cast(x, "
+            f"inputs.dtype={dtype} cannot be dropped from: expected floating point. Convert with keras.ops.cast(x, "
             f"'float32')."
         )
     if rate == 1.0:

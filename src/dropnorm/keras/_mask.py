@@ -28,17 +28,15 @@ SETTLED_AT_ONCE = 128
 DROPPED, KEPT, TIED = 0, 1, 2
 
 
-def keep_mask(key: Tensor, rows: int | Tensor, columns: int, p: float) -> Tensor:
+def keep_mask(key: Tensor, rows: int | Tensor, columns: int | Tensor, p: float) -> Tensor:
     """Which units stay: bool (rows, columns).
 
-    key: two words, uint32 (2,), low and high; rows: may be known at run time only.
+    key: two words, uint32 (2,), low and high; rows, columns: tensors where only the run will tell.
     """
     limit = threshold(p)
     high, low = limit >> 16, limit & 0xFFFF
     tiles = -(-columns // TILE_COLUMNS)
-    # A narrow row needs only the first words of its single tile, and the first lanes of the first of them.
-    words = WORDS if tiles > 1 else -(-columns // WORD_COLUMNS)
-    lanes = TILE_BLOCKS if columns > WORD_COLUMNS else (columns + 1) // 2
+    words, lanes = _part(columns) if isinstance(columns, int) else (WORDS, TILE_BLOCKS)
     each_tile = ops.arange(rows * tiles, dtype="int32")
     first = _words(key, each_tile, tiles, lanes, site=0)[:words]
     if low == 0:
@@ -47,6 +45,13 @@ def keep_mask(key: Tensor, rows: int | Tensor, columns: int, p: float) -> Tensor
         states = _units(first, lambda draws: _state(draws, high))
         kept = _settled(states, key, each_tile, tiles, lanes, low) == _byte(KEPT)
     return ops.reshape(kept, (rows, tiles * words * lanes * 2))[:, :columns]
+
+
+def _part(columns: int) -> tuple[int, int]:
+    """How many words and lanes of a tile are needed: a narrow row has one tile, and uses its first words and lanes alone."""
+    if columns <= WORD_COLUMNS:
+        return 1, (columns + 1) // 2
+    return min(WORDS, -(-columns // WORD_COLUMNS)), TILE_BLOCKS
 
 
 def _state(draws: Tensor, high: int) -> Tensor:

@@ -58,7 +58,7 @@ def _dropout(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
 def _dropout_in_tensorflow(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
     import tensorflow as tf
 
-    compiled = _tensorflow_function(rate, noise)
+    compiled = _tensorflow_function(rate, noise, len(x.shape))
 
     @tf.custom_gradient
     def drop(x: Tensor) -> Any:
@@ -69,7 +69,7 @@ def _dropout_in_tensorflow(x: Tensor, key: Tensor, rate: float, noise: Noise) ->
 
 
 @functools.lru_cache(maxsize=256)
-def _tensorflow_function(rate: float, noise: Noise) -> Any:
+def _tensorflow_function(rate: float, noise: Noise, rank: int) -> Any:  # noqa: ARG001 - what is traced keeps its rank
     import tensorflow as tf
 
     return tf.function(

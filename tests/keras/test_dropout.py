@@ -1,0 +1,218 @@
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
+from dropnorm.keras import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+
+BACKEND = keras.backend.backend()
+SPATIAL = {SpatialDropout1D: (4, 5, 3), SpatialDropout2D: (4, 5, 6, 3), SpatialDropout3D: (4, 2, 3, 2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate"),
+    [
+        ((1, 1), 0.5),
+        ((3, 7), 0.2),
+        ((2, 31), 0.9),
+        ((5, 33), 1e-3),
+        ((4, 128), 0.5),
+        ((3, 130), 0.2),
+        ((2, 3, 5, 7), 0.9),
+        ((70, 63), 0.2),
+        ((9,), 0.5),
+        ((0, 4), 0.5),
+    ],
+)
+def test_the_mask_is_the_contract_s(shape, rate, array, tensor, contract):
+    y = array(Dropout(rate, seed=7)(tensor(np.ones(shape)), training=True))
+    kept = contract(7, 0, shape, rate)
+    assert np.array_equal(y, np.where(kept, np.float32(1 / (1 - rate)), 0))
+
+
+def test_ties_are_settled_by_the_second_draw(array, tensor, contract):
+    # 2**18 units have four ties on average, and none in one of 50 runs: with this seed there are some.
+    shape, rate = (512, 512), 0.2
+    dropped = ~contract(5, 0, shape, rate)
+    assert (dropped != ~contract(5, 0, shape, int(0.2 * 2**16) / 2**16)).any()
+    assert np.array_equal(array(Dropout(rate, seed=5)(tensor(np.ones(shape)), training=True)) == 0, dropped)
+
+
+def test_each_call_has_the_next_key(array, tensor, contract):
+    layer = Dropout(0.5, seed=123)
+    for call in range(3):
+        y = array(layer(tensor(np.ones((8, 40))), training=True))
+        assert np.array_equal(y != 0, contract(123, call, (8, 40), 0.5))
+
+
+def test_the_share_of_dropped_units_is_the_rate(array, tensor):
+    units, rate = 400_000, 0.2
+    dropped = (array(Dropout(rate, seed=1)(tensor(np.ones((400, 1000))), training=True)) == 0).sum()
+    # Five standard deviations: a right mask fails with probability 6e-7.
+    assert abs(dropped - units * rate) < 5 * np.sqrt(units * rate * (1 - rate))
+
+
+@pytest.mark.parametrize("training", [False, None])
+def test_inference_is_the_identity(training, tensor):
+    x = tensor(np.ones((2, 3)))
+    assert Dropout(0.5)(x, training=training) is x
+
+
+def test_a_rate_of_zero_keeps_and_of_one_drops_everything(array, tensor, normal):
+    x = normal(4, 5)
+    assert np.array_equal(array(Dropout(0)(tensor(x), training=True)), x)
+    assert not array(Dropout(1)(tensor(x), training=True)).any()
+
+
+def test_the_same_seed_gives_the_same_masks_and_none_is_drawn_anew(array, tensor):
+    x = tensor(np.ones((20, 50)))
+    of_seed = [array(Dropout(0.5, seed=3)(x, training=True)) for _ in range(2)]
+    assert np.array_equal(*of_seed)
+    drawn = [array(Dropout(0.5)(x, training=True)) for _ in range(2)]
+    assert not np.array_equal(*drawn)
+    again = []
+    for _ in range(2):
+        keras.utils.set_random_seed(11)
+        again.append(array(Dropout(0.5)(x, training=True)))
+    assert np.array_equal(*again)
+
+
+@pytest.mark.skipif(BACKEND == "numpy", reason="NumPy has no gradients")
+def test_the_gradient_has_the_mask_of_the_output(normal, contract, backpropagated):
+    x, grad = normal(6, 37), normal(6, 37, seed=1)
+    y, of_x = backpropagated(Dropout(0.3, seed=9), x, grad, training=True)
+    kept = contract(9, 0, x.shape, 0.3)
+    np.testing.assert_allclose(y, np.where(kept, x / np.float32(0.7), 0), rtol=1e-6)
+    np.testing.assert_allclose(of_x, np.where(kept, grad / np.float32(0.7), 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_dropped_unit_is_zero_whatever_it_was(value, array, tensor, contract):
+    y = array(Dropout(0.5, seed=2)(tensor(np.full((8, 8), value)), training=True))
+    kept = contract(2, 0, (8, 8), 0.5)
+    assert (y[~kept] == 0).all()
+    assert not np.isfinite(y[kept]).any()
+
+
+@pytest.mark.parametrize(
+    ("noise_shape", "mask_shape"),
+    [
+        ((None, 1, 5), (6, 1, 5)),
+        ((6, 4, 1), (6, 4, 1)),
+        ((1, 4, 5), (1, 4, 5)),
+        ((None, 1, 1), (6, 1, 1)),
+        ((5,), (1, 1, 5)),
+        ([4, 1], (1, 4, 1)),
+        ((None, None, None), (6, 4, 5)),
+    ],
+)
+def test_noise_shape_shares_decisions(noise_shape, mask_shape, array, tensor, contract, normal):
+    x = normal(6, 4, 5)
+    y = array(Dropout(0.4, noise_shape=noise_shape, seed=3)(tensor(x), training=True))
+    kept = np.broadcast_to(contract(3, 0, mask_shape, 0.4), x.shape)
+    np.testing.assert_allclose(y, np.where(kept, x / np.float32(0.6), 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", SPATIAL, ids=lambda layer: layer.__name__)
+def test_spatial_dropouts_drop_channels(layer, array, tensor, contract, normal):
+    x = normal(*SPATIAL[layer])
+    kept = contract(4, 0, (x.shape[0], x.shape[-1]), 0.5).reshape(x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+    assert np.array_equal(array(layer(0.5, seed=4)(tensor(x), training=True)), np.where(kept, 2 * x, 0))
+    assert np.array_equal(array(layer(0.5)(tensor(x))), x)
+    if layer is not SpatialDropout1D:
+        first = array(layer(0.5, "channels_first", seed=4)(tensor(np.moveaxis(x, -1, 1)), training=True))
+        assert np.array_equal(np.moveaxis(first, 1, -1), np.where(kept, 2 * x, 0))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_has_the_mask_of_float32_and_is_rounded_once(dtype, array, tensor, contract, normal):
+    x = tensor(normal(4, 33), dtype)
+    y = Dropout(0.3, seed=1, dtype=dtype)(x, training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == dtype
+    exact = np.where(contract(1, 0, (4, 33), 0.3), array(keras.ops.cast(x, "float32")) * np.float32(1 / 0.7), 0)
+    rounded = array(keras.ops.cast(tensor(exact, dtype), "float32"))
+    assert np.array_equal(array(keras.ops.cast(y, "float32")), rounded)
+
+
+def test_mixed_precision(tensor, array, contract):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    y = Dropout(0.5, seed=1)(tensor(np.ones((3, 4))), training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    assert np.array_equal(array(keras.ops.cast(y, "float32")) != 0, contract(1, 0, (3, 4), 0.5))
+
+
+@pytest.mark.skipif(BACKEND == "numpy", reason="NumPy compiles nothing")
+@pytest.mark.parametrize("make", [lambda: Dropout(0.3, seed=1), lambda: SpatialDropout1D(0.3, seed=1)])
+def test_compiled_code_draws_the_masks_of_eager_code(make, compiled, array, tensor):
+    x, eager = tensor(np.ones((5, 7, 9))), make()
+    eager.build(x.shape)
+    graph = compiled(make())
+    for _ in range(3):
+        assert np.array_equal(array(graph(x)), array(eager(x, training=True)))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has lengths that are unknown until the graph runs")
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("rate", [0.5, 0.2])
+def test_lengths_may_be_known_at_run_time_only(rate, jit_compile, array, tensor, contract):
+    import tensorflow as tf
+
+    layer = Dropout(rate, seed=1)
+    signature = [tf.TensorSpec((None, None, 3), tf.float32)]
+    graph = tf.function(lambda x: layer(x, training=True), signature, jit_compile=jit_compile, autograph=False)
+    for call, shape in enumerate([(5, 50, 3), (2, 1, 3), (300, 4, 3)]):
+        y = array(graph(tensor(np.ones(shape))))
+        assert np.array_equal(y != 0, contract(1, call, shape, rate))
+
+
+def test_symbolic_calls_keep_shape_and_dtype():
+    x = keras.Input((7, 3), dtype="float32")
+    for layer in (Dropout(0.5), Dropout(0.5, noise_shape=(None, 1, 3)), SpatialDropout1D(0.5)):
+        for training in (True, False):
+            y = layer(x, training=training)
+            assert (y.shape, y.dtype) == ((None, 7, 3), "float32")
+        assert layer.compute_output_spec(x).shape == (None, 7, 3)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [Dropout(0.3, noise_shape=(None, 1), seed=5, name="d"), *(kind(0.2, seed=1, name="s") for kind in SPATIAL)],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_are_keras_s_and_made_again_from_their_configuration(layer):
+    theirs = getattr(keras.layers, type(layer).__name__)
+    assert isinstance(layer, theirs)
+    assert layer.get_config() == theirs.from_config(layer.get_config()).get_config()
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert type(again) is type(layer)
+    assert again.get_config() == layer.get_config()
+
+
+def test_what_is_refused(refuses, tensor):
+    for kind in (Dropout, *SPATIAL):
+        with refuses(
+            ArgumentError,
+            "rate=20 is not a probability: expected 0 <= rate <= 1. To drop 20 % of the units use rate=0.2.",
+        ):
+            kind(20)
+    with refuses(ArgumentTypeError, "rate='0.5' is not a number: expected a real number, got str."):
+        Dropout("0.5")
+    with pytest.raises(ValueError, match="noise_shape=abc"):
+        Dropout(0.5, noise_shape="abc")
+    with pytest.raises(ValueError, match="zero value at index 0: 0"):
+        Dropout(0.5, noise_shape=(0, 1))
+    message = (
+        "noise_shape=(3, 2) does not fit inputs of shape (3, 4): expected for each dimension 1, to share a decision along it, "
+        "or its length or None, for decisions of their own."
+    )
+    # Keras puts its own words around what a call raises.
+    with pytest.raises(ShapeError, match=re.escape(message)):
+        Dropout(0.5, noise_shape=(3, 2))(tensor(np.ones((3, 4))), training=True)
+    with pytest.raises(ShapeError, match=r"noise_shape=\(1, 3, 4\) does not fit"):
+        Dropout(0.5, noise_shape=(1, 3, 4))(tensor(np.ones((3, 4))), training=True)
+    with pytest.raises(ArgumentTypeError, match=r"int32 cannot be dropped from: expected floating point"):
+        Dropout(0.5)(tensor(np.ones((3, 4)), "int32"), training=True)
+    with pytest.raises(ValueError, match="expected ndim=3"):
+        SpatialDropout1D(0.5)(tensor(np.ones((3, 4))), training=True)
