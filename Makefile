@@ -8,16 +8,19 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
 
 .DEFAULT_GOAL := help
-.PHONY: help study test sanitize bench acceptance lint docs clean
+.PHONY: help study test test-keras-all sanitize bench acceptance lint docs clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 study: .venv/installed ## run the main job on scikit-learn's bundled digits; DATA=iris and others too
 	$(BIN)/dropnorm study $(DATA)
 
 test: .venv/development lint ## run every check: format, lint, types, imports, tests, snippets of the docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+
+test-keras-all: .venv/development ## run the tests of the Keras layers on torch, JAX and TensorFlow
+	DROPNORM_KERAS_BACKENDS=jax,tensorflow OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/keras
 
 SANITIZED := $(wildcard tests/kernels/test_cpu*.py) tests/kernels/test_training.py tests/kernels/test_dense.py
 # Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.

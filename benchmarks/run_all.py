@@ -1,5 +1,6 @@
 """Runs every benchmark, one after the other in this process: `make bench`."""
 
+import keras_layers
 import kernels
 import layers
 import sizes
@@ -11,15 +12,6 @@ import surgery
 import training_step
 
 if __name__ == "__main__":
-    for benchmark in (
-        layers,
-        kernels,
-        training_step,
-        study_step,
-        study_engine,
-        study_growth,
-        study_memory,
-        surgery,
-        sizes,
-    ):
+    studies = study_step, study_engine, study_growth, study_memory
+    for benchmark in (layers, kernels, training_step, *studies, surgery, sizes, keras_layers):
         benchmark.main()

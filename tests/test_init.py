@@ -9,7 +9,7 @@ import pytest
 
 import dropnorm
 
-HEAVY = {"torch", "sklearn", "plotly", "typer", "rich", "polars", "pandas", "pydantic", "scipy", "jinja2"}
+HEAVY = {"torch", "sklearn", "plotly", "typer", "rich", "polars", "pandas", "pydantic", "scipy", "jinja2", "keras"}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -39,6 +39,11 @@ def test_every_public_name_is_there(name):
     assert value is getattr(dropnorm, name)
     if not callable(value):
         assert value is importlib.import_module(f"dropnorm.{name}")
+
+
+def test_keras_layers_are_there_without_an_import_of_their_own():
+    assert dropnorm.keras is importlib.import_module("dropnorm.keras")
+    assert "keras" in dir(dropnorm)
 
 
 def test_a_star_import_gives_every_public_name():

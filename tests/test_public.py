@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 import dropnorm
-from dropnorm import errors, nn, ops
+from dropnorm import errors, keras, nn, ops
 
 ROOT = Path(__file__).parent.parent
 THIS = Path(__file__).name
@@ -16,6 +16,7 @@ THIS = Path(__file__).name
 PUBLIC = {
     **{name: getattr(dropnorm, name) for name in dropnorm.__all__},
     **{f"nn.{name}": getattr(nn, name) for name in nn.__all__},
+    **{f"keras.{name}": getattr(keras, name) for name in keras.__all__},
     **{f"ops.{name}": getattr(ops, name) for name in ops.__all__},
     **{f"errors.{name}": value for name, value in vars(errors).items() if inspect.isclass(value)},
 }

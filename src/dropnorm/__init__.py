@@ -1,6 +1,7 @@
 """Dropout and batch normalization done right: reproducible layers, and studies that prove what helps.
 
-`nn` has layers for PyTorch, `ops` the operations under them, `random` the keys; `run_study` answers on your own data.
+`nn` has layers for PyTorch, `keras` for Keras 3, `ops` the operations under them, `random` the keys; `run_study` answers
+on your own data.
 Everything is imported at first use, so that `import dropnorm` is quick and pulls in nothing that you do not need.
 """
 
@@ -86,10 +87,11 @@ def __getattr__(name: str) -> Any:
         return version("dropnorm")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in __all__:
+    # Not among the names that a star imports: Keras is an extra.
+    if name in (*__all__, "keras"):
         return importlib.import_module(f"dropnorm.{name}")
     raise AttributeError(f"module 'dropnorm' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, "keras", "__version__"]

@@ -55,6 +55,7 @@ def _backpropagated(layer, x: np.ndarray, grad: np.ndarray, **call) -> list[np.n
 
             fixed = [weight.value for weight in layer.non_trainable_variables]
 
+            @jax.jit
             def forward(x, trainable):
                 return layer.stateless_call(trainable, fixed, x, **call)
 
@@ -104,7 +105,8 @@ def compiled() -> Callable[..., Callable[..., object]]:
         match BACKEND:
             case "torch":
                 torch.compiler.reset()
-                return torch.compile(lambda x: layer(x, training=True))
+                # What Keras does not hide from the tracer is compiled; what C++ makes of it is not ours.
+                return torch.compile(lambda x: layer(x, training=True), backend="aot_eager")
             case "tensorflow":
                 import tensorflow as tf
 

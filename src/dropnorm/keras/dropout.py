@@ -20,7 +20,7 @@ class Dropout(keras.layers.Dropout):
     Shape:       input (N, *) -> output (N, *)
     Args:        rate: drop probability in [0, 1]; noise_shape: the mask's shape, which broadcasts against the input, default
                  None: that of the input, as is None in it; seed: int, default None: drawn when the layer is made.
-    State:       seed_generator: two numbers, the seed and how often it was used, saved with the weights as Keras does
+    State:       seed_generator: two numbers, the seed and how often it was used; as in Keras not saved with the weights
     Numerics:    scaled in float32 (float64 for float64), rounded once. The rate is exact to 2**-32.
     Randomness:  a training call uses the key seed + 2**32 * calls so far, and counts. The same seed gives the same mask on
                  TensorFlow, JAX, torch and NumPy, in eager and compiled code, and `dropnorm.nn.Dropout` gives it for that key.

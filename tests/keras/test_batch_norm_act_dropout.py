@@ -1,0 +1,108 @@
+import keras
+import numpy as np
+import pytest
+
+from dropnorm.errors import ArgumentError
+from dropnorm.keras import BatchNormActDropout, BatchNormalization, Dropout
+
+BACKEND = keras.backend.backend()
+differentiable = pytest.mark.skipif(BACKEND == "numpy", reason="NumPy has no gradients")
+
+
+def three(activation, rate, **norm):
+    """What the layer is the function of."""
+    return keras.Sequential([BatchNormalization(**norm), keras.layers.Activation(activation), Dropout(rate, seed=3)])
+
+
+@differentiable
+@pytest.mark.parametrize(
+    ("shape", "activation", "arguments"),
+    [
+        ((16, 5), "relu", {}),
+        ((4, 6, 5), "gelu", {"axis": 1}),
+        ((3, 4, 4, 5), "silu", {"momentum": 0.5}),
+        ((3, 5, 4, 4), "leaky_relu", {"axis": 1}),
+        ((16, 5), "tanh", {"epsilon": 0.1}),
+        ((16, 5), "linear", {"renorm": True}),
+        ((16, 5), "relu", {"scale": False}),
+    ],
+)
+def test_it_is_the_function_of_three_layers(shape, activation, arguments, normal, backpropagated):
+    x, grad = normal(*shape, mean=0.5), normal(*shape, seed=1)
+    block, layers = BatchNormActDropout(0.3, activation, seed=3, **arguments), three(activation, 0.3, **arguments)
+    for step in range(2):
+        found = [backpropagated(each, x + step, grad, training=True) for each in (block, layers)]
+        for ours, theirs in zip(*found, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
+    weights = block.get_weights()
+    for ours, theirs in zip(weights[: len(layers.layers[0].weights)], layers.layers[0].get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((3, 4, 5), -1), ((3, 4, 5), 1), ((3, 4, 5, 6), 2)])
+def test_channels_are_dropped_as_a_whole(shape, axis, array, tensor, normal, contract):
+    block = BatchNormActDropout(0.5, "linear", seed=1, channelwise=True, axis=axis, center=False)
+    y = array(block(tensor(normal(*shape)), training=True))
+    kept = contract(1, 0, (shape[0], shape[axis]), 0.5)
+    for axis_of_positions in sorted({*range(1, len(shape))} - {axis % len(shape)}):
+        kept = np.expand_dims(kept, axis_of_positions)
+    assert np.array_equal(y != 0, np.broadcast_to(kept, shape))
+
+
+def test_inference_drops_nothing(array, tensor, normal):
+    x = normal(6, 4)
+    block = BatchNormActDropout(0.5)
+    np.testing.assert_allclose(array(block(tensor(x))), np.maximum(x / np.sqrt(1 + 1e-3), 0), rtol=1e-6)
+    assert np.array_equal(array(block(tensor(x), training=False)), array(block(tensor(x))))
+
+
+def test_a_frozen_block_still_drops(array, tensor, contract):
+    block = BatchNormActDropout(0.5, "linear", seed=2)
+    block.trainable = False
+    y = array(block(tensor(np.ones((6, 4))), training=True))
+    np.testing.assert_allclose(y, contract(2, 0, (6, 4), 0.5) * 2 / np.sqrt(1 + 1e-3), rtol=1e-6)
+
+
+@differentiable
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf"
+)  # torch's tracer looks for itself
+def test_compiled_code_does_as_eager_code(compiled, tensor, normal, array):
+    eager, graph = BatchNormActDropout(0.3, seed=1), BatchNormActDropout(0.3, seed=1)
+    for layer in (eager, graph):
+        layer.build((16, 3))
+    run = compiled(graph)
+    for seed in range(2):
+        x = tensor(normal(16, 3, seed=seed))
+        np.testing.assert_allclose(array(run(x)), array(eager(x, training=True)), rtol=1e-5, atol=1e-6)
+
+
+def test_mixed_precision(tensor, normal, array):
+    x = normal(64, 5, mean=3)
+    y = BatchNormActDropout(0.3, seed=1, dtype="mixed_bfloat16")(tensor(x, "bfloat16"), training=True)
+    exact = BatchNormActDropout(0.3, seed=1)(tensor(x), training=True)
+    assert keras.backend.standardize_dtype(y.dtype) == "bfloat16"
+    np.testing.assert_allclose(array(keras.ops.cast(y, "float32")), array(exact), rtol=3e-2, atol=3e-2)
+
+
+def test_it_is_made_again_from_its_configuration():
+    block = BatchNormActDropout(0.2, "gelu", seed=5, channelwise=True, axis=1, nonfinite="propagate", name="block")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(block))
+    assert type(again) is BatchNormActDropout
+    assert again.get_config() == block.get_config()
+    assert (again.activation, again.channelwise, again.nonfinite) == (keras.activations.gelu, True, "propagate")
+
+
+def test_its_weights_are_a_batch_norm_s_and_the_generator_s(tensor):
+    block = BatchNormActDropout(0.2)
+    block.build((None, 3))
+    names = [weight.name for weight in block.variables]
+    assert names == ["gamma", "beta", "moving_mean", "moving_variance", "seed_generator_state"]
+    assert len(block.get_weights()) == 4
+
+
+def test_what_is_refused(refuses):
+    with refuses(ArgumentError, "rate=-0.1 is not a probability: expected 0 <= rate <= 1."):
+        BatchNormActDropout(-0.1)
+    with pytest.raises(ValueError, match="relo"):
+        BatchNormActDropout(0.1, "relo")
