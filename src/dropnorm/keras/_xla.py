@@ -44,11 +44,19 @@ def _compiled(backend: str) -> Any:
 
 
 def _dropout(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
+    return _chosen(x, _kept(x, key, rate, noise), rate)
+
+
+def _kept(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
+    """Which units stay: bool, of a shape that broadcasts against that of x."""
     sizes = ops.shape(x)
     shape = [
         size if length is None else length for length, size in zip(noise or (None,) * len(sizes), sizes, strict=True)
     ]
-    kept = ops.reshape(keep_mask(key, shape[0] if shape else 1, math.prod(shape[1:]), rate), shape)
+    return ops.reshape(keep_mask(key, shape[0] if shape else 1, math.prod(shape[1:]), rate), shape)
+
+
+def _chosen(x: Tensor, kept: Tensor, rate: float) -> Tensor:
     dtype = keras.backend.standardize_dtype(x.dtype)
     scaled = ops.cast(x, "float64" if dtype == "float64" else "float32") * (1.0 / (1.0 - rate))
     # Chosen and not multiplied: a dropped unit is zero, even if it was infinite.
@@ -62,8 +70,9 @@ def _dropout_in_tensorflow(x: Tensor, key: Tensor, rate: float, noise: Noise) ->
 
     @tf.custom_gradient
     def drop(x: Tensor) -> Any:
-        # Dropout is linear in x: its gradient is itself, with the mask made again; so is the gradient of that.
-        return compiled(x, key), drop
+        # To call compiled code takes longer than it does to drop a small batch, so that the mask is not made again.
+        y, kept = compiled(x, key)
+        return y, lambda grad: _chosen(grad, kept, rate)
 
     return drop(x)
 
@@ -72,6 +81,8 @@ def _dropout_in_tensorflow(x: Tensor, key: Tensor, rate: float, noise: Noise) ->
 def _tensorflow_function(rate: float, noise: Noise, rank: int) -> Any:  # noqa: ARG001 - what is traced keeps its rank
     import tensorflow as tf
 
-    return tf.function(
-        lambda x, key: _dropout(x, key, rate, noise), jit_compile=True, reduce_retracing=True, autograph=False
-    )
+    def both(x: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        kept = _kept(x, key, rate, noise)
+        return _chosen(x, kept, rate), kept
+
+    return tf.function(both, jit_compile=True, reduce_retracing=True, autograph=False)
