@@ -38,10 +38,3 @@ def test_seven_rounds_are_the_reference_s(tensor, array):
     expected = reference([torch.from_numpy(word) for word in counter], torch.tensor(3 - 2**63))
     for ours, theirs in zip(found, expected, strict=True):
         assert np.array_equal(array(ours), theirs.numpy())
-
-
-def test_more_ties_than_are_settled_at_once(tensor, array, contract, monkeypatch):
-    monkeypatch.setattr(_mask, "SETTLED_AT_ONCE", 1)
-    # 2**19 units have eight ties on average, and fewer than two in one of 300 runs; this key has more.
-    kept = array(_mask.keep_mask(tensor([1, 0], "uint32"), 1024, 512, 0.2))
-    assert np.array_equal(kept, contract(1, 0, (1024, 512), 0.2))

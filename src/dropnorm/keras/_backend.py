@@ -1,7 +1,7 @@
 """Who computes: native kernels on the torch backend, operations that XLA compiles on JAX and TensorFlow, NumPy as it is.
 
-Each of the two modules has `dropout(x, rate, generator, noise)`, `batch_norm` and `normalize`. torch is imported where it is
-the backend, and nowhere else.
+Each of the two modules has `dropout(x, rate, generator, noise)`, and what batch norm needs of `_normalization`. torch is
+imported where it is the backend, and nowhere else.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ else:
 
 Tensor = Any
 batch_norm, normalize = backend.batch_norm, backend.normalize
+between, counts = backend.between, backend.counts
 
 
 def dropout(

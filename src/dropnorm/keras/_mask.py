@@ -23,9 +23,6 @@ Tensor = Any
 
 WORDS = 4
 WORD_COLUMNS = TILE_COLUMNS // WORDS
-# Of 128 columns, 0.2 % have a tie. So many tiles are settled at once, and the loop seldom has a second turn.
-SETTLED_AT_ONCE = 128
-DROPPED, KEPT, TIED = 0, 1, 2
 
 
 def keep_mask(key: Tensor, rows: int | Tensor, columns: int | Tensor, p: float) -> Tensor:
@@ -37,13 +34,20 @@ def keep_mask(key: Tensor, rows: int | Tensor, columns: int | Tensor, p: float) 
     high, low = limit >> 16, limit & 0xFFFF
     tiles = -(-columns // TILE_COLUMNS)
     words, lanes = _part(columns) if isinstance(columns, int) else (WORDS, TILE_BLOCKS)
-    each_tile = ops.arange(rows * tiles, dtype="int32")
-    first = _words(key, each_tile, tiles, lanes, site=0)[:words]
+    tile = ops.arange(rows * tiles, dtype="int32")
+    draws = _halves(_words(key, tile, tiles, lanes, site=0)[:words])
     if low == 0:
-        kept = _units(first, lambda draws: draws >= _uint32(high))
+        units = [draw >= _uint32(high) for draw in draws]
     else:
-        states = _units(first, lambda draws: _state(draws, high))
-        kept = _settled(states, key, each_tile, tiles, lanes, low) == _byte(KEPT)
+        # A second draw for all where few have a tie: to pick those out takes longer.
+        second = _halves(_words(key, tile, tiles, lanes, TIE_SITE)[:words])
+        units = [
+            (draw > _uint32(high)) | ((draw == _uint32(high)) & (settling >= _uint32(low)))
+            for draw, settling in zip(draws, second, strict=True)
+        ]
+    # In two steps, of which XLA lays out a byte per unit: with a transposition it computes each word anew for each unit.
+    of_words = [ops.stack(halves, axis=-1) for halves in zip(units[::2], units[1::2], strict=True)]
+    kept = ops.stack(of_words, axis=1)  # (tiles, words, lanes, halves)
     return ops.reshape(kept, (rows, tiles * words * lanes * 2))[:, :columns]
 
 
@@ -54,48 +58,9 @@ def _part(columns: int) -> tuple[int, int]:
     return min(WORDS, -(-columns // WORD_COLUMNS)), TILE_BLOCKS
 
 
-def _state(draws: Tensor, high: int) -> Tensor:
-    at_least, equal = draws >= _uint32(high), draws == _uint32(high)
-    return ops.cast(at_least, "uint8") + ops.cast(equal, "uint8")
-
-
-def _settled(states: Tensor, key: Tensor, each_tile: Tensor, tiles: int, lanes: int, low: int) -> Tensor:
-    """Replace TIED, tile by tile, by what a second draw decides."""
-    words = states.shape[1] // (2 * lanes)
-    # A count that is a constant, as the compiler wants it, even where that of the tiles is not.
-    spare = ops.zeros((SETTLED_AT_ONCE,), dtype="int32")
-
-    def tied(states: Tensor) -> Tensor:
-        return ops.cast(ops.any(states == _byte(TIED), axis=1), "int32")
-
-    def unsettled(states: Tensor, ties: Tensor) -> Tensor:  # noqa: ARG001
-        return ops.any(ties > 0)
-
-    def settle(states: Tensor, ties: Tensor) -> tuple[Tensor, Tensor]:
-        _, found = ops.top_k(ops.concatenate([ties, spare]), SETTLED_AT_ONCE)
-        # The spare ones are the last tile once more, which is then settled as well as any other.
-        found = ops.minimum(ops.cast(found, "int32"), ops.shape(each_tile)[0] - 1)
-        second = _units(_words(key, found, tiles, lanes, TIE_SITE)[:words], lambda draws: draws >= _uint32(low))
-        given = ops.take(states, found, axis=0)
-        settled = ops.where(given == _byte(TIED), ops.cast(second, "uint8"), given)
-        at = ops.expand_dims(found, 1)
-        return (
-            ops.scatter_update(states, at, settled),
-            ops.scatter_update(ties, at, ops.zeros_like(found)),
-        )
-
-    states, _ = ops.while_loop(unsettled, settle, (states, tied(states)))
-    return states
-
-
-def _units(words: tuple[Tensor, ...], decide: Any) -> Tensor:
-    """What `decide` makes of the draws of these words, in the columns' order: (tiles, units)."""
-    halves = [
-        ops.stack([decide(word & _uint32(0xFFFF)), decide(ops.right_shift(word, _uint32(16)))], axis=-1)
-        for word in words
-    ]
-    units = ops.stack(halves, axis=1)  # (tiles, words, lanes, halves)
-    return ops.reshape(units, (-1, len(words) * words[0].shape[1] * 2))
+def _halves(words: tuple[Tensor, ...]) -> list[Tensor]:
+    """The low and the high half of each word."""
+    return [half for word in words for half in (word & _uint32(0xFFFF), ops.right_shift(word, _uint32(16)))]
 
 
 def _words(key: Tensor, tile: Tensor, tiles: int, lanes: int, site: int) -> tuple[Tensor, ...]:
@@ -142,7 +107,3 @@ def _product(x: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
 
 def _uint32(value: int) -> Tensor:
     return ops.convert_to_tensor(value, "uint32")
-
-
-def _byte(value: int) -> Tensor:
-    return ops.convert_to_tensor(value, "uint8")

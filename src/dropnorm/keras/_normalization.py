@@ -71,6 +71,17 @@ def normalize(
     return scaled_and_shifted(x - along(x, mean, axis), factor, beta, axis)
 
 
+def counts(mean: Tensor, variance: Tensor, mask: Tensor | None) -> Tensor | bool:
+    """Whether a batch has finite statistics, and of at least one position."""
+    finite = ops.all(ops.isfinite(mean) & ops.isfinite(variance))
+    return finite if mask is None else finite & ops.any(ops.cast(mask, "bool"))
+
+
+def between(new: Tensor, old: Tensor, momentum: float) -> Tensor:
+    """A moving average's next value; momentum weighs the old one."""
+    return old * momentum + new * (1.0 - momentum)
+
+
 def scaled_and_shifted(x: Tensor, gamma: Tensor | None, beta: Tensor | None, axis: int) -> Tensor:
     """Return x * gamma + beta, of what there is, per feature."""
     if gamma is not None:

@@ -1,5 +1,7 @@
 """Keras on torch: the operations of `dropnorm.ops`, hence the native kernels."""
 
+import math
+
 import keras
 import torch
 from torch import Tensor
@@ -8,7 +10,7 @@ from dropnorm import ops
 from dropnorm.keras import _normalization
 from dropnorm.keras._normalization import normalize
 
-__all__ = ["batch_norm", "dropout", "normalize"]
+__all__ = ["batch_norm", "between", "counts", "dropout", "normalize"]
 
 
 def dropout(
@@ -56,3 +58,17 @@ def batch_norm(
         return ops.batch_norm(x, weight, bias, mask=counted, eps=epsilon)
     y, mean, variance = ops.batch_norm(x.movedim(axis, 1), weight, bias, mask=counted, eps=epsilon)
     return y.movedim(1, axis), mean, variance
+
+
+def counts(mean: Tensor, variance: Tensor, mask: Tensor | None) -> Tensor | bool:
+    """Whether a batch counts; see `_normalization`. Known at once where nobody has to wait for a device or a compiler."""
+    if not mean.is_cpu or torch.compiler.is_compiling():
+        return _normalization.counts(mean, variance, mask)
+    # A finite sum has finite terms, which is nearly always all there is to find out.
+    finite = math.isfinite((mean + variance).sum().item()) or bool((mean.isfinite() & variance.isfinite()).all())
+    return finite and (mask is None or bool(mask.any()))
+
+
+def between(new: Tensor, old: Tensor, momentum: float) -> Tensor:
+    """A moving average's next value; see `_normalization`."""
+    return torch.lerp(new, old, momentum)

@@ -11,9 +11,9 @@ import keras
 from keras import ops
 
 from dropnorm.keras._mask import keep_mask
-from dropnorm.keras._normalization import batch_norm, normalize
+from dropnorm.keras._normalization import batch_norm, between, counts, normalize
 
-__all__ = ["batch_norm", "dropout", "normalize"]
+__all__ = ["batch_norm", "between", "counts", "dropout", "normalize"]
 
 Tensor = Any
 Noise = tuple[int | None, ...] | None

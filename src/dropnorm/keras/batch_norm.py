@@ -149,17 +149,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
         renormalized = normalize(x, mean, variance, scale, shift, self.axis, self.epsilon)
         return scaled_and_shifted(renormalized, self.gamma, self.beta, self.axis)
 
-    def _counts(self, mean: Tensor, variance: Tensor, mask: Tensor | None) -> Tensor | None:
-        """Whether a batch counts in the moving statistics; None is yes, whatever it holds."""
+    def _counts(self, mean: Tensor, variance: Tensor, mask: Tensor | None) -> Tensor | bool:
+        """Whether a batch counts in the moving statistics."""
         if self.nonfinite == "propagate":
-            return None
-        finite = ops.all(ops.isfinite(mean) & ops.isfinite(variance))
-        return finite if mask is None else finite & ops.any(ops.cast(mask, "bool"))
+            return True
+        return _backend.counts(mean, variance, mask)
 
-    def _move(self, variable: keras.Variable, new: Tensor, momentum: float, counts: Tensor | None) -> Tensor:
-        old, new = ops.cast(variable, new.dtype), ops.stop_gradient(new)
-        moved = old * momentum + new * (1.0 - momentum)
-        if counts is not None:
+    def _move(self, variable: keras.Variable, new: Tensor, momentum: float, counts: Tensor | bool) -> Tensor:
+        old = ops.cast(variable, new.dtype)
+        if counts is False:
+            return old
+        moved = _backend.between(ops.stop_gradient(new), old, momentum)
+        if counts is not True:
             moved = ops.where(counts, moved, old)
         variable.assign(moved)
         return moved
