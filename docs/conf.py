@@ -1,7 +1,11 @@
 """Sphinx configuration."""
 
+import os
 import re
 from importlib.metadata import version as installed
+
+# The layers for Keras are imported to be described; torch is there in any case.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 project = "dropnorm"
 author = "The dropnorm authors"
