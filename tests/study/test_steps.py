@@ -1,5 +1,9 @@
 """Native steps against torch's, operation by operation, which the trainer's tests hold against torch's own modules."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -64,13 +68,20 @@ class Block:
     def nets(self):
         return BatchedNets.initial(self.plans, self.shape)
 
+    def adam_of(self, nets):
+        return Adam(nets.parameters, 0.01)
+
+    def native_of(self, nets, adam):
+        ways = NativeSteps.of(nets, self.parts, self.seeds, adam)
+        assert ways is not None
+        return ways
+
     def trained(self, kind):
         """All tensors, Adam's and the outputs after some steps of this kind."""
         nets = self.nets()
-        adam = Adam(nets.parameters, 0.01)
+        adam = self.adam_of(nets)
         if kind is NativeSteps:
-            ways = NativeSteps.of(nets, self.parts, self.seeds, adam)
-            assert ways is not None
+            ways = self.native_of(nets, adam)
         else:
             ways = TorchSteps(nets, self.parts, self.seeds, self.objective, adam)
         ways.train(self.order, self.keys)
@@ -146,3 +157,29 @@ def test_without_mkl_steps_are_torchs(monkeypatch):
     monkeypatch.setattr(blas, "addresses", lambda: None)
     block = Block()
     assert isinstance(steps_of(block.nets(), block.parts, block.seeds, block.objective), TorchSteps)
+
+
+OUT_OF_MEMORY = """
+import resource
+from pathlib import Path
+import torch
+from tests.study.test_steps import Block
+block = Block(hidden=(3000, 3000))
+nets = block.nets()
+adam = block.adam_of(nets)
+ways = block.native_of(nets, adam)
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (20 << 20),) * 2)
+try:
+    ways.train(block.order, block.keys)
+except MemoryError:
+    print("told")
+"""
+
+
+@needs_native
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="how much memory is taken is read as Linux tells it")
+def test_too_little_memory_is_an_error_and_no_end_of_python():
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", OUT_OF_MEMORY], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout == "told\n", done.stderr

@@ -5,9 +5,9 @@
 #include "dense.hpp"
 
 #include <memory>
-#include <new>
 
 #include "activation.hpp"
+#include "dense_thread.hpp"
 #include "running.hpp"
 #include "training_loops.hpp"
 #include "values.hpp"
@@ -16,20 +16,6 @@ namespace dropnorm {
 namespace {
 
 constexpr int64_t kRowsEvaluated = 128;
-constexpr size_t kAlignment = 64;
-
-// Float memory that begins where a vector may.
-class Memory {
- public:
-  explicit Memory(int64_t size) : data_(static_cast<float*>(::operator new(sizeof(float) * size, std::align_val_t(kAlignment)))) {}
-  float* get() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(float* data) const { ::operator delete(data, std::align_val_t(kAlignment)); }
-  };
-  std::unique_ptr<float[], Free> data_;
-};
 
 template <class Body>
 void with_activation(Activation kind, Body body) {
@@ -290,29 +276,20 @@ class DensePass {
   }
 };
 
-// While there is one of it, a thread's products are that thread's alone: shared out, their sums would depend on among how many.
-class OneThread {
- public:
-  explicit OneThread(const Blas& blas) : blas_(blas), before_(blas.set_threads(1)) {}
-  ~OneThread() { blas_.set_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  const Blas& blas_;
-  const int before_;
-};
-
 // Calls body(pass, net) for every net, on as many threads as there is work for; whoever is done takes the next net.
 template <class Body>
 void for_nets(const DenseNets& nets, int64_t batch, bool training, int threads, Body body) {
+  Failure failure;
 #pragma omp parallel num_threads(static_cast<int>(std::min<int64_t>(threads, nets.nets)))
   {
     const OneThread products(nets.blas);
-    DensePass pass(nets, batch, training);
+    std::unique_ptr<DensePass> pass;
+    failure.caught([&] { pass = std::make_unique<DensePass>(nets, batch, training); });
 #pragma omp for schedule(dynamic)
-    for (int64_t net = 0; net < nets.nets; ++net) body(pass, net);
+    for (int64_t net = 0; net < nets.nets; ++net)
+      if (pass) failure.caught([&] { body(*pass, net); });
   }
+  failure.raise();
 }
 
 }  // namespace
