@@ -15,7 +15,7 @@ SEEDS, EPOCHS, BATCH, HIDDEN = 5, 10, 128, (128,)
 
 
 def main() -> None:
-    """Study, then loop, on the same parts' sizes; the run stays in dropnorm-runs/fashion_mnist."""
+    """Study, then loop, on parts of the same sizes."""
     path = Path(os.environ["FASHION_MNIST"])
     started = time.perf_counter()
     study = dn.run_study(

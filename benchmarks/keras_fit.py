@@ -24,7 +24,10 @@ def fit(parts: Split, arm: str, seed: int) -> float:
         layers += [keras.layers.ReLU()]
         layers += [keras.layers.Dropout(rate)] if rate else []
     net = keras.Sequential([*layers, keras.layers.Dense(10)])
-    net.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    # What makes JAX a quarter faster makes TensorFlow no faster.
+    together = len(parts.train[0]) // BATCH if keras.backend.backend() == "jax" else 1
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile("adam", loss, metrics=["accuracy"], steps_per_execution=together)
     (x, y), validation, (x_test, y_test) = (
         tuple(each.numpy() for each in part) for part in (parts.train, parts.validation, parts.test)
     )

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import torch
 from sklearn.datasets import load_digits
 
 import dropnorm as dn
@@ -51,7 +52,8 @@ def compare_accuracy(ours: dict[str, list[float]], theirs: dict[str, list[float]
     rows = []
     for arm in ARMS:
         mean, other = np.mean(ours[arm]), np.mean(theirs[arm])
-        error = np.hypot(*(np.std(each, ddof=1) / len(each) ** 0.5 for each in (ours[arm], theirs[arm])))
+        differences = np.subtract(ours[arm], theirs[arm])  # seed by seed, on the same rows
+        error = np.std(differences, ddof=1) / len(differences) ** 0.5
         rows.append(
             [
                 arm,
@@ -73,8 +75,18 @@ def main() -> None:
     def loop() -> None:
         accuracies.update(torch_loop())
 
-    found = medians({"dropnorm": study, "torch": loop}, repeats=3, warmup=1)
-    rows = [["plain torch loop", f"{found['torch'] / nets:.3f} s", f"{found['torch'] / found['dropnorm']:.1f}", "8"]]
+    def loop_on_one_thread() -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        loop()
+        torch.set_num_threads(threads)
+
+    ways = {"dropnorm": study, "torch": loop, "torch on one thread": loop_on_one_thread}
+    found = medians(ways, repeats=2, warmup=1)
+    rows = [
+        [f"plain loop of {way}", f"{found[way] / nets:.3f} s", f"{found[way] / found['dropnorm']:.1f}", "8"]
+        for way in ("torch", "torch on one thread")
+    ]
     for backend, (package, bound) in BACKENDS.items():
         if find_spec("keras") is None or find_spec(package) is None:
             print(f"Keras on {backend} is left out: pip install keras {package}")

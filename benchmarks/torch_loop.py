@@ -1,5 +1,6 @@
 """The peer that a study replaces: a plain loop of torch's own layers and fused Adam, one net after the other."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,13 @@ class Split:
 
 
 def split(X: np.ndarray, y: np.ndarray, seed: int, test: tuple[np.ndarray, np.ndarray] | None = None) -> Split:
-    """A fifth for the test unless there is one, and a fifth of the rest for validation, stratified."""
+    """A fifth for the test unless there is one, and as many for validation, stratified."""
+    validation = math.ceil(0.2 * len(X))
     if test is None:
         X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
     else:
         X_test, y_test = test
-    X, X_validation, y, y_validation = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
+    X, X_validation, y, y_validation = train_test_split(X, y, test_size=validation, stratify=y, random_state=seed)
     mean, deviation = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
     deviation[deviation == 0] = 1.0
 
