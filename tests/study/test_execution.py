@@ -358,7 +358,7 @@ def test_classes_far_apart_leave_nothing_to_improve(blobs):
     assert summary.state.name == "fine"
     assert summary.verdict == (
         "The plain net is fine: it is right on 100.0 % of its training rows and on 100.0 % of new ones, a gap of 0.0 points "
-        "(95 % interval 0.0 to 0.0), no evidence of overfitting.",
+        "(95 % interval −5.6 to 5.6), no evidence of overfitting.",
         "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy (0.0, 0.0 and 0.0 "
         "points, with intervals from −5.6 to +5.6).",
         "Dropout raises the calibration error by 0.6 points.",

@@ -71,7 +71,7 @@ def curve_nets(make_net, fraction, scores, *, first):
     return made
 
 
-def test_each_size_has_the_intervals_of_its_own_overlap(make_net):
+def test_no_size_is_taken_to_overlap_less_than_the_whole(make_net):
     config = StudyConfig(arms=(named_arm("plain"), named_arm("dropout", (0.3,))), seeds=3)
     few = {"plain": (0.5, 0.6, 0.7), "dropout": (0.6, 0.8, 0.75)}
     small = curve_nets(make_net, 0.25, few, first=100)
@@ -86,9 +86,13 @@ def test_each_size_has_the_intervals_of_its_own_overlap(make_net):
         ("plain", 1.0, 96),
         ("dropout", 1.0, 96),
     ]
-    # 32 test rows over 24 + 32 that are learned from and chosen by
-    expected = interval([0.1, 0.2, 0.05], 32 / 56, 1 / 32)
+    # 32 test rows over 96 + 32 that are learned from and chosen by
+    expected = interval([0.1, 0.2, 0.05], 32 / 128, 1 / 32)
     assert found[1].difference.low == pytest.approx(expected.low)
+    tied = summarize_curve(
+        whole, curve_nets(make_net, 0.25, {"plain": (0.5,) * 3, "dropout": (0.5,) * 3}, first=100), data(), config
+    )
+    assert tied[0].test_score.low < 0.5 < tied[0].test_score.high
     assert found[1].difference.mean == pytest.approx(0.35 / 3)
     assert found[0].difference is None
     assert found[3].test_score.mean == pytest.approx(0.91)

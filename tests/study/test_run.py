@@ -45,7 +45,7 @@ def test_intervals_are_corrected_for_the_share_of_rows_that_test(finished):
     plain = finished.summary.arms[0]
     accuracies = [net.test_score for net in finished.run.nets if net.net in plain.nets]
     assert (finished.summary.data.test_rows, finished.summary.data.rows) == (24, 120)
-    assert plain.test_score == interval(accuracies, 24 / 96)
+    assert plain.test_score == interval(accuracies, 24 / 96, 1 / 24)
     differences = finished.summary.arms[1].comparison.differences
     assert finished.summary.arms[1].comparison.interval == interval(differences, 24 / 96, 1 / 24)
 

@@ -37,7 +37,9 @@ def classes() -> DataDescription:
 def find(classes, make_net, make_history):
     """The state of three seeds, from their training and test accuracies and their last losses."""
 
-    def state(train, test, *, train_loss=0.1, validation_loss=0.5, best_epoch=4, data=classes, metric=ACCURACY):
+    def state(
+        train, test, *, train_loss=0.1, validation_loss=0.5, best_epoch=4, data=classes, metric=ACCURACY, step=0.0
+    ):
         nets = [
             make_net(seed, seed=seed, train_score=a, test_score=b, train_loss=train_loss, best_epoch=best_epoch)
             for seed, (a, b) in enumerate(zip(train, test, strict=True))
@@ -47,9 +49,18 @@ def find(classes, make_net, make_history):
             for net in nets
             for record, loss in zip(make_history(net.net, [0.9, validation_loss]), (0.9, train_loss), strict=True)
         ]
-        return find_state(nets, epochs, data, configure(epochs=20), metric, SEEDS)
+        return find_state(nets, epochs, data, configure(epochs=20), metric, SEEDS, step)
 
     return state
+
+
+def test_seeds_that_tie_do_not_make_a_gap_sure(find):
+    tied = (0.95, 0.95, 0.95), (0.9, 0.9, 0.9)
+    assert find(*tied).gap.low == pytest.approx(find(*tied).gap.high)
+    found = find(*tied, step=1 / 20)
+    assert found.name == "too_little_data"
+    assert found.gap.low < 0.0 < 0.1 < found.gap.high
+    assert found.train_skill.low < found.train_skill.mean
 
 
 def test_a_sure_gap_is_overfitting(find):

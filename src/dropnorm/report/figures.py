@@ -120,9 +120,16 @@ def _curve(records: Sequence[EpochRecord], nets: int, field: str, factor: float)
         by_epoch[record.epoch].append(factor * getattr(record, field))
     epochs = [epoch for epoch in sorted(by_epoch) if 2 * len(by_epoch[epoch]) >= nets]
     low_percentile, high_percentile = BAND_PERCENTILES
-    columns = [numpy.percentile(by_epoch[epoch], (50, low_percentile, high_percentile)).tolist() for epoch in epochs]
+    percentiles = (50, low_percentile, high_percentile)
+    columns = [_percentiles(by_epoch[epoch], percentiles) for epoch in epochs]
     median, low, high = zip(*columns, strict=True) if columns else ((), (), ())
     return Curve(tuple(epochs), median, low, high)
+
+
+def _percentiles(values: Sequence[float], percentiles: Sequence[float]) -> list[float]:
+    """Between values, or of those that are there where a net has diverged: nothing lies between a number and infinity."""
+    method = "linear" if numpy.isfinite(values).all() else "nearest"
+    return list(numpy.percentile(values, percentiles, method=method).tolist())  # type: ignore[call-overload]
 
 
 def _scaled(arm: str, interval: Interval, factor: float) -> ArmInterval:

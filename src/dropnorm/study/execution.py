@@ -166,7 +166,7 @@ def _summarize(
     arms = summarize_arms(nets, epochs, names, task.metric, resampling, steps, resolution)
     chosen = {name: choose_nets(nets, name) for name in names}
     both = interactions(chosen, task.metric, resampling, resolution)
-    state = find_state(chosen["plain"], epochs, data, config, task.metric, resampling)
+    state = find_state(chosen["plain"], epochs, data, config, task.metric, resampling, resolution)
     recommendation = recommend(arms, nets, task.metric, resampling)
     return Summary(
         dropnorm_version=version("dropnorm"),

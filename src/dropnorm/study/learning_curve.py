@@ -19,22 +19,26 @@ def summarize_curve(
 ) -> tuple[CurvePoint, ...]:
     """Every arm at every size, from the smallest to all training rows; as in the study, rates are chosen on validation."""
     points: list[CurvePoint] = []
+    # Smaller training parts overlap less: what is right for the whole ones is not too little for them.
+    resampling = Resampling.of(data, config)
     for fraction in sorted({net.fraction for net in curve_nets}):
         own = [net for net in curve_nets if net.fraction == fraction]
         rows = round(sum(net.train_rows for net in own) / len(own))
-        points += _points(own, data.model_copy(update={"train_rows": rows}), config, fraction)
-    return (*points, *_points(nets, data, config, 1.0)) if points else ()
+        points += _points(own, data.model_copy(update={"train_rows": rows}), config, fraction, resampling)
+    return (*points, *_points(nets, data, config, 1.0, resampling)) if points else ()
 
 
-def _points(nets: Sequence[NetRecord], data: DataDescription, config: StudyConfig, fraction: float) -> list[CurvePoint]:
-    """One size, at which the splits overlap otherwise than at another."""
-    metric, resampling = TASKS[data.task].metric, Resampling.of(data, config)
+def _points(
+    nets: Sequence[NetRecord], data: DataDescription, config: StudyConfig, fraction: float, resampling: Resampling
+) -> list[CurvePoint]:
+    """One size."""
+    metric = TASKS[data.task].metric
     resolution = metric.resolution(data.test_rows)
     chosen = {arm.name: choose_nets(nets, arm.name) for arm in config.arms}
     points = []
     for arm, own in chosen.items():
         differences = None if arm == "plain" else paired(own, chosen["plain"], "score", metric)
-        tested = resampling.tested([net.test_score for net in own])
+        tested = resampling.tested([net.test_score for net in own], resolution)
         points.append(
             CurvePoint(
                 arm=arm,

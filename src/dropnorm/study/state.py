@@ -22,6 +22,7 @@ def find_state(
     config: StudyConfig,
     metric: Metric,
     resampling: Resampling,
+    resolution: float = 0.0,
 ) -> State:
     """The state of the plain net, one net per seed, read from the records alone.
 
@@ -43,8 +44,9 @@ def find_state(
     """
     constant = constant_score(data)
     scale = metric.gain(metric.best, constant)
-    gap = interval(*resampling.tested([metric.gain(net.train_score, net.test_score) for net in nets]))
-    skill = interval_within(*resampling.tested([_skill(net, constant, data) for net in nets]), highest=1.0)
+    gap = interval(*resampling.tested([metric.gain(net.train_score, net.test_score) for net in nets], resolution))
+    skills = [_skill(net, constant, data) for net in nets]
+    skill = interval_within(*resampling.tested(skills, resolution / scale), highest=1.0)
     opening = _opening(nets, epochs)
     return State(
         name=_name(gap.low / scale, gap.mean / scale, gap.high / scale, skill, opening),

@@ -8,6 +8,7 @@ from dropnorm.study.task import Scale, Task
 from dropnorm.study.wording import Words, as_sentence, joined, verb_of
 
 SIGNIFICANCE = 0.05
+NOTHING_LEARNED = 0.005  # of the way from the best constant to being never wrong
 CALIBRATION = Scale(factor=100.0, decimals=1)
 
 
@@ -46,10 +47,16 @@ class _Sentences(Words):
             case "too_little_data":
                 return f"There is too little data to say whether the plain net overfits: {measured}."
             case "underfitting":
-                learned = [f"{100 * value:.0f}" for value in (state.train_skill.low, state.train_skill.high)]
+                skill = state.train_skill
+                learned = [f"{round(100 * value)}".replace("-", "−") for value in (skill.mean, skill.low, skill.high)]
+                if skill.mean < NOTHING_LEARNED:
+                    return (
+                        f"The plain net underfits, or there is no more to learn: {parts}. On its training rows, that is no "
+                        f"better than {self.task.constant}."
+                    )
                 return (
                     f"The plain net underfits, or there is no more to learn: {parts}. On its training rows, that is "
-                    f"{100 * state.train_skill.mean:.0f} % (95 % interval {' to '.join(learned)}) of the way from "
+                    f"{learned[0]} % (95 % interval {' to '.join(learned[1:])}) of the way from "
                     f"{self.task.constant} to being never wrong."
                 )
             case "fine":

@@ -35,12 +35,14 @@ def summarize_arms(
                 rates=tuple(net.rate for net in chosen[arm]),
                 weight_decays=tuple(net.weight_decay for net in chosen[arm]),
                 train_score=mine.within(lambda net: net.train_score, 0.0, metric.highest),
-                test_score=mine.within(lambda net: net.test_score, 0.0, metric.highest),
+                test_score=mine.within(lambda net: net.test_score, 0.0, metric.highest, resolution),
                 test_r2=mine.known(lambda net: net.test_r2, -np.inf),
                 test_loss=mine.within(lambda net: net.test_loss, 0.0),
                 calibration_error=mine.known(lambda net: net.calibration_error, 0.0),
                 validation_score=mine.validated(lambda net: net.validation_score, metric.highest),
-                generalization_gap=mine.within(lambda net: metric.gain(net.train_score, net.test_score)),
+                generalization_gap=mine.within(
+                    lambda net: metric.gain(net.train_score, net.test_score), resolution=resolution
+                ),
                 loss_gap=mine.within(lambda net: net.test_loss - net.train_loss),
                 median_best_epoch=float(np.median([net.best_epoch for net in chosen[arm]])),
                 epochs_to_plain_best=epochs_to_reach(chosen[arm], chosen["plain"], epochs, steps_per_epoch),
@@ -57,9 +59,16 @@ class _Values:
     def __init__(self, nets: Sequence[NetRecord], resampling: Resampling) -> None:
         self.nets, self.resampling = nets, resampling
 
-    def within(self, of: Callable[[NetRecord], float], lowest: float = -np.inf, highest: float = np.inf) -> Interval:
-        """Of what is measured on test parts, between two bounds."""
-        return interval_within(*self.resampling.tested([of(net) for net in self.nets]), lowest=lowest, highest=highest)
+    def within(
+        self,
+        of: Callable[[NetRecord], float],
+        lowest: float = -np.inf,
+        highest: float = np.inf,
+        resolution: float = 0.0,
+    ) -> Interval:
+        """Of what is measured on test parts, in steps of the resolution, between two bounds."""
+        values = self.resampling.tested([of(net) for net in self.nets], resolution)
+        return interval_within(*values, lowest=lowest, highest=highest)
 
     def known(self, of: Callable[[NetRecord], float | None], lowest: float) -> Interval | None:
         """Of what is at most 1 and not measured in every task."""

@@ -30,7 +30,8 @@ class Resampling:
     Args:        splits: count; seeds: count on each; test_share: rows that a split leaves out to test over those that it
                  learns from and chooses by; validation_share: rows left out to validate over those it learns from. A test
                  part of its own is in no split: what is resampled is then the training part, by leaving out the validation
-                 part, and both shares are that.
+                 part, and both shares are that. It is what the test has for this case, and less than would cover training
+                 rows of another sample: conclusions are then about these rows alone.
     Source:      Nadeau & Bengio 2003, "Inference for the generalization error", Machine Learning 52. Means of groups of
                  values before the test are among what Bouckaert & Frank 2004 compare, "Evaluating the replicability of
                  significance tests for comparing learning algorithms", PAKDD.
