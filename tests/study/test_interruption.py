@@ -1,3 +1,4 @@
+import io
 import signal
 import threading
 
@@ -34,6 +35,33 @@ def test_without_anything_to_tell_it_is_held_too():
     with held_interruptions() as interrupted:
         signal.raise_signal(signal.SIGINT)
         assert interrupted()
+
+
+def test_an_interruption_in_the_midst_of_printing_can_be_told():
+    class Interrupting(io.RawIOBase):
+        """A stream that is interrupted while it is written to, which its buffer does not let another write into."""
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            if not written:
+                signal.raise_signal(signal.SIGINT)
+            written.append(bytes(data))
+            return len(data)
+
+    written = []
+    stream = io.TextIOWrapper(io.BufferedWriter(Interrupting()), write_through=True)
+
+    def tell():
+        stream.write("told\n")
+        stream.flush()
+
+    with held_interruptions(tell) as interrupted:
+        stream.write("progress\n")
+        stream.flush()
+        assert interrupted()
+    assert b"".join(written) == b"progress\ntold\n"
 
 
 def test_handlers_of_others_stay():

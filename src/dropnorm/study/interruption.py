@@ -16,24 +16,32 @@ def held_interruptions(tell: Callable[[], None] | None = None) -> Iterator[Calla
     Signals are held that would raise KeyboardInterrupt, as Python's own handler of SIGINT does; those with handlers of
     others, and outside of the main thread, stay as they are.
 
-    Args:        tell: called at the first one, to say that it was noticed.
+    Args:        tell: called at the first one, to say that it was noticed: in a thread of its own, since what was interrupted
+                 may be printing, which cannot be entered twice. It has been called when one asks.
     """
     interrupted = False
+    teller = threading.Thread(target=tell) if tell is not None else None
 
     def hold(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if interrupted:
             signal.default_int_handler(number, frame)
         interrupted = True
-        if tell is not None:
-            tell()
+        if teller is not None:
+            teller.start()
+
+    def asked() -> bool:
+        if teller is not None and teller.ident is not None:
+            teller.join()
+        return interrupted
 
     here = threading.current_thread() is threading.main_thread()
     held = [number for number in SIGNALS if here and signal.getsignal(number) is signal.default_int_handler]
     for number in held:
         signal.signal(number, hold)
     try:
-        yield lambda: interrupted
+        yield asked
     finally:
+        asked()
         for number in held:
             signal.signal(number, signal.default_int_handler)
