@@ -6,7 +6,7 @@ from torch import nn
 
 import dropnorm as dn
 from dropnorm.errors import SurgeryError
-from dropnorm.surgery.check import check
+from dropnorm.surgery.check import agree, check
 from dropnorm.surgery.edits import SetRate
 from dropnorm.surgery.reading import read
 
@@ -63,3 +63,9 @@ def test_outputs_that_are_no_numbers_are_the_same_as_before():
     with torch.no_grad():
         net[2].bias[0] = torch.nan
     dn.regularize(net, sample=torch.randn(3, 2))
+
+
+def test_outputs_of_other_counts_do_not_agree():
+    x = torch.ones(2)
+    assert agree([x, x], [x, x])
+    assert not agree([x, x], [x])

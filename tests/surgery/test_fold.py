@@ -208,3 +208,32 @@ def test_functional_batch_norm_is_told():
     model.register_buffer("mean", torch.zeros(4))
     model.register_buffer("var", torch.ones(4))
     assert [note.text for note in dn.fold(model.eval()).notes] == ["stays: it is called as a function."]
+
+
+def test_a_batch_norm_of_another_dimension_than_the_features_stays():
+    """(N, positions, features): the batch norm normalizes positions."""
+    shapes = [
+        (nn.Sequential(nn.Linear(10, 16), nn.BatchNorm1d(8)), "0"),
+        (nn.Sequential(nn.BatchNorm1d(8), nn.Linear(10, 8)), "1"),
+    ]
+    for model, path in shapes:
+        receipt = dn.fold(settled(model))
+        assert [note.text for note in receipt.notes] == [
+            f"stays: it normalizes another dimension than the features of {path}."
+        ]
+
+
+def test_a_dropout_with_a_forward_of_its_own_stays():
+    class Always(nn.Dropout):
+        def forward(self, x):
+            return F.dropout(x, self.p, training=True)
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), Always(0.5), nn.Linear(4, 2))
+    assert type(dn.fold(model).model[2]) is Always
+
+
+@pytest.mark.parametrize("between", [nn.Identity, nn.Dropout])
+def test_nothing_is_folded_through_a_hook(between):
+    model, x = settled(nn.Sequential(nn.Linear(4, 4), between(), nn.BatchNorm1d(4))), torch.randn(5, 4)
+    model[1].register_forward_hook(lambda _, __, output: 2 * output + 1)
+    torch.testing.assert_close(dn.fold(model).model(x), model(x))

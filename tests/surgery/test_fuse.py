@@ -197,3 +197,47 @@ def test_models_as_people_write_them(model, sample_of):
 def test_what_is_no_module():
     with pytest.raises(ArgumentTypeError, match="model=str is no "):
         dn.fuse("model")
+
+
+def test_a_forward_that_goes_another_way_in_inference_is_not_fused():
+    class Embedding(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm, self.act = nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU()
+
+        def forward(self, x):
+            x = self.norm(self.first(x))
+            return self.act(x) if self.training else x
+
+    model, x = settled(Embedding()).eval(), torch.randn(16, 6)
+    receipt = dn.fuse(model)
+    assert [note.text for note in receipt.notes] == [
+        "not fused with act: in inference mode the forward pass goes another way."
+    ]
+    torch.testing.assert_close(receipt.model(x), model(x))
+
+
+def test_dropout_whose_mode_is_not_that_of_its_batch_norm_is_not_fused():
+    class Frozen(nn.Sequential):
+        def train(self, mode=True):
+            super().train(mode)
+            for module in self:
+                if isinstance(module, nn.BatchNorm1d):
+                    module.eval()
+            return self
+
+    model = Frozen(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Dropout(0.5)).eval()
+    receipt = dn.fuse(model)
+    assert receipt.notes[0].text.endswith("a train() of its own may set the modes of batch norm and dropout apart.")
+    # 800 decisions: false alarm 2^-799.
+    assert bool((receipt.model.train()(torch.randn(100, 6)) == 0).any())
+
+
+def test_channels_of_rows_are_whole_rows_to_torch():
+    """Dropout1d takes (N, C) for one sample of N channels."""
+    model = nn.Sequential(nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout1d(0.5))
+    rows, sequences = torch.randn(16, 8), torch.randn(16, 8, 3)
+    for sample in (None, rows):
+        assert "1 run fused" not in str(dn.fuse(model, sample=sample))
+    fused = dn.fuse(model, sample=sequences).model
+    assert (fused[0].p, fused[0].channelwise) == (0.5, True)

@@ -74,11 +74,73 @@ def test_what_computes_something_else_is_refused_if_there_is_a_sample(training):
 
 
 def test_what_only_training_shows_is_seen_there():
-    class InTraining(nn.Module):
+    class ReLUInTraining(nn.Module):  # an activation by its name, and so one operation
         def forward(self, x):
             return 2 * x if self.training else x
 
     model, x = nn.Sequential(nn.Linear(3, 3), nn.Identity()), torch.randn(5, 3)
     with pytest.raises(SurgeryError, match="in training mode would be others"):
-        carry_out(model, changed_to(InTraining()), str, x, training=True)
-    carry_out(model, changed_to(InTraining()), str, x, training=False)
+        carry_out(model, changed_to(ReLUInTraining()), str, x, training=True)
+    carry_out(model, changed_to(ReLUInTraining()), str, x, training=False)
+
+
+class Collecting(nn.Module):
+    """Gives what comes from its activations, told by their class, and a plain value otherwise."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3))
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                x = 2 * x
+        return x
+
+
+def test_a_forward_that_looks_at_classes_is_seen_without_a_sample():
+    change = lambda _: Changes(new={"layers.1": nn.ReLU6()}, done=[Note("layers.1", "changed")])  # noqa: E731
+    for training in (False, True):
+        with pytest.raises(SurgeryError, match="its forward calls other layers afterwards"):
+            carry_out(Collecting(), change, str, None, training=training)
+
+
+def test_one_layer_under_two_names_is_put_back_at_both():
+    class Named(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+            self.alias = self.net
+
+        def forward(self, x):
+            return self.net(x)
+
+    change = lambda _: Changes(new={"net.1": nn.GELU(), "alias.1": nn.GELU()})  # noqa: E731
+    back = carry_out(Named(), change, str, None, training=True).undo()
+    assert isinstance(back.net[1], nn.ReLU)
+    assert back.alias is back.net
+
+
+def test_what_has_a_rate_but_is_no_dropout_keeps_it():
+    class PowerMean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.p = 3.0
+
+        def forward(self, x):
+            return x.clamp(min=1e-6).pow(self.p).mean(1).pow(1 / self.p)
+
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), PowerMean())
+    carry_out(model, changed_to(nn.ReLU()), str, torch.randn(5, 3), training=True)
+
+
+def test_switches_of_the_forward_are_told():
+    class Switched(nn.Sequential):
+        def forward(self, x, features=False):
+            return x if features else super().forward(x)
+
+    notes = carry_out(Switched(nn.Linear(3, 3), nn.ReLU()), changed_to(nn.ReLU()), str, None, training=False).notes
+    assert [note.text for note in notes] == [
+        "its forward was followed with features=False: with other values it may compute something else."
+    ]

@@ -5,7 +5,6 @@ from typing import Any
 
 from torch import fx, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
-from torch.nn.modules.dropout import _DropoutNd
 
 from dropnorm import nn as own
 from dropnorm.surgery.folding import folded_before, folded_behind
@@ -24,6 +23,10 @@ _NORMS = (
 _LAYERS = (
     *(nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d),
     *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
+_DROPOUTS = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(own.Dropout, own.Dropout1d, own.Dropout2d, own.Dropout3d),
 )
 # They look at their dropouts' attributes.
 _COMPOSED = (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
@@ -64,7 +67,7 @@ def _changes(reading: Reading, new: nn.Module) -> Changes:
     changes.notes += [Note(each.path, f"cannot be traced ({each.reason}).") for each in reading.trace.untraceable]
     for path, module in new.named_modules(remove_duplicate=False):
         parent = new.get_submodule(path.rpartition(".")[0])
-        if path and isinstance(module, _DropoutNd) and not obstacle(module) and not isinstance(parent, _COMPOSED):
+        if path and is_one_of(module, _DROPOUTS) and not obstacle(module) and not isinstance(parent, _COMPOSED):
             changes.new[path] = nn.Identity()
             changes.done.append(Note(path, "dropout is gone"))
     places: dict[str, list[tuple[Flow, fx.Node]]] = {}
@@ -141,7 +144,8 @@ def _neighbour(flow: Flow, node: fx.Node, before: bool) -> fx.Node | None:
             if len(beside) != 1 or len(inputs(flow, beside[0])) != 1:
                 return None
         node = beside[0]
-        if kind_of(flow, node) not in (Kind.DROPOUT, Kind.IDENTITY) or node.op != "call_module":
+        module = flow.module_of(node)
+        if module is None or kind_of(flow, node) not in (Kind.DROPOUT, Kind.IDENTITY) or obstacle(module):
             return node
 
 
@@ -154,6 +158,9 @@ def _refusal(reading: Reading, places: Sequence[tuple[Flow, fx.Node]], path: str
         return f"{path}: {reason}"
     if not reading.can_replace(flow, path):
         return f"the forward pass takes tensors of {path}, too."
+    norm: Any = flow.module_of(places[0][1])
+    if isinstance(layer, nn.Linear) and norm.num_features != (layer.out_features if before else layer.in_features):
+        return f"it normalizes another dimension than the features of {path}."
     if isinstance(layer, nn.Linear) and not _is_flat(reading, places, path):
         return f"it is not known whether the inputs of {path} are (N, features). Give a batch as sample=."
     if not before and isinstance(layer, _ConvTransposeNd):

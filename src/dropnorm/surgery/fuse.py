@@ -1,6 +1,7 @@
 """Batch norm, activation and dropout of a model computed by this project's layers, fused where they follow each other."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import fx, nn
@@ -49,16 +50,17 @@ def fuse(model: nn.Module, *, sample: Any = None) -> Receipt:
     See also:    torch.compile, which fuses what is here with other operations, and stores masks.
     """
     reading = follow(model, sample)
-    return carry_out(model, lambda new: _changes(reading, new), _summary, sample, training=True)
+    inference = follow(model, sample, training=False)
+    return carry_out(model, lambda new: _changes(reading, inference, new), _summary, sample, training=True)
 
 
-def _changes(reading: Reading, new: nn.Module) -> Changes:
+def _changes(reading: Reading, inference: Reading, new: nn.Module) -> Changes:
     changes = Changes()
     for each in reading.trace.untraceable:
         changes.notes.append(Note(each.path, f"cannot be traced ({each.reason}): its layers are replaced one by one."))
     for flow, node in reading.nodes():
         if kind_of(flow, node) is Kind.BATCH_NORM and node.op == "call_module":
-            _fuse_run(reading, flow, node, new, changes)
+            _fuse_run(reading, inference, flow, node, new, changes)
     alone: dict[nn.Module, nn.Module | None] = {}
     for path, module in new.named_modules(remove_duplicate=False):
         if path and path not in changes.new:
@@ -70,7 +72,9 @@ def _changes(reading: Reading, new: nn.Module) -> Changes:
     return changes
 
 
-def _fuse_run(reading: Reading, flow: Flow, node: fx.Node, new: nn.Module, changes: Changes) -> None:
+def _fuse_run(
+    reading: Reading, inference: Reading, flow: Flow, node: fx.Node, new: nn.Module, changes: Changes
+) -> None:
     """The batch norm of this node, and the activation and dropout behind it, as one layer."""
     path = flow.path_of(node)
     norm: Any = new.get_submodule(path)
@@ -87,6 +91,8 @@ def _fuse_run(reading: Reading, flow: Flow, node: fx.Node, new: nn.Module, chang
     if not parts:
         return
     reason = _refusal(reading, flow, [path, *parts], new)
+    if not reason and not _is_run(inference, [path, *parts]):
+        reason = "in inference mode the forward pass goes another way."
     if reason:
         changes.notes.append(Note(path, f"not fused with {' and '.join(parts)}: {reason}"))
         return
@@ -119,6 +125,16 @@ def _next(flow: Flow, node: fx.Node) -> fx.Node | None:
     return following[0] if len(following) == 1 and following[0].op == "call_module" else None
 
 
+def _is_run(reading: Reading, paths: Sequence[str]) -> bool:
+    """Whether each of these modules alone takes what the one before it gives."""
+    return all(
+        (following := _next(flow, node)) is not None and flow.path_of(following) == after
+        for before, after in pairwise(paths)
+        for flow, node in reading.nodes()
+        if node.op == "call_module" and flow.path_of(node) == before
+    )
+
+
 def _is_activation(module: Any) -> bool:
     return type(module) in _ACTIVATIONS and getattr(module, "approximate", "none") == "none"
 
@@ -144,6 +160,13 @@ def _refusal(reading: Reading, flow: Flow, paths: Sequence[str], new: nn.Module)
             return f"the forward pass takes tensors of {path}, too."
         if reason := obstacle(module):
             return f"{path}: {reason}"
+    dropout = new.get_submodule(paths[-1])
+    if isinstance(dropout, nn.Dropout1d) and not (
+        reading.observation is not None and reading.observation.dimensions.get(paths[-1]) == {3}
+    ):
+        return f"{paths[-1]} drops whole rows of inputs (N, channels). Give a batch as sample=."
+    if getattr(dropout, "p", 0.0) and any(type(each).train is not nn.Module.train for each in new.modules()):
+        return "a train() of its own may set the modes of batch norm and dropout apart."
     if len({new.get_submodule(path).training for path in paths}) > 1:
         return "they are not all in the same mode."
     return ""

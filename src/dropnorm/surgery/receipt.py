@@ -1,5 +1,6 @@
 """What was done to a model that computes the same as before, and the way back."""
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,9 @@ from dropnorm.errors import SurgeryError
 from dropnorm.surgery.check import agree
 from dropnorm.surgery.difference import difference
 from dropnorm.surgery.observe import outputs
-from dropnorm.surgery.reading import Note
+from dropnorm.surgery.reading import Note, is_dropout
 from dropnorm.surgery.rewrite import copied
+from dropnorm.surgery.trace import trace
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -97,20 +99,26 @@ def carry_out(
     new = copied(model)
     modes = {path: module.training for path, module in new.named_modules()}
     made = changes(new)
-    replaced = {}
+    # All are looked up first: one that is held under two names is put in at two paths, and is the old one at both.
+    replaced = {path: new.get_submodule(path) for path in made.new}
     for path, module in made.new.items():
         parent, name = _holder(new, path)
-        old = parent._modules[name]
-        assert old is not None
-        replaced[path] = old
-        parent._modules[name] = module.train(old.training)
+        parent._modules[name] = module.train(replaced[path].training)
     if sample is not None and replaced:
         _compare(model, new, sample, False)
         if training and _is_repeatable(model, sample):
             _compare(model, new, sample, True)
+    if replaced and any(_ways(model, mode) != _ways(new, mode) for mode in {False, training}):
+        raise SurgeryError(
+            f"model={type(model).__name__} cannot be changed safely: its forward calls other layers afterwards. Expected a "
+            f"forward that only calls its layers, and does not look at their classes or attributes. Leave it as it is."
+        )
     if not training:
         new.eval()
     told = difference(model, new)
+    if replaced and (switches := _switches(model)):
+        text = f"its forward was followed with {', '.join(switches)}: with other values it may compute something else."
+        made.notes.append(Note("", text))
     notes = tuple(dict.fromkeys(made.notes))
     return Receipt(new, tuple(made.done), notes, summary(made.done), told, replaced, modes, keep_state=training)
 
@@ -156,6 +164,21 @@ def _is_repeatable(model: nn.Module, sample: Any) -> bool:
         return False
 
 
+def _switches(model: nn.Module) -> list[str]:
+    """Optional arguments of the forward that may switch its way."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    return [f"{each.name}={each.default}" for each in parameters if isinstance(each.default, bool)]
+
+
+def _ways(model: nn.Module, training: bool) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """What a trace calls, operation by operation."""
+    return [
+        (flow.path, node.op, str(node.target), tuple(str(each) for each in node.all_input_nodes))
+        for flow in trace(copied(model), training).flows
+        for node in flow.graph.nodes
+    ]
+
+
 def _holder(model: nn.Module, path: str) -> tuple[nn.Module, str]:
     parent, _, name = path.rpartition(".")
     return model.get_submodule(parent), name
@@ -164,7 +187,7 @@ def _holder(model: nn.Module, path: str) -> tuple[nn.Module, str]:
 def _without_dropout(model: nn.Module, training: bool) -> nn.Module:
     """A copy in the mode, that drops nothing."""
     quiet = copied(model).train(training)
-    layers: list[Any] = [module for module in quiet.modules() if isinstance(getattr(module, "p", None), float)]
+    layers: list[Any] = [module for module in quiet.modules() if is_dropout(module)]
     for layer in layers:
         layer.p = 0.0
     return quiet
