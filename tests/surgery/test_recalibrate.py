@@ -159,3 +159,25 @@ def test_arguments_that_make_no_sense():
         )
     with pytest.raises(ArgumentError, match=r"momentum=1\.5 is not a probability"):
         dn.recalibrate(Residual(), [], momentum=1.5)
+
+
+def test_a_batch_norm_behind_what_cannot_be_followed_is_measured_later():
+    class ThroughNumpy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.BatchNorm1d(8), nn.BatchNorm1d(8)
+
+        def forward(self, x):
+            return self.second(torch.from_numpy(2 * self.first(x).detach().numpy()))
+
+    model = ThroughNumpy()
+    report = dn.recalibrate(model, [5 * torch.randn(64, 8) + 3])
+    assert report.passes == 2
+    torch.testing.assert_close(model.second.running_var, torch.full((8,), 4.0), rtol=1e-4, atol=0)
+
+
+def test_a_batch_norm_that_counts_nothing():
+    model, x = nn.Sequential(nn.BatchNorm1d(8)), torch.randn(64, 8)
+    model[0].num_batches_tracked = None
+    dn.recalibrate(model, [x])
+    torch.testing.assert_close(model[0].running_mean, x.mean(0))

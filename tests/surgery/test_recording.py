@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.checkpoint import checkpoint
 
 from dropnorm.surgery.operations import Kind, kind_of
@@ -89,3 +90,79 @@ def test_values_written_in_place_are_followed():
     assert chain == ["first", "relu_", "__setitem__", "out"]
     out = next(node for node in flow.graph.nodes if node.target == "out")
     assert out.all_input_nodes[0].target.__name__ == "__setitem__"
+
+
+def test_without_gradients_nothing_will_be_made_again():
+    class Frozen(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+        def forward(self, x):
+            with torch.no_grad():
+                return self.norm(self.first(x))
+
+    (seen,) = record(Frozen(), (torch.randn(8, 4),), {}).batches
+    assert not seen.recomputed
+
+
+def test_packed_sequences_are_followed():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.cells = nn.Linear(4, 4), nn.GRU(4, 4, batch_first=True)
+
+        def forward(self, x):
+            packed = pack_padded_sequence(self.first(x), torch.full((len(x),), 5), batch_first=True)
+            return pad_packed_sequence(self.cells(packed)[0], batch_first=True)[0]
+
+    flow = record(Packed(), (torch.randn(3, 5, 4),), {}).flow
+    cells = next(node for node in flow.graph.nodes if node.target == "cells")
+    before = list(cells.all_input_nodes)
+    for node in before:
+        before += [each for each in node.all_input_nodes if each not in before]
+    assert any(node.target == "first" for node in before)
+
+
+def test_what_is_written_into_a_view_is_in_the_whole():
+    class Parts(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.out = nn.Linear(4, 4), nn.Linear(8, 2)
+
+        def forward(self, x):
+            whole = x.new_zeros(len(x), 8)
+            whole[:, :4].copy_(self.first(x))
+            return self.out(whole)
+
+    with torch.no_grad():
+        flow = record(Parts(), (torch.randn(3, 4),), {}).flow
+    out = next(node for node in flow.graph.nodes if node.target == "out")
+    assert out.all_input_nodes[0].target.__name__ == "copy_"
+
+
+def test_a_layer_that_fails_is_none_if_the_forward_goes_on():
+    class Trying(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.wide, self.narrow, self.norm = nn.Linear(9, 4), nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+        def forward(self, x):
+            try:
+                x = self.wide(x)
+            except RuntimeError:
+                x = self.narrow(x)
+            return self.norm(torch.relu(x))
+
+    flow = record(Trying(), (torch.randn(8, 4),), {}).flow
+    called = [str(getattr(node.target, "__name__", node.target)) for node in flow.graph.nodes]
+    assert [each for each in called if not each.startswith("input")] == ["narrow", "relu", "norm", "output"]
+
+
+def test_a_dropout_with_a_forward_of_its_own_is_looked_into():
+    class Always(nn.Dropout):
+        def forward(self, x):
+            return nn.functional.dropout(x, self.p, training=True)
+
+    flow = record(nn.Sequential(Always(0.5)), (torch.randn(8, 4),), {}).flow
+    assert [node.target for node in flow.graph.nodes if node.op.startswith("call")] == [nn.functional.dropout]

@@ -119,7 +119,9 @@ def _levels(model: nn.Module, norms: dict[str, Any], batches: Iterable[Any]) -> 
     before: dict[fx.Node, int] = {}
     levels: dict[str, int] = {}
     for node in recording.flow.graph.nodes:
-        before[node] = max((before[each] for each in node.all_input_nodes), default=0)
+        # A value that comes from where nothing is noted, such as a scripted function, may depend on all before it.
+        known = before.values() if node.op == "placeholder" else (before[each] for each in node.all_input_nodes)
+        before[node] = max(known, default=0)
         path = str(node.target)
         if node.op == "call_module" and path in norms:
             # One that is called again behind itself is measured at both places at once.
@@ -173,7 +175,8 @@ def _move(norm: Any, moments: Moments, momentum: float) -> None:
 
 def _count(norm: Any, batches: int) -> None:
     """As if it had learned from these batches, for layers that average all that they have seen."""
-    norm.num_batches_tracked.fill_(batches)
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.fill_(batches)
 
 
 def _shift(path: str, level: int, norm: Any, moments: Moments) -> LayerShift:

@@ -3,15 +3,19 @@
 `trace` follows a forward without values; this one follows the values themselves, so that it knows shapes and needs a batch.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -121,13 +125,13 @@ class _Recorder(TorchFunctionMode):
             if any(inner for _, _, inner in self.running) or not pending:
                 return
             arguments, first, only = pending.pop()
-            if leaf:
+            if leaf and output is not None:  # None of one that failed, whose caller may go on
                 self._enter("call_module", path, arguments, first, output)
             value = self.nodes.get(id(output)) if isinstance(output, Tensor) else None
             self.made.append(Call(number, path, only, value))
 
         yield module.register_forward_pre_hook(begin, with_kwargs=True)
-        yield module.register_forward_hook(end, with_kwargs=True)
+        yield module.register_forward_hook(end, with_kwargs=True, always_call=True)
 
     def finish(self, outputs: Any) -> None:
         """End the graph with what the model gave."""
@@ -156,7 +160,7 @@ class _Recorder(TorchFunctionMode):
         self.batches.append(seen)
 
     def _given(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        return tree_map(self._node, tuple(args)), tree_map(self._node, dict(kwargs))
+        return tree_map(self._node, _open(tuple(args))), tree_map(self._node, _open(dict(kwargs)))
 
     def _only(self, args: Any, kwargs: Any) -> fx.Node | None:
         return self._node(args[0]) if len(args) == 1 and not kwargs and isinstance(args[0], Tensor) else None
@@ -180,6 +184,9 @@ class _Recorder(TorchFunctionMode):
         for leaf in tree_leaves(_plain(outputs)):
             if isinstance(leaf, Tensor):
                 self._remember(leaf, node)
+                # What is written into a view is in the whole.
+                if str(getattr(target, "__name__", "")).endswith("_") and leaf._base is not None:
+                    self._remember(leaf._base, node)
 
     def _remember(self, value: Tensor, node: fx.Node) -> None:
         node.meta.setdefault(WITHIN, ())
@@ -189,7 +196,7 @@ class _Recorder(TorchFunctionMode):
 
 def _is_one_operation(module: nn.Module) -> bool:
     """As in a trace, but that torch's layers that are made of others are looked into."""
-    if isinstance(module, _BatchNorm | _DropoutNd):
+    if isinstance(module, _BatchNorm) or (isinstance(module, _DropoutNd) and is_leaf(module)):
         return True
     composed = any(True for _ in module.children())
     return is_leaf(module) and not (composed and not isinstance(module, nn.MultiheadAttention))
@@ -197,8 +204,13 @@ def _is_one_operation(module: nn.Module) -> bool:
 
 def _is_checkpointed() -> bool:
     """Whether what runs now is going to run again in the backward pass, under torch.utils.checkpoint."""
-    if not torch.is_grad_enabled():
-        return True  # so does the older, reentrant way, inside a run that has gradients
+    if not torch.is_grad_enabled():  # the older, reentrant way runs without gradients inside a run that has them
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            if frame.f_code.co_filename == torch.utils.checkpoint.__file__:
+                return True
+            frame = frame.f_back
+        return False
     hooks: Callable[[bool], Any] = torch._C._autograd._top_saved_tensors_default_hooks
     top = hooks(True)
     return top is not None and getattr(top[0], "__module__", "") == "torch.utils.checkpoint"
@@ -206,6 +218,15 @@ def _is_checkpointed() -> bool:
 
 def _first(args: Any, kwargs: Any) -> Tensor | None:
     return next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
+
+
+def _open(values: Any) -> Any:
+    """Packed sequences as their values, since they can hold nothing but tensors."""
+    return tree_map(
+        lambda each: each.data if isinstance(each, PackedSequence) else each,
+        values,
+        is_leaf=lambda each: isinstance(each, PackedSequence),
+    )
 
 
 def _plain(value: Any) -> Any:
