@@ -32,3 +32,27 @@ def test_everything_is_as_it_was_also_after_an_error():
     assert torch.equal(torch.get_rng_state(), state)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == others
     assert torch.equal(model[1].generator.get_state(), drawn)
+
+
+def test_what_was_no_buffer_is_none_again():
+    class Caching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("cache", None)
+
+        def forward(self, x):
+            self.cache = x.mean(0)
+
+    model = Caching()
+    with restored(model):
+        model(torch.randn(5, 3))
+    assert model.cache is None
+    assert not model.state_dict()
+
+
+def test_a_buffer_that_nobody_can_write_to_is_left():
+    model = nn.Module()
+    model.register_buffer("scale", torch.ones(1).expand(8))
+    with restored(model):
+        pass
+    assert model.scale.stride() == (0,)

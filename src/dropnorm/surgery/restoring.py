@@ -20,6 +20,9 @@ def restored(model: nn.Module) -> Iterator[None]:
         for name, buffer in module._buffers.items()
         if buffer is not None
     ]
+    absent = [
+        (module, name) for module in model.modules() for name, buffer in module._buffers.items() if buffer is None
+    ]
     generators = {
         id(each): each for module in model.modules() if (each := getattr(module, "generator", None)) is not None
     }
@@ -39,5 +42,8 @@ def restored(model: nn.Module) -> Iterator[None]:
                 generator.set_state(state)
             with torch.no_grad():
                 for module, name, buffer, values in buffers:
-                    buffer.copy_(values)
+                    if not torch.equal(buffer, values):
+                        buffer.copy_(values)
                     module._buffers[name] = buffer
+                for module, name in absent:
+                    module._buffers[name] = None
