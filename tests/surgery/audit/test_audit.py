@@ -5,6 +5,7 @@ import random
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -174,3 +175,17 @@ def test_what_regularize_makes_raises_no_alarm(models):
     for name in ("mlp", "LeNet", "Residual"):
         plan = dn.regularize(getattr(models, name)(), dropout=0.2)
         assert dn.audit(plan.apply()).codes == ()
+
+
+def test_what_a_data_set_draws_is_put_back():
+    class Drawing(torch.utils.data.Dataset):
+        def __len__(self):
+            return 64
+
+        def __getitem__(self, _):
+            return random.random() + np.random.random() + torch.randn(8)
+
+    model, loader = net(), torch.utils.data.DataLoader(Drawing(), batch_size=32)
+    before = random.getstate(), np.random.get_state()[2], torch.get_rng_state().tolist()
+    dn.audit(model, loader=loader)
+    assert (random.getstate(), np.random.get_state()[2], torch.get_rng_state().tolist()) == before

@@ -1,6 +1,7 @@
 import torch
 from torch import nn
 
+import dropnorm as dn
 from dropnorm.surgery.audit.measuring import ROWS, measure
 
 
@@ -45,3 +46,41 @@ def test_a_large_loader_is_looked_at_in_part():
 
     assert measure(nn.Sequential(nn.BatchNorm1d(4)), Loader()).rows == 1200 >= ROWS
     assert len(taken) == 4
+
+
+def test_units_of_channels_are_told_from_those_of_features():
+    model = nn.Sequential(nn.Conv1d(1, 3, 1), nn.BatchNorm1d(3), nn.ReLU())
+    model[0].bias.data.copy_(torch.tensor([0.0, -99.0, 99.0]))
+    for batches in ([torch.randn(50, 1, 7)], [torch.randn(50, 1, 7), torch.randn(50, 1, 9)]):
+        (units,) = measure(model, batches).units
+        assert units.alive.tolist() == [True, False, True]
+
+
+def test_fused_layers_are_measured_as_what_they_are_made_of():
+    """Running statistics that are far off must not count as an effect of dropout; dead units are seen."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 3))
+    model[1].running_mean.fill_(0.5)
+    model[1].running_var.fill_(9.0)
+    model[1].bias.data[:4] = -50.0
+    apart, fused = (measure(each, [torch.randn(512, 8)]) for each in (model, dn.fuse(model).model))
+    assert apart.units[0].alive.tolist() == fused.units[0].alive.tolist() == [False] * 4 + [True] * 4
+    assert 0 < apart.dropped < 0.3
+    assert 0 < fused.dropped < 0.3
+    assert min(apart.whole, fused.whole) > 1
+
+
+def test_a_last_batch_of_one_row_is_passed_over():
+    model = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    assert measure(model, [torch.randn(64, 8), torch.randn(1, 8)]).rows == 64
+    alone = measure(model, [torch.randn(1, 8)])
+    assert (alone.rows, alone.whole, alone.dropped) == (0, 0.0, 0.0)
+
+
+def test_batches_of_one_image_have_a_spread():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+    images = [torch.randn(1, 3, 8, 8) for _ in range(20)]
+    for _ in range(5):
+        for each in images:
+            model(each)
+    assert measure(model, images).whole < 1

@@ -68,3 +68,12 @@ def test_a_teacher_of_frozen_parameters_alone_is_not_trained():
     model = net()
     model(torch.randn(64, 8))
     assert codes(model.requires_grad_(False)) == ()
+
+
+def test_a_dropout_of_a_frozen_part_is_meant():
+    part = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 8), nn.ReLU())
+    model = nn.Sequential(part, nn.Linear(8, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3))
+    part.eval()
+    assert codes(model) == ("DN205",)
+    part.requires_grad_(False)
+    assert codes(model) == ()

@@ -115,3 +115,9 @@ def test_one_batch_norm_under_two_names():
     )
     found = dn.audit(model, select="DN1")
     assert [(each.code, each.path, each.values) for each in found.findings] == [("DN108", "1", {"layers": "0 and 3"})]
+
+
+def test_a_bias_along_another_dimension_than_the_normalized_one_is_of_use():
+    """(N, positions, features): the batch norm normalizes positions."""
+    model = nn.Sequential(nn.Linear(10, 16), nn.BatchNorm1d(8), nn.ReLU(), nn.Flatten(), nn.Linear(128, 2))
+    assert codes(model, torch.randn(64, 8, 10)) == ()

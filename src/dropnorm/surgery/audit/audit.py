@@ -71,7 +71,7 @@ def audit(
     given = None if batch is None else arguments_of(batch)
     if loader is not None:
         check_batches(loader, "loader")
-        with torch.random.fork_rng(devices=[]):  # a DataLoader draws from the generator when it begins
+        with restored(inner):  # a DataLoader draws from the generator when it begins
             first = next(iter(loader), None)
         given = inputs_of(inner, first) if given is None and first is not None else given
     losses = None if history is None else losses_of(history)

@@ -1,11 +1,16 @@
 """What a model does with data, measured: in inference, with its dropout on, and as in training."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
 from torch.utils._pytree import tree_leaves
 
 from dropnorm.errors import SurgeryError
@@ -13,7 +18,7 @@ from dropnorm.surgery.audit.places import where
 from dropnorm.surgery.audit.shift import Shift, Squares, shifts
 from dropnorm.surgery.batches import Arguments, cloned, inputs_of
 from dropnorm.surgery.moments import Moments
-from dropnorm.surgery.reading import is_dropout
+from dropnorm.surgery.reading import is_dropout, is_fused
 from dropnorm.surgery.recording import Recording, record
 from dropnorm.surgery.restoring import restored
 from dropnorm.surgery.trace import Flow
@@ -51,7 +56,8 @@ def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
     """Run the model on the first rows of the loader; afterwards it is as it was."""
     found = Behaviour()
     quiet, noisy = _Mode(model), _Mode(model)
-    differences = torch.zeros(3, dtype=torch.float64)
+    differences = torch.zeros(2, dtype=torch.float64)
+    seen: list[Tensor] = []
     flow: Flow | None = None
     with restored(model), torch.no_grad():
         torch.default_generator.manual_seed(_KEY)
@@ -60,24 +66,26 @@ def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
             model.eval()
             recording = record(model, *cloned(given), quiet.watch)
             outputs = _outputs(recording)
-            quiet.finish(recording)
             flow = recording.flow
-            _switch_dropout(model)
-            dropped = _mean(model, given, noisy)
-            model.train()
-            whole = _mean(model, given, None)
+            if any(each.count < 2 for each in recording.batches):
+                continue  # torch trains on no such batch: DN222
+            quiet.finish(recording)
+            with _dropping(model):
+                dropped = _mean(model, given, noisy)
+            with restored(model):
+                model.train()
+                whole = _mean(model, given, None)
             rows = len(outputs)
-            centered = outputs - outputs.mean(0, keepdim=True)
-            sums = [(outputs - whole).square().sum(), (outputs - dropped).square().sum(), centered.square().sum()]
-            differences += torch.stack(sums).cpu()
+            differences += torch.stack([(outputs - each).square().sum() for each in (whole, dropped)]).cpu()
+            seen.append(outputs.cpu())
             found.batch_rows = max(found.batch_rows, rows)
             found.rows += rows
             if found.rows >= ROWS:
                 break
     if flow is None:
         raise SurgeryError("loader is empty: expected batches of what the model takes. Look at its data set.")
-    spread = differences[2].clamp(min=torch.finfo(torch.float64).tiny)
-    found.whole, found.dropped = (float((part / spread).sqrt()) for part in differences[:2])
+    spread = _spread(seen)
+    found.whole, found.dropped = (float((part / spread).sqrt()) for part in differences)
     found.units = [
         Units(where(flow, node), quiet.alive[node.name]) for node in flow.graph.nodes if node.name in quiet.alive
     ]
@@ -96,14 +104,27 @@ class _Mode:
 
     def watch(self, node: fx.Node, first: Tensor, output: Any) -> None:
         """Gather what an operation shows."""
-        module = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        module: Any = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
+        is_relu = isinstance(module, nn.ReLU) or (is_fused(module) and module.activation == "relu")
         name = "" if module is not None else str(getattr(node.target, "__name__", "")).strip("_")
-        if (isinstance(module, nn.ReLU) or name == "relu") and isinstance(output, Tensor) and output.ndim > 1:
+        if (is_relu or name == "relu") and isinstance(output, Tensor) and output.ndim > 1:
             # Of (N, L, features) the features come last, of (N, channels, *) the channels second.
-            above = (output > 0).movedim(-1 if output.ndim == 3 else 1, 0).flatten(1).any(1).cpu()
-            self.alive[node.name] = self.alive[node.name] | above if node.name in self.alive else above
+            last = output.ndim == 3 and not self._is_of_channels(node)
+            above = (output > 0).movedim(-1 if last else 1, 0).flatten(1).any(1).cpu()
+            before = self.alive.get(node.name, above)
+            if before.shape == above.shape:
+                self.alive[node.name] = before | above
         if (is_dropout(module) if module is not None else name == "dropout") and first.ndim > 1:
             self.squares.setdefault(node.name, Squares()).add(first)
+
+    def _is_of_channels(self, node: fx.Node) -> bool:
+        """Whether a convolution made it, with norms and dropouts between at most."""
+        while node.all_input_nodes:
+            node = node.all_input_nodes[0]
+            module = self.model.get_submodule(str(node.target)) if node.op == "call_module" else None
+            if not isinstance(module, _BatchNorm | _DropoutNd | nn.Identity):
+                return isinstance(module, _ConvNd) or str(getattr(node.target, "__name__", "")).startswith("conv")
+        return False
 
     def finish(self, recording: Recording) -> None:
         """Gather what came to the batch norms."""
@@ -111,10 +132,22 @@ class _Mode:
             self.moments.setdefault(each.path, Moments()).add(each.count, each.mean, each.var)
 
 
-def _switch_dropout(model: nn.Module) -> None:
-    for module in model.modules():
-        if is_dropout(module):
-            module.training = True
+@contextmanager
+def _dropping(model: nn.Module) -> Iterator[None]:
+    """Nothing but dropout on: that of a fused layer behind it, since its own mode is that of its batch norm, too."""
+    with ExitStack() as stack:
+        for module in model.modules():
+            if is_fused(module):
+                if not module.training:
+                    stack.callback(module.register_forward_hook(_drop).remove)
+            elif is_dropout(module):
+                module.training = True
+        yield
+
+
+def _drop(module: Any, _: Any, output: Tensor) -> Tensor:
+    shape = output.shape[:2] + (1,) * (output.ndim - 2) if module.channelwise else output.shape
+    return output * F.dropout(output.new_ones(shape), module.p)
 
 
 def _mean(model: nn.Module, given: Arguments, mode: _Mode | None) -> Tensor:
@@ -130,6 +163,16 @@ def _mean(model: nn.Module, given: Arguments, mode: _Mode | None) -> Tensor:
         total = outputs if total is None else total + outputs
     assert total is not None
     return total / MASKS
+
+
+def _spread(seen: list[Tensor]) -> Tensor:
+    """The sum of squares of outputs around their mean: one mean for all batches, if their rows are of one length."""
+    if len({each.shape[1:] for each in seen}) == 1:
+        seen = [torch.cat(seen)]
+    squares = torch.stack(
+        [(each - each.mean(0)).square().sum() for each in seen] or [torch.zeros((), dtype=torch.float64)]
+    )
+    return squares.sum().clamp(min=torch.finfo(torch.float64).tiny)
 
 
 def _outputs(recording: Recording) -> Tensor:

@@ -112,7 +112,9 @@ def inference_in_training(examination: Examination) -> Seen:
     if not examination.model.training:
         return
     for kind, layers in (("batch norm", examination.batch_norms), ("dropout", examination.dropouts)):
-        quiet = [path for path, module in layers.items() if not module.training and not _is_frozen(module)]
+        quiet = [
+            path for path, module in layers.items() if not module.training and not _is_frozen_at(examination, path)
+        ]
         if quiet and any(module.training for module in layers.values()):
             yield quiet[0], {"count": len(quiet), "all": len(layers), "kind": kind}
 
@@ -145,6 +147,13 @@ def is_untouched(norm: Any) -> bool:
 def _is_frozen(module: Any) -> bool:
     parameters = list(module.parameters())
     return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+
+def _is_frozen_at(examination: Examination, path: str) -> bool:
+    """By its own parameters, or for want of them by those of the innermost module around it that has some."""
+    while path and not any(True for _ in examination.layers[path].parameters()):
+        path = path.rpartition(".")[0]
+    return _is_frozen(examination.layers[path])
 
 
 def _moded(examination: Examination) -> dict[str, Any]:

@@ -59,8 +59,9 @@ def bias_before_batch_norm(examination: Examination) -> Seen:
         layer = None if before is None else flow.module_of(before)
         if before is None or layer is None or kind_of(flow, before) is not Kind.WEIGHT or len(users(flow, before)) > 1:
             continue
-        bias = getattr(layer, "bias", None)
-        if bias is not None:
+        bias, module = getattr(layer, "bias", None), flow.module_of(node)
+        # Of another dimension than the one that is normalized the bias is not the same within a channel.
+        if bias is not None and bias.numel() == getattr(module, "num_features", bias.numel()):
             yield flow.path_of(before), {"count": bias.numel(), "norm": name_of(flow, node)}
 
 
