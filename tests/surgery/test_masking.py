@@ -165,3 +165,30 @@ def test_a_forward_that_cannot_share_gets_all_rows(sized):
     y = model.first(chosen(x))
     dropped = y * keep_mask(torch.tensor(KEY), INDICES, 4, [0.5]) / 0.5
     torch.testing.assert_close(run(model, x).flatten(0, 1), model.out(dropped if sized else y + dropped))
+
+
+def test_dropouts_that_are_not_called_or_drop_by_themselves(refuses):
+    class Unused(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop = torch.nn.Dropout(0.5)
+
+        def forward(self, x):
+            return torch.nn.functional.dropout(x, self.drop.p, self.training)
+
+    class Always(torch.nn.Dropout):
+        def forward(self, x):
+            return torch.nn.functional.dropout(x, self.p, training=True)
+
+    message = (
+        "no dropout layer of the model is called in its forward pass: expected one, whose masks are what is sampled. Call it "
+        "as a layer, not as F.dropout."
+    )
+    with refuses(ArgumentError, message):
+        run(Unused(), torch.randn(9, 2))
+    message = (
+        "the dropout '0' is of the class Always, with a forward of its own: expected a layer of torch's or dropnorm's, "
+        "since nothing else must drop. Put a torch.nn.Dropout in its place."
+    )
+    with refuses(ArgumentError, message):
+        run(torch.nn.Sequential(Always(0.5)), torch.randn(9, 2))

@@ -11,11 +11,13 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from dropnorm import ops
 from dropnorm.errors import ArgumentError, ShapeError
-from dropnorm.nn import BatchNormActDropout1d, BatchNormActDropout2d
+from dropnorm.nn import BatchNormActDropout1d, BatchNormActDropout2d, Dropout, Dropout1d, Dropout2d, Dropout3d
+from dropnorm.surgery.receipt import is_one_of
 
 _FUSED = (BatchNormActDropout1d, BatchNormActDropout2d)
 _CHANNELWISE = (torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d, torch.nn.FeatureAlphaDropout)
 _ALPHA = (torch.nn.AlphaDropout, torch.nn.FeatureAlphaDropout)
+_KNOWN = (*_FUSED, *_CHANNELWISE, *_ALPHA, torch.nn.Dropout, Dropout, Dropout1d, Dropout2d, Dropout3d)
 # What SELU tends to far below zero, which alpha dropout puts in place of a unit (Klambauer et al. 2017, arXiv:1706.02515).
 _SELU_LIMIT = -1.7580993408473766
 
@@ -60,6 +62,11 @@ def masked_passes(model: torch.nn.Module, key: int) -> Iterator[Run]:
                 call.begin(rows, samples, shared=False)
                 outputs = model(_repeated(chosen, len(samples)))
             assert outputs is not None
+            if not call.site:
+                raise ArgumentError(
+                    "no dropout layer of the model is called in its forward pass: expected one, whose masks are what is "
+                    "sampled. Call it as a layer, not as F.dropout."
+                )
             return outputs.reshape(len(samples), len(rows), *outputs.shape[1:])
 
         yield run
@@ -119,6 +126,12 @@ def _check(model: torch.nn.Module, layers: dict[str, torch.nn.Module]) -> None:
             "model has no dropout layer with p above 0: expected one, whose masks are what is sampled. Put a torch.nn.Dropout "
             "or dropnorm.nn.Dropout in, and train the model with it."
         )
+    for path, layer in layers.items():
+        if not is_one_of(layer, _KNOWN):
+            raise ArgumentError(
+                f"the dropout {path!r} is of the class {type(layer).__name__}, with a forward of its own: expected a layer of "
+                f"torch's or dropnorm's, since nothing else must drop. Put a torch.nn.Dropout in its place."
+            )
     for path, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             raise ArgumentError(

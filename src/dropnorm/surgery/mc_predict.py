@@ -55,8 +55,9 @@ def mc_predict(
                  calls. So results do not depend on passes_at_once, but for rounding; torch's generators stay untouched.
     Numerics:    everything but dropout is in inference mode: batch norm uses its running statistics. The model's own modes
                  are as before afterwards. What F.dropout drops inside of a model's code is not switched on.
-    Raises:      ArgumentError for a model without a dropout layer, with a batch norm without running statistics, or with
-                 one logit for two classes; ShapeError where a dropout sees the samples in another dimension than the first.
+    Raises:      ArgumentError for a model that calls no dropout layer, or one with a forward of its own, with a batch norm
+                 without running statistics, or with one logit for two classes; ShapeError where a dropout sees the samples in
+                 another dimension than the first.
     Example:
         >>> import torch
         >>> from dropnorm.surgery.mc_predict import mc_predict
