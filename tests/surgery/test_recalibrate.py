@@ -181,3 +181,20 @@ def test_a_batch_norm_that_counts_nothing():
     model[0].num_batches_tracked = None
     dn.recalibrate(model, [x])
     torch.testing.assert_close(model[0].running_mean, x.mean(0))
+
+
+def test_a_way_that_only_later_batches_take_counts():
+    class Longer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.last = nn.BatchNorm1d(2), nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+
+        def forward(self, x):
+            return self.last(self.second(self.first(x)) if len(x) > 10 else x)
+
+    model, batches = Longer(), [5 * torch.randn(4, 2) + 3, 5 * torch.randn(20, 2) + 3]
+    report = dn.recalibrate(model, batches)
+    assert {each.path: each.level for each in report.layers} == {"first": 0, "second": 1, "last": 2}
+    for each in dn.recalibrate(model, batches).layers:
+        assert each.mean_shift < 1e-5
+        assert each.variance_ratio == pytest.approx(1.0, abs=0.06)  # 19 / 20: biased over unbiased

@@ -15,6 +15,7 @@ from dropnorm.surgery.batches import check_batches, cloned, inputs_of
 from dropnorm.surgery.moments import Moments
 from dropnorm.surgery.recording import record
 from dropnorm.surgery.restoring import restored
+from dropnorm.surgery.trace import Flow
 
 
 class LayerShift(Record):
@@ -92,13 +93,17 @@ def recalibrate(model: nn.Module, batches: Iterable[Any], *, momentum: float = 1
     # What is set on the way is put back at the end, so that an error leaves all as it was.
     with restored(model), torch.no_grad():
         model.eval()
-        levels = _levels(model, norms, batches)
+        # Batches may take different ways, so that what is first is known only after all of them.
+        levels = dict.fromkeys(norms, 0)
+        found, rows, count = _measure(model, norms, batches, levels)
         for level in range(max(levels.values()) + 1):
             here = {path: norms[path] for path, own in levels.items() if own == level}
-            found, rows, count = _measure(model, here, batches)
-            for path, moments in found.items():
-                _move(norms[path], moments, 1.0)
-            measured |= found
+            if level:
+                found, _, _ = _measure(model, here, batches)
+            for path in [path for path in here if path in found]:
+                _check_finite(path, found[path])
+                _move(norms[path], found[path], 1.0)
+                measured[path] = found[path]
     layers = []
     for path, moments in sorted(measured.items(), key=lambda each: levels[each[0]]):
         layers.append(_shift(path, levels[path], norms[path], moments))
@@ -108,31 +113,24 @@ def recalibrate(model: nn.Module, batches: Iterable[Any], *, momentum: float = 1
     return Recalibration(layers=tuple(layers), passes=max(levels.values()) + 1, rows=rows, not_reached=missed)
 
 
-def _levels(model: nn.Module, norms: dict[str, Any], batches: Iterable[Any]) -> dict[str, int]:
-    """How many batch norms come before each, at most; those that the first batch does not reach come after all others."""
-    first = next(iter(batches), None)
-    if first is None:
-        raise SurgeryError("batches is empty: expected what the model is trained on. Look at the data set.")
-    recording = record(model, *cloned(inputs_of(model, first)))
-    if recording.failure is not None:
-        raise _refused(model, recording.failure)
+def _raise_levels(levels: dict[str, int], flow: Flow) -> None:
+    """To how many batch norms come before each, at most, in this pass, too."""
     before: dict[fx.Node, int] = {}
-    levels: dict[str, int] = {}
-    for node in recording.flow.graph.nodes:
+    for node in flow.graph.nodes:
         # A value that comes from where nothing is noted, such as a scripted function, may depend on all before it.
         known = before.values() if node.op == "placeholder" else (before[each] for each in node.all_input_nodes)
         before[node] = max(known, default=0)
         path = str(node.target)
-        if node.op == "call_module" and path in norms:
+        if node.op == "call_module" and path in levels:
             # One that is called again behind itself is measured at both places at once.
-            levels[path] = max(before[node], levels.get(path, 0))
+            levels[path] = max(before[node], levels[path])
             before[node] += 1
-    deepest = max(levels.values(), default=-1)
-    return {path: levels.get(path, deepest + 1) for path in norms}
 
 
-def _measure(model: nn.Module, norms: dict[str, Any], batches: Iterable[Any]) -> tuple[dict[str, Moments], int, int]:
-    """Moments of what comes to these batch norms, and how many rows and batches there are."""
+def _measure(
+    model: nn.Module, norms: dict[str, Any], batches: Iterable[Any], levels: dict[str, int] | None = None
+) -> tuple[dict[str, Moments], int, int]:
+    """Moments of what comes to these batch norms, and how many rows and batches there are; levels, if given, are raised."""
     moments = {path: Moments() for path in norms}
     rows = count = 0
     with ExitStack() as stack:
@@ -142,20 +140,29 @@ def _measure(model: nn.Module, norms: dict[str, Any], batches: Iterable[Any]) ->
         for batch in batches:
             arguments, named = cloned(inputs_of(model, batch))
             try:
-                model(*arguments, **named)
+                if levels is None:
+                    model(*arguments, **named)
+                else:
+                    recording = record(model, arguments, named)
+                    if recording.failure is not None:
+                        raise recording.failure
+                    _raise_levels(levels, recording.flow)
             except Exception as error:
                 raise _refused(model, error) from error
             tensors = (each for each in (*arguments, *named.values()) if isinstance(each, Tensor) and each.ndim)
             rows += len(next(tensors, ()))
             count += 1
-    reached = {path: found for path, found in moments.items() if found.count}
-    for path, found in reached.items():
-        if not bool((found.mean.isfinite() & found.var.isfinite()).all()):
-            raise NonFiniteError(
-                f"NaN or infinity comes to the batch norm {path!r}: expected finite values. The running statistics are as they "
-                f"were. Look for the batch, or the weights before it, that made them."
-            )
-    return reached, rows, count
+    if not count:
+        raise SurgeryError("batches is empty: expected what the model is trained on. Look at the data set.")
+    return {path: found for path, found in moments.items() if found.count}, rows, count
+
+
+def _check_finite(path: str, found: Moments) -> None:
+    if not bool((found.mean.isfinite() & found.var.isfinite()).all()):
+        raise NonFiniteError(
+            f"NaN or infinity comes to the batch norm {path!r}: expected finite values. The running statistics are as they "
+            f"were. Look for the batch, or the weights before it, that made them."
+        )
 
 
 def _adds_to(moments: Moments) -> Callable[[Any, Any, Any], None]:
