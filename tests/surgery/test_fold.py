@@ -237,3 +237,18 @@ def test_nothing_is_folded_through_a_hook(between):
     model, x = settled(nn.Sequential(nn.Linear(4, 4), between(), nn.BatchNorm1d(4))), torch.randn(5, 4)
     model[1].register_forward_hook(lambda _, __, output: 2 * output + 1)
     torch.testing.assert_close(dn.fold(model).model(x), model(x))
+
+
+def test_a_batch_norm_that_is_called_with_a_mask_stays():
+    class Masked(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.conv = own.BatchNorm1d(4), nn.Conv1d(4, 2, 1)
+
+        def forward(self, x, mask):
+            return self.conv(self.norm(x, mask=mask))
+
+    model, x, mask = settled(Masked()), torch.randn(3, 4, 5), torch.ones(3, 5, dtype=torch.bool)
+    receipt = dn.fold(model)
+    assert [note.text for note in receipt.notes] == ["stays: it is called with a mask, which no other layer takes."]
+    assert torch.equal(receipt.model(x, mask), model(x, mask))

@@ -94,6 +94,8 @@ def _fold(reading: Reading, new: nn.Module, path: str, places: Sequence[tuple[Fl
         return f"the forward of {type(norm).__name__} is another one than torch's and ours."
     if norm.running_mean is None:
         return "it has no running statistics, and normalizes by each batch."
+    if any(len(node.all_input_nodes) > 1 for _, node in places):
+        return "it is called with a mask, which no other layer takes."
     if reason := obstacle(norm) or _several(reading, path):
         return reason
     reasons = []
