@@ -198,3 +198,12 @@ def test_a_way_that_only_later_batches_take_counts():
     for each in dn.recalibrate(model, batches).layers:
         assert each.mean_shift < 1e-5
         assert each.variance_ratio == pytest.approx(1.0, abs=0.06)  # 19 / 20: biased over unbiased
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_batch_norm_behind_a_scripted_module_is_measured_later():
+    scripted = torch.jit.script(nn.Sequential(nn.Linear(8, 8), nn.ReLU()))
+    model, x = nn.Sequential(nn.BatchNorm1d(8), scripted, nn.BatchNorm1d(8)), 5 * torch.randn(64, 8) + 3
+    assert dn.recalibrate(model, [x]).passes == 2
+    expected = model.eval()[1](model[0](x)).mean(0)
+    torch.testing.assert_close(model[2].running_mean, expected, rtol=1e-4, atol=1e-5)

@@ -68,6 +68,8 @@ def record(
     outputs, failure = None, None
     with ExitStack() as stack:
         for path, module in model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # takes no hooks; what comes out of it is as new
             for hook in recorder.hooks(path, module):
                 stack.callback(hook.remove)
         try:
