@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dropnorm.kernels import instruction_sets
+from dropnorm.kernels import blas, instruction_sets
 from dropnorm.kernels.dense import AdamState, DenseData, DenseKernel, DenseLayer, DenseNets
 
 NATIVE = [name for name in instruction_sets.available() if name != instruction_sets.REFERENCE]
+pytestmark = pytest.mark.skipif(blas.addresses() is None, reason="whole steps need the MKL of torch")
 FEATURES, CLASSES, ROWS, BATCH, STEPS = 13, 3, 50, 8, 4
 
 

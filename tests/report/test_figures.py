@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from dropnorm.report import figures
@@ -88,3 +90,8 @@ def test_paired_differences_have_a_dot_per_seed_and_leave_out_plain(make_run):
     assert one.seeds == pytest.approx((1.0, -2.0, 3.0))
     assert one.interval.arm == "dropout"
     assert (one.interval.mean, one.interval.low, one.interval.high) == pytest.approx((0.67, -5.0, 6.0))
+
+
+def test_percentiles_of_nets_of_which_one_has_diverged_are_values_that_are_there():
+    assert figures._percentiles([1.0, 2.0, 3.0, 4.0], (50, 15)) == pytest.approx([2.5, 1.45])
+    assert figures._percentiles([1.0, 2.0, math.inf, math.inf], (0, 100)) == [1.0, math.inf]

@@ -122,12 +122,15 @@ class DenseKernel:
         """
         if not self._call.train(order, keys, first, learning_rate, *betas, eps, torch.get_num_threads()):
             raise IndexError(
-                "rows or keys that are not there: expected order (nets, steps * batch), keys (nets, steps)"
+                f"order {tuple(order.shape)} and keys {tuple(keys.shape)} are no training steps of these nets: expected rows "
+                f"of the table (nets, steps * batch) and keys (nets, steps), both int64, and nets made with Adam's moments."
             )
 
     def outputs(self, rows: Tensor, width: int) -> Tensor:
         """Outputs (nets, count, width) of rows (nets, count) in inference mode: no dropout, running statistics."""
         outputs = torch.empty(*rows.shape, width)
         if not self._call.evaluate(rows, outputs, torch.get_num_threads()):
-            raise IndexError("rows that are not there: expected rows (nets, count) of the table")
+            raise IndexError(
+                f"rows {tuple(rows.shape)} are not of this table: expected its int64 numbers (nets, count)."
+            )
         return outputs

@@ -128,8 +128,9 @@ def _curve(records: Sequence[EpochRecord], nets: int, field: str, factor: float)
 
 def _percentiles(values: Sequence[float], percentiles: Sequence[float]) -> list[float]:
     """Between values, or of those that are there where a net has diverged: nothing lies between a number and infinity."""
-    method = "linear" if numpy.isfinite(values).all() else "nearest"
-    return list(numpy.percentile(values, percentiles, method=method).tolist())  # type: ignore[call-overload]
+    finite = bool(numpy.isfinite(values).all())
+    found = numpy.percentile(values, percentiles) if finite else numpy.percentile(values, percentiles, method="nearest")
+    return [float(value) for value in found]
 
 
 def _scaled(arm: str, interval: Interval, factor: float) -> ArmInterval:

@@ -15,9 +15,7 @@ from dropnorm.study.records import NetRecord
 
 TILES = 36
 LARGEST_SIDE = 32  # pixels
-BRIGHTEST = (
-    0.98  # so large a share of a unit's weights is told apart; beside a few extreme ones all others would be grey
-)
+BRIGHTEST = 0.98  # so large a share of a unit's weights is told apart; beside a few extreme ones all would be grey
 
 
 def feature_tiles(

@@ -79,8 +79,8 @@ class _Call:
     """
 
     def __init__(self, key: Tensor) -> None:
-        self.key, self.rows, self.site, self.copies = key, key, 0, 1
-        self.may_share = True
+        self.key, self.may_share = key, True
+        self.rows, self.site, self.copies = torch.empty(0, dtype=torch.int64), 0, 1
 
     def begin(self, rows: Tensor, samples: Tensor, shared: bool) -> None:
         self.rows, self.site = ((samples[:, None] << 32) | rows).flatten(), 0
