@@ -62,6 +62,20 @@ class _SpatialDropout:
         return _backend.dropout(inputs, self.rate, self.seed_generator, noise_shape)  # type: ignore[attr-defined]
 
 
+class _SpatialDropoutWithFormat(_SpatialDropout):
+    """What those share whose channels may come first."""
+
+    def __init__(
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(probability(rate, "rate"), data_format, seed=seed, name=name, dtype=dtype)  # type: ignore[call-arg] # of Keras
+
+
 @registered
 class SpatialDropout1D(_SpatialDropout, keras.layers.SpatialDropout1D):
     """Zeroes each channel of a sequence with a probability in training, and scales the others so that the mean stays.
@@ -86,7 +100,7 @@ class SpatialDropout1D(_SpatialDropout, keras.layers.SpatialDropout1D):
 
 
 @registered
-class SpatialDropout2D(_SpatialDropout, keras.layers.SpatialDropout2D):
+class SpatialDropout2D(_SpatialDropoutWithFormat, keras.layers.SpatialDropout2D):
     """Zeroes each channel of an image with a probability in training, and scales the others so that the mean stays.
 
     Equation:    training: y[n, :, :, c] = x[n, :, :, c] * kept[n, c] / (1 - rate); inference: y = x
@@ -105,19 +119,9 @@ class SpatialDropout2D(_SpatialDropout, keras.layers.SpatialDropout2D):
     See also:    keras.layers.SpatialDropout2D; torch.nn.Dropout2d, whose channels come first.
     """
 
-    def __init__(
-        self,
-        rate: float,
-        data_format: str | None = None,
-        seed: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(probability(rate, "rate"), data_format, seed=seed, name=name, dtype=dtype)
-
 
 @registered
-class SpatialDropout3D(_SpatialDropout, keras.layers.SpatialDropout3D):
+class SpatialDropout3D(_SpatialDropoutWithFormat, keras.layers.SpatialDropout3D):
     """Zeroes each channel of a volume with a probability in training, and scales the others so that the mean stays.
 
     Equation:    training: y[n, :, :, :, c] = x[n, :, :, :, c] * kept[n, c] / (1 - rate); inference: y = x
@@ -134,13 +138,3 @@ class SpatialDropout3D(_SpatialDropout, keras.layers.SpatialDropout3D):
     Source:      Tompson et al. 2015, "Efficient object localization using convolutional networks", arXiv:1411.4280, 3.2.
     See also:    keras.layers.SpatialDropout3D; torch.nn.Dropout3d, whose channels come first.
     """
-
-    def __init__(
-        self,
-        rate: float,
-        data_format: str | None = None,
-        seed: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(probability(rate, "rate"), data_format, seed=seed, name=name, dtype=dtype)

@@ -1,13 +1,11 @@
 """Rules on what a model does with data."""
 
 import math
-from collections.abc import Iterator
 
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.registry import Values, rule
+from dropnorm.surgery.audit.registry import Seen, Values, rule
 from dropnorm.surgery.audit.state import is_untouched
 
-Seen = Iterator[tuple[str, Values]]
 _GAP, _BEYOND = 0.25, 1.25
 _DEAD_SHARE, _ROWS_FOR_DEATH = 0.1, 100
 _SHIFT = 0.6
@@ -68,8 +66,7 @@ def dead_units(examination: Examination) -> Seen:
     "warning",
     seen="its inputs have {measured:.2f} times the variance in inference that they have with dropout on{predicted}",
     why="The running variance is learned with dropout on, so that in inference values come out smaller than the "
-    "layers behind were "
-    "trained on.",
+    "layers behind were trained on.",
     source="Li et al. 2019, arXiv:1801.05134, equations 8 and 13",
     fix='Use a lower rate, or dropout behind the last batch norm alone (dropnorm.regularize(..., where="last")); or '
     "dropnorm.recalibrate(model, batches) after training.",

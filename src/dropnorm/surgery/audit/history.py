@@ -1,15 +1,14 @@
 """Rules on how the losses went: whether the model overfits or has not learned enough, with their noise considered."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import fmean, median
 from typing import Any
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.registry import Values, rule
+from dropnorm.surgery.audit.registry import Seen, rule
 
-Seen = Iterator[tuple[str, Values]]
 LEAST_EPOCHS = 10
 _NAMES = {
     "train": ("train_loss", "training_loss", "loss", "train"),
@@ -55,8 +54,7 @@ def losses_of(history: Any) -> dict[str, list[float]]:
     "overfitting",
     "warning",
     seen="validation loss has risen from {best:.3g} after epoch {epoch} to {last:.3g}, while training loss fell from "
-    "{then:.3g} to "
-    "{now:.3g}",
+    "{then:.3g} to {now:.3g}",
     why="What the model learns since then is true of its training rows only.",
     source="Prechelt 1998, 'Early stopping - but when?'",
     fix="Keep the weights of epoch {epoch}; and try dropnorm.regularize(model), more data or augmentation, or weight decay. "

@@ -10,7 +10,8 @@ from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.findings import Finding, Severity
 
 Values = dict[str, float | int | str]
-Look = Callable[[Examination], Iterator[tuple[str, Values]]]
+Seen = Iterator[tuple[str, Values]]
+Look = Callable[[Examination], Seen]
 Needs = Literal["", "batch", "optimizer", "loader", "history"]
 Function = TypeVar("Function", bound=Look)
 

@@ -1,13 +1,10 @@
 """Rules on what dropout and batch norm are set to, and on dropout that is no layer."""
 
-from collections.abc import Iterator
-
 from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.places import function_dropout, name_of, where
-from dropnorm.surgery.audit.registry import Values, rule
+from dropnorm.surgery.audit.registry import Seen, rule
 from dropnorm.surgery.operations import Kind, kind_of
 
-Seen = Iterator[tuple[str, Values]]
 _KERAS_MOMENTUM = 0.9
 _KERAS_EPSILON = 1e-3
 _TORCH_MOMENTUM = 0.1
@@ -20,8 +17,7 @@ _MUCH = 0.7
     "warning",
     seen="momentum={momentum:g} weighs the newest batch with {momentum:.3g}, and all before it with {rest:.3g}",
     why="torch's momentum weighs the new value, Keras's and TensorFlow's the old one. Read the other way the running "
-    "statistics "
-    "are those of the last batch alone.",
+    "statistics are those of the last batch alone.",
     source="the documentation of torch.nn.BatchNorm2d; pytorch/examples issue 289",
     fix="Use momentum={rest:.3g}.",
 )
@@ -38,8 +34,7 @@ def momentum_of_another_framework(examination: Examination) -> Seen:
     "note",
     seen="eps={eps:g} with torch's momentum of {momentum:g}",
     why="Keras's default is 1e-3, torch's 1e-5. Weights carried over need the one they were trained with; channels of "
-    "small variance "
-    "come out far smaller with the larger one.",
+    "small variance come out far smaller with the larger one.",
     source="the documentation of torch.nn.BatchNorm2d and keras.layers.BatchNormalization",
     fix="Use eps=1e-5, unless the weights come from Keras: then the momentum should be 0.01, too.",
 )

@@ -1,15 +1,13 @@
 """Rules on what a model's batch norms have learned, and on the modes that its layers are in."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.registry import Values, rule
+from dropnorm.surgery.audit.registry import Seen, rule
 
-Seen = Iterator[tuple[str, Values]]
 # Half a standard deviation, or half or twice the variance, beyond three standard errors of a batch of independent rows.
 _FAR_MEAN, _FAR_RATIO, _ERRORS = 0.5, 2.0, 3.0
 
@@ -56,8 +54,7 @@ def not_finite(examination: Examination) -> Seen:
     seen="half of the channels of this batch are {shift:.2g} or more running standard deviations off the running mean, and the "
     "median variance is {ratio:.2g} times the running one",
     why="In inference the values are normalized by statistics that are not theirs, and the layers behind see what "
-    "they were not "
-    "trained on.",
+    "they were not trained on.",
     source="Ioffe & Szegedy 2015, arXiv:1502.03167, section 3.1; Li et al. 2017, arXiv:1603.04779",
     fix="Is the batch prepared as in training? If so dropnorm.recalibrate(model, batches).",
     needs="batch",

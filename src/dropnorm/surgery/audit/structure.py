@@ -1,7 +1,5 @@
 """Rules on where dropout and batch norm stand."""
 
-from collections.abc import Iterator
-
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -9,12 +7,11 @@ from torch.nn.modules.conv import _ConvNd
 from dropnorm.nn import BatchNormActDropout2d
 from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.places import leads_out, name_of, only_input, shape_of, where
-from dropnorm.surgery.audit.registry import Values, rule
+from dropnorm.surgery.audit.registry import Seen, Values, rule
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import PASSING, WEIGHTS, ahead, behind, users
 
-Seen = Iterator[tuple[str, Values]]
 _ELEMENTWISE = (nn.Dropout,)
 _MIXING = WEIGHTS | {Kind.BATCH_NORM, Kind.OTHER_NORM, Kind.GATE, Kind.ADDITION, Kind.OUTPUT, Kind.EMBEDDING}
 _DIMENSIONS = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}

@@ -1,14 +1,12 @@
 """Rules on how a model with batch norm is trained: with which batches, optimizer and machines."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.registry import Values, rule
+from dropnorm.surgery.audit.registry import Seen, rule
 
-Seen = Iterator[tuple[str, Values]]
 _FEW = 16
 _MOST_MICRO_BATCHES = 64
 
