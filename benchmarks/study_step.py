@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dropnorm.study.architecture import Architecture
-from dropnorm.study.dataset import load_dataset
+from dropnorm.study.data.dataset import load_dataset
+from dropnorm.study.data.parts import Parts
 from dropnorm.study.design import Purpose, configure, plan_blocks, plan_nets, seed_keys
-from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.parts import Parts
-from dropnorm.study.training import BlockTrainer
+from dropnorm.study.nets.architecture import Architecture
+from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.training.block import BlockTrainer
 from measure import medians, on_threads, table
 
 FEATURES, UNITS, CLASSES, BATCH, NETS = 784, 128, 10, 128, 10

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
-    from dropnorm.study.comparing import RunComparison, compare_runs
-    from dropnorm.study.listing import RunOverview, list_runs
-    from dropnorm.study.onnx_model import export_onnx
     from dropnorm.study.progress import Progress
     from dropnorm.study.records import Arm
     from dropnorm.study.run import Study, run_study
-    from dropnorm.study.saved_model import SavedModel, load_model
-    from dropnorm.study.store import load_run
+    from dropnorm.study.runs.comparing import RunComparison, compare_runs
+    from dropnorm.study.runs.listing import RunOverview, list_runs
+    from dropnorm.study.runs.store import load_run
+    from dropnorm.study.saving.onnx_model import export_onnx
+    from dropnorm.study.saving.saved_model import SavedModel, load_model
     from dropnorm.surgery.audit.audit import audit
     from dropnorm.surgery.fold import fold
     from dropnorm.surgery.fuse import fuse
@@ -59,18 +59,18 @@ _HOMES = {
     "Arm": "dropnorm.study.records",
     "MonteCarlo": "dropnorm.surgery.mc_predict",
     "Progress": "dropnorm.study.progress",
-    "RunComparison": "dropnorm.study.comparing",
-    "RunOverview": "dropnorm.study.listing",
-    "SavedModel": "dropnorm.study.saved_model",
+    "RunComparison": "dropnorm.study.runs.comparing",
+    "RunOverview": "dropnorm.study.runs.listing",
+    "SavedModel": "dropnorm.study.saving.saved_model",
     "Study": "dropnorm.study.run",
-    "compare_runs": "dropnorm.study.comparing",
+    "compare_runs": "dropnorm.study.runs.comparing",
     "audit": "dropnorm.surgery.audit.audit",
-    "export_onnx": "dropnorm.study.onnx_model",
-    "list_runs": "dropnorm.study.listing",
+    "export_onnx": "dropnorm.study.saving.onnx_model",
+    "list_runs": "dropnorm.study.runs.listing",
     "fold": "dropnorm.surgery.fold",
     "fuse": "dropnorm.surgery.fuse",
-    "load_model": "dropnorm.study.saved_model",
-    "load_run": "dropnorm.study.store",
+    "load_model": "dropnorm.study.saving.saved_model",
+    "load_run": "dropnorm.study.runs.store",
     "mc_predict": "dropnorm.surgery.mc_predict",
     "recalibrate": "dropnorm.surgery.recalibrate",
     "regularize": "dropnorm.surgery.regularize",

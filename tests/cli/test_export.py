@@ -4,7 +4,7 @@ import onnxruntime
 import polars as pl
 import pytest
 
-from dropnorm.study.saved_model import load_model
+from dropnorm.study.saving.saved_model import load_model
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whole steps of dense nets; that they are the right ones is shown against torch in tests/study/test_steps.py."""
+"""Whole steps of dense nets; that they are the right ones is shown against torch in tests/study/training/test_steps.py."""
 
 from dataclasses import replace
 

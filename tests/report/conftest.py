@@ -8,7 +8,7 @@ import pytest
 
 from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.arms import named_arm
-from dropnorm.study.pictures import FeatureTiles, LayerActivity, MaskRows, OutputHistogram, Pictures, UnitInput
+from dropnorm.study.pictures.records import FeatureTiles, LayerActivity, MaskRows, OutputHistogram, Pictures, UnitInput
 from dropnorm.study.records import (
     ArmName,
     ArmResult,

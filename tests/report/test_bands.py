@@ -3,7 +3,7 @@ import math
 import pytest
 
 from dropnorm.report.bands import draw_unit_bands, unit_bands
-from dropnorm.study.pictures import UnitInput
+from dropnorm.study.pictures.records import UnitInput
 
 
 def test_without_and_with_batch_norm_stand_side_by_side_layer_by_layer(make_run):

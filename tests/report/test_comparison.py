@@ -3,7 +3,7 @@ import pytest
 import dropnorm as dn
 from dropnorm.report.comparison import differences_table, pairs_table, run_in_short
 from dropnorm.study.arms import named_arm
-from dropnorm.study.comparing import Difference, RunComparison
+from dropnorm.study.runs.comparing import Difference, RunComparison
 
 
 def rows(table):

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime
 
 from dropnorm.report.runs import runs_table
-from dropnorm.study.listing import RunOverview
 from dropnorm.study.records import Interval
+from dropnorm.study.runs.listing import RunOverview
 
 SCORE = Interval(mean=0.9617, low=0.95, high=0.97)
 UNFINISHED = {"folder": "runs/one", "data": "digits", "task": "classification", "arms": ("plain", "dropout")}

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from dropnorm.report.tiles import tile
-from dropnorm.study.pictures import FeatureTiles
+from dropnorm.study.pictures.records import FeatureTiles
 
 
 def drawn(features):

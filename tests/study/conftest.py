@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import dropnorm as dn
-from dropnorm.study.module_architecture import ModuleArchitecture
+from dropnorm.study.modules.architecture import ModuleArchitecture
 from dropnorm.study.records import EpochRecord, NetRecord
 
 _counter = itertools.count()

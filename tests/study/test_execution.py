@@ -14,12 +14,12 @@ from safetensors.torch import load
 import dropnorm as dn
 from dropnorm.random import keep_mask
 from dropnorm.study import execution
-from dropnorm.study.dataset import load_dataset
+from dropnorm.study.data.dataset import load_dataset
+from dropnorm.study.data.splitting import split_rows
 from dropnorm.study.design import Purpose, seed_keys
 from dropnorm.study.progress import Progress
 from dropnorm.study.run import plan_study
-from dropnorm.study.splitting import split_rows
-from dropnorm.study.store import Store
+from dropnorm.study.runs.store import Store
 
 RESULTS = ("summary.json", "model.json", "model.safetensors")
 # Nets stop at different epochs, and some before the last.
@@ -124,7 +124,7 @@ DRIVER = """
 import os, signal, sys
 import dropnorm as dn
 from dropnorm.study import execution
-from dropnorm.study.dataset import load_dataset
+from dropnorm.study.data.dataset import load_dataset
 
 execution.SAVE_EVERY_SECONDS = 0.0
 seen = []

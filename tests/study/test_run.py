@@ -12,10 +12,10 @@ from torch.utils.data import TensorDataset
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError, RunError
-from dropnorm.study.dataset import load_dataset
+from dropnorm.study.data.dataset import load_dataset
+from dropnorm.study.data.splitting import split_rows
 from dropnorm.study.design import configure
 from dropnorm.study.run import plan_study
-from dropnorm.study.splitting import split_rows
 from dropnorm.study.statistics.intervals import interval
 
 

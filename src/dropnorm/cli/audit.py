@@ -55,10 +55,10 @@ def audit(
 def _model_and_data(model: str, data: str | None, target: str | None) -> "tuple[nn.Module, Any]":
     """The model that the function makes, and batches of the data if there are."""
     from dropnorm.errors import ArgumentError
-    from dropnorm.study.audited import batches_of, model_for
-    from dropnorm.study.dataset import load_dataset
-    from dropnorm.study.factory import find_factory, is_factory
-    from dropnorm.study.own_traceback import failure
+    from dropnorm.study.data.dataset import load_dataset
+    from dropnorm.study.modules.audited import batches_of, model_for
+    from dropnorm.study.modules.factory import find_factory, is_factory
+    from dropnorm.study.modules.own_traceback import failure
 
     if target is not None and (data is None or is_factory(data)):
         raise ArgumentError("--target is given without a table. Expected --data with a file or a name. Give it, too.")

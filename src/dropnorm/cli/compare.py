@@ -23,8 +23,8 @@ def compare(
     Where both split the same rows in the same way, differences are tested, paired over the splits that both have.
     """
     from dropnorm.report.comparison import differences_table, pairs_table, run_in_short
-    from dropnorm.study.comparing import compare_runs
-    from dropnorm.study.store import load_run
+    from dropnorm.study.runs.comparing import compare_runs
+    from dropnorm.study.runs.store import load_run
 
     one, other = load_run(first), load_run(second)
     comparison = compare_runs(one, other)

@@ -42,14 +42,14 @@ def export(
         given = "both --csv and --onnx are named for one --out" if csv else "nothing is named to be exported"
         raise ArgumentError(f"{given}: expected --csv or --onnx. Name one.")
     if csv:
-        from dropnorm.study.exporting import export_csv
-        from dropnorm.study.store import load_run
+        from dropnorm.study.runs.exporting import export_csv
+        from dropnorm.study.runs.store import load_run
 
         for path in export_csv(load_run(run), out or run / CSV_NAME):
             typer.echo(f"CSV: {path}")
     if onnx:
-        from dropnorm.study.onnx_model import export_onnx
-        from dropnorm.study.saved_model import load_model
+        from dropnorm.study.saving.onnx_model import export_onnx
+        from dropnorm.study.saving.saved_model import load_model
 
         path = out or run / ONNX_NAME
         export_onnx(load_model(run, arm), path)

@@ -43,8 +43,8 @@ def predict(
 ) -> None:
     """Predict classes with their probabilities, or quantities, with a study's recommended net."""
     from dropnorm.errors import ArgumentError
-    from dropnorm.study.saved_model import load_model
-    from dropnorm.study.sources.writing import check_ending, write_table
+    from dropnorm.study.data.sources.writing import check_ending, write_table
+    from dropnorm.study.saving.saved_model import load_model
 
     if out is not None:
         check_ending(out)

@@ -26,7 +26,7 @@ def tell(message: str, console: Console | None = None) -> None:
 def print_results(summary: "Summary") -> None:
     """The table of arms, the recommended one marked, and the verdict."""
     from dropnorm.report.tables import arm_table, repetitions
-    from dropnorm.study.learning_curve import describe_curve
+    from dropnorm.study.conclusions.learning_curve import describe_curve
     from dropnorm.study.task import TASKS
 
     title = f"{summary.data.name}: {repetitions(summary.config)}; intervals 95 %"

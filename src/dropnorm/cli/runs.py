@@ -24,7 +24,7 @@ def runs(
 ) -> None:
     """List the runs in a folder: how far each is, on what data, and what came out. Scores are those on test rows."""
     from dropnorm.report.runs import runs_table
-    from dropnorm.study.listing import RUNS_FOLDER, RunOverview, list_runs
+    from dropnorm.study.runs.listing import RUNS_FOLDER, RunOverview, list_runs
 
     looked_into = folder or Path(RUNS_FOLDER)
     found = () if folder is None and not looked_into.exists() else list_runs(looked_into)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from dropnorm.report import marks, style
 from dropnorm.report.rates import nets_by_rate
-from dropnorm.study.pictures import OutputHistogram
+from dropnorm.study.pictures.records import OutputHistogram
 from dropnorm.study.records import Interval, Run
 from dropnorm.study.statistics.intervals import interval_within
 from dropnorm.study.statistics.resampling import Resampling

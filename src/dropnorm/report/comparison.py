@@ -3,8 +3,8 @@
 from typing import Any
 
 from dropnorm.report.tables import NONE, Column, Numbers, Table, arm_settings, duration, probability, repetitions
-from dropnorm.study.comparing import PairOfArms, RunComparison
 from dropnorm.study.records import Arm, Interval, Run, Summary
+from dropnorm.study.runs.comparing import PairOfArms, RunComparison
 
 SHOWN = 8
 

@@ -21,9 +21,9 @@ from dropnorm.report import (
     tables,
     tiles,
 )
+from dropnorm.study.conclusions.learning_curve import describe_curve
 from dropnorm.study.files import write_atomically
-from dropnorm.study.learning_curve import describe_curve
-from dropnorm.study.pictures import Pictures
+from dropnorm.study.pictures.records import Pictures
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS
 

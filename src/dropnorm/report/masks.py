@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from dropnorm.report import style
 from dropnorm.report.activity import layer_name
-from dropnorm.study.pictures import MaskRows
+from dropnorm.study.pictures.records import MaskRows
 
 
 def draw_masks(masks: Sequence[MaskRows]) -> list[go.Figure]:

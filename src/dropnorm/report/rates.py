@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from dropnorm.report import marks, style
-from dropnorm.study.pairs import without_dropout
+from dropnorm.study.conclusions.pairs import without_dropout
 from dropnorm.study.records import Arm, Interval, NetRecord, Run
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.intervals import interval_within

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dropnorm.report.tables import NONE, Column, Table, duration
-from dropnorm.study.listing import RunOverview
 from dropnorm.study.records import Interval
+from dropnorm.study.runs.listing import RunOverview
 from dropnorm.study.task import TASKS
 
 

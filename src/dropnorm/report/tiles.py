@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy
 from PIL import Image
 
-from dropnorm.study.pictures import FeatureTiles
+from dropnorm.study.pictures.records import FeatureTiles
 
 _SIDE = 52  # pixels of a tile on the page, as nearly as whole factors allow
 _GAP = 4

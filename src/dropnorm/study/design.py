@@ -11,8 +11,8 @@ from torch import Tensor
 from dropnorm._validate import choice, positive, whole
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import derive_key
-from dropnorm.study.activations import ACTIVATIONS
 from dropnorm.study.arms import RATES, checked_arms, checked_rates
+from dropnorm.study.nets.activations import ACTIVATIONS
 from dropnorm.study.records import Arm, NetName, StudyConfig
 
 STUDY_KEY = 0x64726F706E6F726D  # "dropnorm" in ASCII

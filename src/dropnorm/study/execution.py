@@ -10,32 +10,32 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dropnorm.study.dataset import Dataset
+from dropnorm.study.conclusions.learning_curve import summarize_curve
+from dropnorm.study.conclusions.recommendation import best_net, recommend
+from dropnorm.study.conclusions.state import find_state
+from dropnorm.study.conclusions.verdict import write_verdict
+from dropnorm.study.data.dataset import Dataset
+from dropnorm.study.data.parts import Parts, standardize_target
+from dropnorm.study.data.standardization import Standardization
+from dropnorm.study.data.subsets import reduced_parts, usable_fractions
 from dropnorm.study.design import NetPlan, plan_nets
 from dropnorm.study.files import write_atomically
 from dropnorm.study.interruption import held_interruptions
-from dropnorm.study.kinds import AnyArchitecture, blocks_of
-from dropnorm.study.learning_curve import summarize_curve
-from dropnorm.study.objective import OBJECTIVES
-from dropnorm.study.parts import Parts, standardize_target
-from dropnorm.study.pictures import UnitInput
-from dropnorm.study.picturing import picture_nets
+from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.pictures.measuring import picture_nets
+from dropnorm.study.pictures.records import UnitInput
+from dropnorm.study.pictures.watching import UnitWatch
 from dropnorm.study.progress import Progress, Tracker
-from dropnorm.study.recommendation import best_net, recommend
 from dropnorm.study.records import Arm, ArmName, CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
-from dropnorm.study.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
-from dropnorm.study.standardization import Standardization
-from dropnorm.study.state import find_state
+from dropnorm.study.runs.store import SUMMARY_NAME, Store
+from dropnorm.study.saving.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
 from dropnorm.study.statistics.arms import summarize_arms
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import interactions
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.store import SUMMARY_NAME, Store
-from dropnorm.study.subsets import reduced_parts, usable_fractions
 from dropnorm.study.task import TASKS
-from dropnorm.study.training import BlockTrainer
-from dropnorm.study.verdict import write_verdict
-from dropnorm.study.watching import UnitWatch
+from dropnorm.study.training.block import BlockTrainer
+from dropnorm.study.training.kinds import AnyArchitecture, blocks_of
 
 SAVE_EVERY_SECONDS = 5.0
 

@@ -8,7 +8,7 @@ from dropnorm.study.records import ArmName, EpochRecord, NetRecord, TaskName
 
 if TYPE_CHECKING:
     from dropnorm.study.design import NetPlan
-    from dropnorm.study.training import BlockTrainer
+    from dropnorm.study.training.block import BlockTrainer
 
 
 @dataclass(frozen=True)

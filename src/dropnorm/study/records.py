@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from dropnorm._record import Record
-from dropnorm.study.pictures import Pictures, UnitInput
+from dropnorm.study.pictures.records import Pictures, UnitInput
 
 SCHEMA_VERSION: Literal[3] = 3
 
@@ -305,7 +305,7 @@ class State(Record):
     `gap` is its generalization gap; `constant` the score of always saying the most frequent class or the mean; `train_skill`
     how much of what that leaves is learned of the training rows; `opening` by which share of the validation loss the training
     loss lies below it at the end of training; `still_learning` the share of seeds whose best epoch is among the last tenth
-    that were allowed. The criteria are those of `dropnorm.study.state`.
+    that were allowed. The criteria are those of `dropnorm.study.conclusions.state`.
     """
 
     name: StateName

@@ -13,22 +13,22 @@ from typing import Any
 import torch
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError, RunError
-from dropnorm.study.command import command_of
-from dropnorm.study.dataset import Dataset, load_dataset
+from dropnorm.study.data.dataset import Dataset, load_dataset
+from dropnorm.study.data.splitting import check_splits, check_splittable, training_rows
+from dropnorm.study.data.subsets import check_learning_curve, usable_fractions
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
-from dropnorm.study.factory import factory_name
 from dropnorm.study.files import write_atomically
-from dropnorm.study.kinds import AnyArchitecture, shape_of_nets
-from dropnorm.study.listing import RUNS_FOLDER
-from dropnorm.study.module_architecture import ModuleArchitecture
+from dropnorm.study.modules.architecture import ModuleArchitecture
+from dropnorm.study.modules.factory import factory_name
 from dropnorm.study.progress import Progress
 from dropnorm.study.records import ActivationName, Arm, Beginning, NetName, Run, StudyConfig, Summary, TaskName
-from dropnorm.study.saved_model import SavedModel
-from dropnorm.study.splitting import check_splits, check_splittable, training_rows
-from dropnorm.study.store import STORE_NAME, Store
-from dropnorm.study.study_file import STUDY_FILE_NAME, is_study_file, read_study_file, study_file
-from dropnorm.study.subsets import check_learning_curve, usable_fractions
+from dropnorm.study.runs.command import command_of
+from dropnorm.study.runs.listing import RUNS_FOLDER
+from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.runs.study_file import STUDY_FILE_NAME, is_study_file, read_study_file, study_file
+from dropnorm.study.saving.saved_model import SavedModel
+from dropnorm.study.training.kinds import AnyArchitecture, shape_of_nets
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,216 @@
+"""A table ready to be studied: its features, its targets, and what a saved model must know of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from dropnorm._validate import choice
+from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.data.encoding import Encoding, learn_encoding, missing_column
+from dropnorm.study.data.order import Order, name_order
+from dropnorm.study.data.sources.opening import open_source, open_test
+from dropnorm.study.data.target import encode_target
+from dropnorm.study.data.values import without_value
+from dropnorm.study.records import DataDescription, Quantity, TaskName
+from dropnorm.study.task import TASKS
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Features (rows, features) in float64, NaN where missing; targets (rows,), int64 of classes, float64 of a quantity."""
+
+    name: str
+    columns: int
+    features: np.ndarray
+    targets: np.ndarray
+    encoding: Encoding
+    rows_without_target: int
+    images_skipped: int
+    given_test: int  # the last so many rows are a test part that the user gave
+    test_rows_known: int  # so many of them are among the other rows too
+    order: Order
+
+    @property
+    def rows(self) -> int:
+        """How many rows have a target."""
+        return len(self.targets)
+
+    @property
+    def class_rows(self) -> tuple[int, ...]:
+        """How many rows each class has; empty where the target is a quantity."""
+        if not self.encoding.classes:
+            return ()
+        return tuple(np.bincount(self.targets, minlength=len(self.encoding.classes)).tolist())
+
+    @property
+    def quantity(self) -> Quantity | None:
+        """The target's values in short, unless they are classes."""
+        if self.encoding.classes:
+            return None
+        values = self.targets
+        return Quantity(
+            lowest=float(values.min()),
+            highest=float(values.max()),
+            mean=float(values.mean()),
+            deviation=float(values.std()),
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that a study sees of the data: the same for the same data, wherever it was read from."""
+        encoding = self.encoding.model_dump_json().encode()
+        return _hash(self.features.tobytes(), self.targets.tobytes(), encoding, self.order.identity(self.given_test))
+
+    @property
+    def rows_fingerprint(self) -> str:
+        """A hash of what decides the splits: the same where features alone differ."""
+        named = f"{self.encoding.target} {self.encoding.classes}".encode()
+        return _hash(self.targets.tobytes(), named, self.order.identity(self.given_test))
+
+    def describe(self, train: int, validation: int, test: int) -> DataDescription:
+        """The data in counts, with those of the rows of its parts."""
+        return DataDescription(
+            name=self.name,
+            task=self.encoding.task,
+            target=self.encoding.target,
+            fingerprint=self.fingerprint,
+            rows_fingerprint=self.rows_fingerprint,
+            rows=self.rows,
+            columns=self.columns,
+            features=self.encoding.features,
+            classes=self.encoding.classes,
+            class_rows=self.class_rows,
+            quantity=self.quantity,
+            rows_without_target=self.rows_without_target,
+            images_skipped=self.images_skipped,
+            group=self.order.group,
+            time=self.order.time,
+            given_test=self.given_test > 0,
+            train_rows=train,
+            validation_rows=validation,
+            test_rows=test,
+        )
+
+
+def load_dataset(
+    X: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    task: TaskName | None = None,
+    test: Any = None,
+    group: Any = None,
+    time: Any = None,
+    ignore: str | Sequence[str] = (),
+    skip_broken: bool = False,
+) -> Dataset:
+    """Read, check and encode what a user gave.
+
+    Args:        X: a bundled set's name, a file's or a folder's path, a frame, an array (rows, *) or a torch Dataset;
+                 y: labels, if X does not hold them; target: the name of the column to predict; task: what it is, if not what
+                 it looks like; test: a test part of its own, of any kind that X may be, or a pair (X, y); group, time: the
+                 column, or the values, by which the rows are split; ignore: columns to leave out; skip_broken: leave out
+                 images that cannot be used.
+    Raises:      DataError that names the file or column and the remedy; ArgumentError for arguments that exclude each other,
+                 or an unknown task.
+    """
+    if task is not None:
+        choice(task, "task", TASKS)
+    # What names a group is text, so that 007 and 7 are two, and the same group is the same in each file.
+    texts = [group] if isinstance(group, str) else []
+    table, target = open_source(X, y, target, texts=texts, skip_broken=skip_broken)
+    given = open_test(test, table, target, texts=texts, skip_broken=skip_broken)
+    frame, order = name_order(table.frame, target, group=group, time=time, has_test=given is not None)
+    ignored = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
+    if target in ignored:
+        raise ArgumentError(
+            f"ignore={ignored!r} holds the target {target!r}: expected other columns. Take it out of one of them."
+        )
+    source = _name_of(X, "X")
+    test_source = f"{source}, test part" if test is None else _name_of(test, "test")
+    # Nothing of a given test part has a say in what the columns become.
+    encoding = learn_encoding(frame, target, [*ignored, *order.columns], source, task)
+    parts = [_encode_part(frame, encoding, source)]
+    if given is not None:
+        parts.append(_encode_part(given.frame, encoding, test_source))
+    learned, *tested = [part.frame for part in parts]
+    known = 0 if given is None else _rows_in_both(parts[0], parts[1], test_source)
+    return Dataset(
+        name=_short_name(X),
+        columns=len(encoding.columns),
+        features=np.concatenate([part.features for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        encoding=encoding,
+        rows_without_target=sum(part.without_target for part in parts),
+        images_skipped=table.skipped + (0 if given is None else given.skipped),
+        given_test=sum(part.height for part in tested),
+        test_rows_known=known,
+        order=order.of_rows(learned, tested[0] if tested else None, source, test_source),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    frame: pl.DataFrame
+    features: np.ndarray
+    targets: np.ndarray
+    without_target: int
+
+
+def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: str) -> _Part:
+    """The rows that have a target, encoded."""
+    if encoding.target not in frame.columns:
+        raise missing_column(source, encoding.target, frame.columns)
+    labelled = frame.filter(~without_value(frame[encoding.target]))
+    targets = encode_target(labelled[encoding.target], encoding.classes, source)
+    if not encoding.classes:  # a text such as "-nan" is not missing as texts go, and yet no number
+        labelled, targets = labelled.filter(~np.isnan(targets)), targets[~np.isnan(targets)]
+    return _Part(
+        frame=labelled,
+        features=encoding.encode(labelled, source),
+        targets=targets,
+        without_target=frame.height - labelled.height,
+    )
+
+
+def _rows_in_both(learned: _Part, tested: _Part, source: str) -> int:
+    """How many test rows have a twin, features and target alike, to learn from.
+
+    Raises:      DataError if there is no test row, or if all have a twin though most differ from each other, as where a file is
+                 given twice. Rows of a few coarse columns are alike by nature.
+    """
+    if len(tested.targets) == 0:
+        raise DataError(f"{source}: no row has a target: expected rows to test on. Add their targets.")
+    known = {hash(row.tobytes()) for row in np.column_stack([learned.features, learned.targets])}
+    rows = [hash(row.tobytes()) for row in np.column_stack([tested.features, tested.targets])]
+    twins = sum(row in known for row in rows)
+    if twins == len(rows) and len(set(rows)) > len(rows) / 2:
+        raise DataError(
+            f"{source}: each of its {twins} rows is among the rows to learn from too: expected rows of its own, since a net "
+            f"that knows them by heart would seem to be perfect. Take them out of one of the two."
+        )
+    return twins
+
+
+def _hash(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def _short_name(data: Any) -> str:
+    """The name of a file or folder without where it lies; of "." and "..", those of the folder they stand for."""
+    if not isinstance(data, str | Path):
+        return "data"
+    path = Path(data)
+    return (path.resolve() if path.name in ("", "..") else path).name or "data"
+
+
+def _name_of(data: Any, otherwise: str) -> str:
+    return str(data) if isinstance(data, str | Path) else otherwise

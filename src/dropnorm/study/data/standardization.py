@@ -1,0 +1,125 @@
+"""Standardization by one seed's training part, and all seeds' from one copy of the features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from dropnorm.kernels.training import gather
+from dropnorm.study.data.splitting import Split
+
+FARTHEST = 1e6  # standard deviations
+_ROWS_AT_ONCE = 4096
+_VALUES_AT_ONCE = 1 << 22
+_SAMPLE = 1000
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """Mean and scale of each feature in one seed's training part; a missing value becomes the mean, which is 0.
+
+    What does not vary in training has an infinite scale: nothing can be learned of it, and it is 0 in every row.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def learn(cls, features: np.ndarray, rows: np.ndarray) -> "Standardization":
+        """From the rows of a training part, missing values left out, in float64."""
+        mean, scale = np.zeros(features.shape[1]), np.full(features.shape[1], np.inf)
+        # Some columns at a time, since a copy of the training part may not fit beside the data.
+        width = max(1, _VALUES_AT_ONCE // len(rows))
+        for start in range(0, len(mean), width):
+            columns = slice(start, start + width)
+            chunk = features[rows, columns].astype(np.float64)
+            # A feature without any value has no mean; zeros give it one, and no variance.
+            known = np.where(np.isnan(chunk).all(axis=0), 0.0, chunk)
+            scaler = StandardScaler().fit(known)
+            varies = np.nanmax(known, axis=0) > np.nanmin(known, axis=0)
+            mean[columns], scale[columns] = scaler.mean_, np.where(varies, scaler.scale_, np.inf)
+        return cls(mean, scale)
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """Standardized features in float32."""
+        # Cut, far out, so that a single absurd value cannot overflow float32 inside a net.
+        standardized = np.clip((features - self.mean) / self.scale, -FARTHEST, FARTHEST)
+        return np.where(np.isnan(standardized), 0.0, standardized).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class StandardizedFeatures:
+    """The features once, in float32, from which those that each seed sees are made when they are taken.
+
+    Equation:    x = base[row] * factor[seed] + shift[seed]
+    Numerics:    whole numbers up to 255, as of images, are kept as bytes; everything else is centered and scaled so that most
+                 rows are near 0, and so lose nothing to float32, whatever few absurd values there are.
+    """
+
+    base: Tensor  # (rows, features), uint8 or float32
+    center: np.ndarray  # (features,), of the base
+    spread: np.ndarray  # (features,), of the base
+    factor: Tensor  # (seeds, features)
+    shift: Tensor  # (seeds, features)
+
+    @classmethod
+    def prepare(cls, features: np.ndarray, splits: Sequence[Split], device: torch.device) -> "StandardizedFeatures":
+        """Learn every seed's standardization from its own training part."""
+        base = _bytes(features)
+        center, spread = np.zeros(features.shape[1]), np.ones(features.shape[1])
+        if base is None:
+            center, spread = _typical(features, splits[0].train)
+            base = np.empty(features.shape, dtype=np.float32)
+            for start in range(0, len(features), _ROWS_AT_ONCE):
+                rows = slice(start, start + _ROWS_AT_ONCE)
+                base[rows] = np.clip((features[rows] - center) / spread, -1e30, 1e30)
+        return cls._of(torch.from_numpy(base).to(device), center, spread, features, splits)
+
+    def learned_anew(self, features: np.ndarray, splits: Sequence[Split]) -> "StandardizedFeatures":
+        """The same features, standardized by other training parts."""
+        return self._of(self.base, self.center, self.spread, features, splits)
+
+    @classmethod
+    def _of(
+        cls, base: Tensor, center: np.ndarray, spread: np.ndarray, features: np.ndarray, splits: Sequence[Split]
+    ) -> "StandardizedFeatures":
+        learned = [Standardization.learn(features, split.train) for split in splits]
+        factor = np.stack([spread / one.scale for one in learned])
+        shift = np.stack([(center - one.mean) / one.scale for one in learned])
+        return cls(
+            base=base,
+            center=center,
+            spread=spread,
+            factor=torch.from_numpy(factor.astype(np.float32)).to(base.device),
+            shift=torch.from_numpy(shift.astype(np.float32)).to(base.device),
+        )
+
+    def take(self, seeds: Tensor, rows: Tensor) -> Tensor:
+        """Features (nets, batch, features) of rows (nets, batch), for each net by its seed."""
+        return gather(self.base, rows, seeds, self.factor, self.shift, FARTHEST)
+
+
+def _bytes(features: np.ndarray) -> np.ndarray | None:
+    """The features as bytes, if that is what all of them are."""
+    base = np.empty(features.shape, dtype=np.uint8)
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        chunk = features[start : start + _ROWS_AT_ONCE]
+        # A minimum that is NaN is not within the range either.
+        if not (chunk.min(initial=0) >= 0 and chunk.max(initial=0) <= 255):
+            return None
+        base[start : start + _ROWS_AT_ONCE] = chunk
+        if not np.array_equal(base[start : start + _ROWS_AT_ONCE], chunk):
+            return None
+    return base
+
+
+def _typical(features: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The median of each feature and the spread of its middle half, of some rows; where that is 0, the deviation, or 1."""
+    sample = features[rows[:: max(1, len(rows) // _SAMPLE)]].astype(np.float64)
+    known = np.where(np.isnan(sample).all(axis=0), 0.0, sample)
+    low, center, high = np.nanpercentile(known, (25, 50, 75), axis=0)
+    spread, deviation = high - low, np.nanstd(known, axis=0)
+    return center, np.where(spread > 0.0, spread, np.where(deviation > 0.0, deviation, 1.0))

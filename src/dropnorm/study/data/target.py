@@ -1,0 +1,119 @@
+"""The column to predict: whether it holds classes or a quantity, and its values for the nets."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from dropnorm.errors import DataError
+from dropnorm.study.data.sources.table import listed
+from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, stray_text, without_value
+from dropnorm.study.records import TaskName
+
+MAX_CLASSES = 100
+MAX_NUMBERED = 20
+
+
+def infer_task(column: pl.Series) -> TaskName:
+    """What a target most likely is.
+
+    Texts and truth values are classes. Numbers are a quantity, unless there are two of them, or all are whole and either at
+    most 20, or numbered as classes are, without a gap: from 0 to at most 99, or from 1 to at most 100.
+    """
+    numbers = _numbers_of(column)
+    if numbers is None or column.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
+        return "classification"
+    different = np.unique(numbers[~np.isnan(numbers)])
+    if len(different) <= 2:
+        return "classification"
+    whole = bool((different == np.floor(different)).all())
+    few = len(different) <= MAX_NUMBERED
+    numbered = different[0] in (0, 1) and different[-1] - different[0] == len(different) - 1 < MAX_CLASSES
+    return "classification" if whole and (few or numbered) else "regression"
+
+
+def learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
+    """The names of the classes in their order: of numbers, or of the alphabet.
+
+    Raises:      DataError for a column that is none of classes.
+    """
+    if not (is_number(column) or is_text(column) or column.dtype.is_temporal()):
+        raise DataError(
+            f"{source}: the target {column.name!r} holds {column.dtype}: expected texts, numbers, true or false."
+        )
+    present = column.filter(~without_value(column))
+    classes = as_text(present.unique().sort())
+    if is_text(column):
+        # A target in a file is read as text, which is its classes' names; numbers among them keep their order.
+        classes = _in_order(classes)
+    if len(classes) > MAX_CLASSES:
+        instead = "use --task regression" if _numbers_of(column) is not None else "name another --target"
+        raise DataError(
+            f"{source}: the target {column.name!r} has {len(classes)} different values, so it looks like a quantity or an "
+            f"identifier: expected at most {MAX_CLASSES} classes. Bin it into classes, or {instead}."
+        )
+    if len(classes) < 2:
+        found = f"only the class {classes[0]!r}" if classes else "no value in any row"
+        raise DataError(f"{source}: the target {column.name!r} has {found}: expected at least two classes.")
+    return tuple(classes)
+
+
+def learn_quantity(column: pl.Series, source: str) -> None:
+    """Check that a target can be that of a regression.
+
+    Raises:      DataError for one that holds anything but numbers, or the same one throughout.
+    """
+    numbers = _quantities(column, source)
+    different = np.unique(numbers[~np.isnan(numbers)])
+    if len(different) < 2:
+        found = f"only the value {different[0]:g}" if len(different) else "no value in any row"
+        raise DataError(f"{source}: the target {column.name!r} has {found}: expected at least two.")
+
+
+def encode_target(column: pl.Series, classes: Sequence[str], source: str) -> np.ndarray:
+    """Each row's class as int64, or where there are no classes its number as float64.
+
+    Raises:      DataError for a class that was not there when the classes were learned, and for what is no number.
+    """
+    if not classes:
+        return _quantities(column, source)
+    index = {name: position for position, name in enumerate(classes)}
+    texts = as_text(column)
+    unknown = sorted(set(texts) - set(classes))
+    if unknown:
+        raise DataError(
+            f"{source}: the target {column.name!r} holds {unknown[0]!r}, which no row to learn from has: expected one of "
+            f"{listed(classes)}. Leave such rows out, or add some to learn from."
+        )
+    return np.array([index[text] for text in texts], dtype=np.int64)
+
+
+def _quantities(column: pl.Series, source: str) -> np.ndarray:
+    numbers = _numbers_of(column)
+    if numbers is None:
+        stray = stray_text(column) if is_text(column) else ""
+        raise DataError(
+            f"{source}: the target {column.name!r} holds {column.dtype}: expected numbers for a regression.{stray} "
+            f"Name another --target, or use --task classification."
+        )
+    return as_numbers(pl.Series(column.name, numbers), source)
+
+
+def _numbers_of(column: pl.Series) -> np.ndarray | None:
+    """The column's numbers in float64 with NaN for missing, be they written as texts; None if they are no numbers."""
+    if is_text(column):
+        numbers = column.cast(pl.String).cast(pl.Float64, strict=False)
+        if (numbers.is_null() & column.is_not_null()).any():
+            return None
+    elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        numbers = column.cast(pl.Float64)
+    else:
+        return None
+    return numbers.fill_null(float("nan")).to_numpy()
+
+
+def _in_order(texts: list[str]) -> list[str]:
+    try:
+        return sorted(texts, key=float)
+    except ValueError:
+        return texts

@@ -1,0 +1,82 @@
+"""The arms of a user's own network: dropout and batch norm put in at the right places."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from dropnorm.errors import ArgumentError, RunError, SurgeryError
+from dropnorm.study.modules.architecture import ModuleArchitecture, make_module
+from dropnorm.study.modules.check import look_over
+from dropnorm.study.modules.tensors import seeded
+from dropnorm.study.records import Arm
+from dropnorm.surgery.plan import Plan
+from dropnorm.surgery.regularize import regularize
+
+
+def module_of_arm(architecture: ModuleArchitecture, arm: Arm, rate: float, key: int) -> nn.Module:
+    """A net of an arm: what the factory makes from the key, and the arm's dropout and batch norm in it."""
+    net = make_module(architecture, key)
+    changes: dict[str, Any] = {"dropout": rate or None, "where": "auto" if arm.where == "hidden" else "last"}
+    changes |= {"batch_norm": arm.batch_norm, "input_dropout": arm.input_dropout or None}
+    if not (rate or arm.batch_norm or arm.input_dropout):
+        return net
+    return _plan(net, architecture, arm, changes).apply()
+
+
+def check_arms(architecture: ModuleArchitecture, arms: Sequence[Arm]) -> None:
+    """See that every arm changes the factory's net by each of its parts, and that the nets can be trained.
+
+    Raises:      ArgumentError for an arm that would be another under its name, with what stands in its way.
+    """
+    for arm in arms:
+        rate = arm.dropout[0] if arm.dropout else 0.0
+        where = "auto" if arm.where == "hidden" else "last"
+        off: dict[str, Any] = {"dropout": None, "batch_norm": False}
+        parts: dict[str, list[dict[str, Any]]] = {
+            # A net whose own dropout has one of the rates is changed by the others.
+            "dropout": [off | {"dropout": rate, "where": where} for rate in arm.dropout],
+            "batch_norm": [off | {"batch_norm": True}] if arm.batch_norm else [],
+            "input_dropout": [off | {"input_dropout": arm.input_dropout}] if arm.input_dropout else [],
+        }
+        for part, changes in parts.items():
+            plans = [_plan(make_module(architecture, 0), architecture, arm, each) for each in changes]
+            if plans and not any(plan.edits for plan in plans):
+                reasons = (
+                    " ".join(str(note) for note in plans[0].notes) or "There is no hidden layer with an activation."
+                )
+                raise ArgumentError(
+                    f"arms={arm.name!r}: {part} has no place in the net of {architecture.factory!r}. {reasons} "
+                    f"Expected arms that change the net. Leave this one out."
+                )
+        if arm.max_norm is not None and architecture.output_layer is None:
+            raise ArgumentError(
+                f"arms={arm.name!r}: max_norm limits weights of torch.nn.Linear and Conv layers, of which the net of "
+                f"{architecture.factory!r} has none. Expected arms that change the net. Leave this one out."
+            )
+        module_of_arm(architecture, arm, rate, 0)
+
+
+def rebuilt(architecture: ModuleArchitecture, arm: Arm, rate: float) -> nn.Module:
+    """A net of a finished study made anew, to be given its weights.
+
+    Raises:      RunError if the factory's nets are not those that were studied.
+    """
+    given = architecture.model_copy(update={"parameters": 0, "largest": 1, "output_layer": None, "fingerprint": ""})
+    if look_over(given).fingerprint != architecture.fingerprint:
+        raise RunError(
+            f"net={architecture.factory!r} makes another net than the one that was studied: expected the same layers and "
+            f"shapes. Give the factory its former source, or study again."
+        )
+    return module_of_arm(architecture, arm, rate, 0)
+
+
+def _plan(net: nn.Module, architecture: ModuleArchitecture, arm: Arm, changes: dict[str, Any]) -> Plan:
+    try:
+        with seeded(1, "cpu"), torch.no_grad():
+            return regularize(net.eval(), **changes, sample=architecture.sample())
+    except SurgeryError as error:
+        raise ArgumentError(
+            f"arms={arm.name!r} cannot be made of the net of {architecture.factory!r}. {error} Or leave this arm out."
+        ) from error

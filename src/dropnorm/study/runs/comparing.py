@@ -1,0 +1,220 @@
+"""Two finished runs held against each other: what differs in what they were given, and in what came out.
+
+Nothing here imports torch.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dropnorm._record import Record
+from dropnorm.errors import ArgumentTypeError
+from dropnorm.study.arms import words as arm_words
+from dropnorm.study.conclusions.verdict import SIGNIFICANCE
+from dropnorm.study.conclusions.wording import Words, joined
+from dropnorm.study.records import (
+    ArmName,
+    ArmResult,
+    Comparison,
+    DataDescription,
+    Interval,
+    MeasureName,
+    Run,
+    StudyConfig,
+    Summary,
+)
+from dropnorm.study.statistics.between_runs import SharedSplits, compare_pairs
+from dropnorm.study.statistics.choice import choose_nets
+from dropnorm.study.task import TASKS
+
+_SAID_BY_FINGERPRINT = ("fingerprint", "rows_fingerprint", "class_rows", "quantity")
+_PARTS = ("validation_size", "test_size")
+
+
+class Difference(Record):
+    """Something that two runs were given and that is not the same in both; None where a run has no such thing."""
+
+    name: str
+    first: Any
+    second: Any
+
+
+class PairOfArms(Record):
+    """An arm of both runs, or the recommended arms of the two: test scores, and the second's paired differences to the first.
+
+    There are no comparisons where an arm is in one run alone, or the runs are not paired.
+    """
+
+    first_arm: ArmName | None
+    second_arm: ArmName | None
+    first: Interval | None
+    second: Interval | None
+    comparisons: tuple[Comparison, ...] = ()
+
+    def comparison_in(self, measure: MeasureName) -> Comparison | None:
+        """That of a measure, if it was taken."""
+        return next((one for one in self.comparisons if one.measure == measure), None)
+
+
+class RunComparison(Record):
+    """Two finished runs held against each other.
+
+    Args:        data, settings: what differs; units: how many values the tests have, of `unit`, 0 where nothing is tested,
+                 which `not_paired` then says why; arms: those of either run, and behind them the recommended ones, where they
+                 have other names; verdict: what came out, in words, where A is the first run and B the second.
+    """
+
+    data: tuple[Difference, ...]
+    settings: tuple[Difference, ...]
+    units: int
+    unit: str
+    not_paired: str
+    arms: tuple[PairOfArms, ...]
+    verdict: tuple[str, ...]
+
+
+def compare_runs(first: Run, second: Run) -> RunComparison:
+    """Hold two finished runs against each other: what differs in data and settings, and arm by arm in scores.
+
+    Where both split the same rows in the same way, differences are tested as those of arms within a study: paired over the
+    splits that both have, by the corrected resampled t-test, Holm-adjusted over the arms. Features, nets and training may
+    differ. Runs of other rows are only put side by side.
+
+    Args:        first, second: what `load_run` gives, or a `Study`'s `run`. Differences are the second's less the first's.
+    Raises:      ArgumentTypeError for what is no run.
+    Example:
+        >>> import dropnorm as dn
+        >>> small, wide = (
+        ...     dn.run_study("iris", seeds=2, epochs=2, hidden=(width,)) for width in (4, 16)
+        ... )
+        >>> comparison = dn.compare_runs(small.run, wide.run)
+        >>> [(one.name, one.first, one.second) for one in comparison.settings]
+        [('hidden', (4,), (16,)), ('parameters of a plain net', 35, 131)]
+        >>> comparison.units, comparison.unit
+        (2, 'splits')
+    """
+    for name, run in (("first", first), ("second", second)):
+        if not isinstance(run, Run):
+            raise ArgumentTypeError(
+                f"{name}={type(run).__name__} is no run: expected what load_run gives, or a study's run. Load it first."
+            )
+    one, other = first.summary, second.summary
+    shared = SharedSplits.of(one, other)
+    obstacle = _why_not_paired(one, other, shared)
+    pairs = [(arm, arm) for arm in dict.fromkeys(result.arm for study in (one, other) for result in study.arms)]
+    if not obstacle and one.recommendation.arm != other.recommendation.arm:
+        pairs.append((one.recommendation.arm, other.recommendation.arm))
+    arms = tuple(_side_by_side(one, other, *pair) for pair in pairs)
+    if not obstacle:
+        arms = _tested(first, second, arms, shared)
+    data = _differences(_data(one.data), _data(other.data))
+    settings = _differences(_settings(one), _settings(other))
+    verdict = () if data or settings else ("Nothing differs in data and settings.",)
+    return RunComparison(
+        data=data,
+        settings=settings,
+        units=0 if obstacle else shared.units,
+        unit=shared.unit,
+        not_paired=obstacle,
+        arms=arms,
+        verdict=(*verdict, obstacle) if obstacle else (*verdict, *_found(arms, one, other, shared)),
+    )
+
+
+def _why_not_paired(one: Summary, other: Summary, shared: SharedSplits) -> str:
+    a, b = one.data, other.data
+    same_rows = a.fingerprint == b.fingerprint or a.rows_fingerprint == b.rows_fingerprint != ""
+    if a.task != b.task or not same_rows:
+        return (
+            f"A and B are of other rows or targets ({_told(a)}; {_told(b)}): their scores answer different questions, and are "
+            f"not tested against each other."
+        )
+    sizes = [name for name in _PARTS if getattr(one.config, name) != getattr(other.config, name)]
+    if sizes:
+        told = ", ".join(f"{name} {getattr(one.config, name):g} and {getattr(other.config, name):g}" for name in sizes)
+        return (
+            f"A and B split the same rows otherwise ({told}): their nets learn from, and are tested on, parts of other sizes, "
+            f"and differences are not tested."
+        )
+    if shared.units < 2:
+        return "A and B have a single net of an arm on the same rows: differences of one pair cannot be tested."
+    return ""
+
+
+def _told(data: DataDescription) -> str:
+    return f"{data.name}, {data.rows:,} rows, target {data.target}"
+
+
+def _side_by_side(one: Summary, other: Summary, first: ArmName, second: ArmName) -> PairOfArms:
+    a, b = _result(one, first), _result(other, second)
+    return PairOfArms(
+        first_arm=a and first, second_arm=b and second, first=a and a.test_score, second=b and b.test_score
+    )
+
+
+def _result(summary: Summary, arm: ArmName) -> ArmResult | None:
+    return next((result for result in summary.arms if result.arm == arm), None)
+
+
+def _tested(first: Run, second: Run, arms: tuple[PairOfArms, ...], shared: SharedSplits) -> tuple[PairOfArms, ...]:
+    """The arms with the comparisons of those that are in both runs."""
+    metric = TASKS[first.summary.data.task].metric
+    pairs = {
+        str(index): (choose_nets(first.nets, arm.first_arm), choose_nets(second.nets, arm.second_arm))
+        for index, arm in enumerate(arms)
+        if arm.first_arm is not None and arm.second_arm is not None
+    }
+    found = compare_pairs(pairs, metric, shared, metric.resolution(first.summary.data.test_rows))
+    return tuple(arm.model_copy(update={"comparisons": found.get(str(index), ())}) for index, arm in enumerate(arms))
+
+
+def _data(data: DataDescription) -> dict[str, Any]:
+    fields = {name: value for name, value in data.model_dump().items() if name not in _SAID_BY_FINGERPRINT}
+    return fields | {"fingerprint": data.fingerprint}
+
+
+def _settings(summary: Summary) -> dict[str, Any]:
+    """What decides a study's numbers beside the data; what its kind of net does not have is left out."""
+    config = summary.config
+    unused = {"dense": {"channels"}, "conv": set()}.get(config.net, {"hidden", "channels", "activation"})
+    fields = {name: getattr(config, name) for name in StudyConfig.model_fields if name not in {"arms", *unused}}
+    arms = {f"arm {arm.name}": arm for arm in config.arms if arm.regularizers}
+    return fields | arms | {"parameters of a plain net": summary.parameters, "dropnorm": summary.dropnorm_version}
+
+
+def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(name=name, first=first.get(name), second=second.get(name))
+        for name in dict.fromkeys([*first, *second])
+        if first.get(name) != second.get(name)
+    )
+
+
+def _found(arms: tuple[PairOfArms, ...], one: Summary, other: Summary, shared: SharedSplits) -> tuple[str, ...]:
+    """Sentences on what the second run changes in the score, and on what that rests."""
+    task = TASKS[one.data.task]
+    words = Words(task, task.metric.scale(one.arms[0].test_score.mean))
+    sentences, silent = [], []
+    sure: dict[str, list[str]] = {"better": [], "worse": []}
+    for arm in arms:
+        score = arm.comparison_in("score")
+        if score is not None and score.p_holm < SIGNIFICANCE:
+            which = "better" if task.metric.gain(score.interval.mean, 0.0) > 0 else "worse"
+            sure[which].append(f"with {_called(arm)} by {words.size(score.interval)}")
+        elif score is not None:
+            silent.append((_called(arm), score.interval))
+    name = f"test {task.metric.name}"
+    sentences += [f"B is {which} in {name} {joined(found)}." for which, found in sure.items() if found]
+    if silent:
+        names, intervals = joined([called for called, _ in silent]), words.spans([interval for _, interval in silent])
+        sentences.append(f"There is no evidence of a difference in {name} with {names} ({intervals}).")
+    rests = f"The tests rest on the {shared.units} {shared.unit} that both have"
+    rests += ", and say nothing of other rows." if shared.splits == 1 else "."
+    if one.data.fingerprint != other.data.fingerprint:
+        rests += " The features differ; that the rows are the same is read from their targets."
+    return (*sentences, rests)
+
+
+def _called(arm: PairOfArms) -> str:
+    if arm.first_arm == arm.second_arm:
+        return arm_words(str(arm.first_arm))
+    return f"what each recommends, {arm_words(str(arm.first_arm))} and {arm_words(str(arm.second_arm))}"

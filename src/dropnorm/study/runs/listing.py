@@ -1,0 +1,133 @@
+"""The runs in a folder, finished or not, in short. Nothing here imports torch."""
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from dropnorm._record import Record
+from dropnorm.errors import DropnormError, RunError
+from dropnorm.study.records import ArmName, Beginning, Interval, StudyConfig, Summary, TaskName
+from dropnorm.study.runs.store import DAMAGED_SUMMARY, STORE_NAME, SUMMARY_NAME, Store, StoreInUseError
+from dropnorm.study.schema import read_record
+
+RUNS_FOLDER = "dropnorm-runs"
+
+
+class RunOverview(Record):
+    """A run in short; what is not known of it is None.
+
+    Args:        state: running, if another process writes to it; unreadable, if it is damaged, of another version or no run at
+                 all, which `problem` says; done: the share of all epochs of all nets that are behind; plain, best: test
+                 scores, of the arm that is best on validation.
+    """
+
+    folder: str
+    state: Literal["finished", "unfinished", "running", "unreadable"]
+    problem: str = ""
+    data: str | None = None
+    task: TaskName | None = None
+    arms: tuple[ArmName, ...] = ()
+    nets: int | None = None
+    nets_finished: int | None = None
+    done: float | None = None
+    plain: Interval | None = None
+    best_arm: ArmName | None = None
+    best: Interval | None = None
+    recommended: ArmName | None = None
+    begun: datetime | None = None
+    seconds: float | None = None
+
+
+def list_runs(folder: str | Path = RUNS_FOLDER) -> tuple[RunOverview, ...]:
+    """What runs there are in a folder, or the one that it is, the latest first; those that cannot be read come last.
+
+    Raises:      RunError if there is no such folder.
+    Example:
+        >>> import tempfile
+        >>> import dropnorm as dn
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     study = dn.run_study("iris", seeds=2, epochs=2, hidden=(8,), out=f"{folder}/first")
+        ...     [(run.data, run.state, run.nets) for run in dn.list_runs(folder)]
+        [('iris', 'finished', 16)]
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(
+            f"{folder}: is no folder. Expected one that holds runs, such as {RUNS_FOLDER}, or a run itself. Name another one."
+        )
+    if (folder / STORE_NAME).exists() or (folder / SUMMARY_NAME).exists():
+        return (overview(folder),)
+    found = [overview(each) for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+    return tuple(sorted(found, key=lambda run: run.begun.timestamp() if run.begun else 0.0, reverse=True))
+
+
+def overview(folder: Path) -> RunOverview:
+    """One run in short, whatever has become of it."""
+    path = folder / STORE_NAME
+    if not path.exists():
+        return RunOverview(folder=str(folder), state="unreadable", problem=f"{folder}: holds no run.")
+    try:
+        try:
+            with closing(Store(path, read_only=True, timeout=0.0)) as store:
+                return _of_store(folder, store)
+        except StoreInUseError:
+            return _running(folder, path)
+    except ValidationError:
+        problem = f"{path}: is damaged. Use another --out, or remove the folder."
+    except (DropnormError, OSError, sqlite3.Error) as error:
+        problem = str(error)
+    return RunOverview(folder=str(folder), state="unreadable", problem=problem)
+
+
+def _running(folder: Path, path: Path) -> RunOverview:
+    """A run that another process writes to: how far it was when it last wrote, if that can be seen."""
+    try:
+        with closing(Store(path, read_only=True, despite_lock=True)) as store:
+            return RunOverview(**dict(_started(folder, store), state="running"))
+    except (DropnormError, OSError, sqlite3.Error, ValidationError):
+        return RunOverview(folder=str(folder), state="running")
+
+
+def _of_store(folder: Path, store: Store) -> RunOverview:
+    if not (folder / SUMMARY_NAME).exists():
+        return RunOverview(**_started(folder, store))
+    summary = read_record(folder / SUMMARY_NAME, Summary, DAMAGED_SUMMARY)
+    scores = {arm.arm: arm.test_score for arm in summary.arms}
+    best = summary.recommendation.best_arm
+    concluded = {
+        "state": "finished",
+        "done": 1.0,
+        "plain": scores["plain"],
+        "best_arm": best,
+        "best": scores[best],
+        "recommended": summary.recommendation.arm,
+    }
+    return RunOverview(**(_started(folder, store) | concluded))
+
+
+def _started(folder: Path, store: Store) -> dict[str, Any]:
+    """What a store says, as the fields of an overview."""
+    study, begun = store.get("study"), store.get("begun")
+    if study is None:
+        raise RunError(f"{folder}: its study was ended before it began. Start it again, or remove the folder.")
+    known = study["config"]
+    config = StudyConfig(**{name: known[name] for name in StudyConfig.model_fields if name in known})
+    beginning = None if begun is None else Beginning(**begun)
+    finished, behind = store.counts()
+    nets = config.nets if beginning is None else beginning.nets
+    return {
+        "folder": str(folder),
+        "state": "unfinished",
+        "data": beginning and beginning.data,
+        "task": beginning and beginning.task,
+        "arms": tuple(arm.name for arm in config.arms),
+        "nets": nets,
+        "nets_finished": finished,
+        "done": (finished + behind / config.epochs) / nets,
+        "begun": beginning and beginning.at,
+        "seconds": store.seconds(),
+    }

@@ -1,0 +1,278 @@
+"""The recommended net as it is kept: weights as safetensors, everything else as JSON, nothing as pickle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from dropnorm import nn
+from dropnorm._record import Record
+from dropnorm._validate import choice
+from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.data.encoding import Encoding
+from dropnorm.study.data.sources.images import IMAGE
+from dropnorm.study.data.sources.opening import open_features
+from dropnorm.study.data.standardization import Standardization
+from dropnorm.study.files import write_atomically
+from dropnorm.study.modules.architecture import ModuleArchitecture
+from dropnorm.study.modules.arms import rebuilt
+from dropnorm.study.modules.tensors import load_tensors, module_tensors
+from dropnorm.study.nets.activations import ACTIVATIONS
+from dropnorm.study.nets.architecture import KERNEL, Architecture
+from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.records import SCHEMA_VERSION, Arm
+from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.saving.uncertainty import uncertain_predictions
+from dropnorm.study.schema import read_record
+from dropnorm.surgery.masking import dropout_layers
+from dropnorm.surgery.mc_predict import mc_predict
+
+WEIGHTS_NAME = "model.safetensors"
+DESCRIPTION_NAME = "model.json"
+MODELS = "models"
+_ROWS_AT_ONCE = 65536
+_KINDS = (
+    (torch.nn.Linear, "linear"),
+    (torch.nn.Conv2d, "conv"),
+    ((nn.BatchNorm1d, nn.BatchNorm2d), "norm"),
+)
+
+
+class ChannelsFirst(torch.nn.Module):
+    """Images (rows, height, width, channels) as (rows, channels, height, width)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The same pixels in another order."""
+        return x.permute(0, 3, 1, 2)
+
+
+class ModelDescription(Record):
+    """Everything about a saved net but its weights."""
+
+    schema_version: Literal[3] = SCHEMA_VERSION
+    arm: Arm
+    rate: float
+    architecture: Architecture | ModuleArchitecture
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+    target_mean: float
+    target_scale: float
+    encoding: Encoding
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained net together with what it needs to read a table.
+
+    Example:
+        >>> import dropnorm as dn
+        >>> study = dn.run_study("iris", seeds=2, epochs=2, arms=["dropout"], hidden=(8,))
+        >>> study.model.net.training
+        False
+    """
+
+    description: ModelDescription
+    net: torch.nn.Sequential
+    folder: Path | None = None
+
+    def predict(
+        self, X: Any, *, uncertainty: bool = False, samples: int = 100, key: int = 0, skip_broken: bool = False
+    ) -> pl.DataFrame:
+        """The class of each row with its probabilities, or of a regression the quantity; on demand, how sure they are.
+
+        Shape:       a table of n rows -> n rows: of images `file`; `prediction`; `probability_<class>` for each class.
+                     With uncertainty, of classes `predictive_entropy` and `mutual_information` too; of a quantity
+                     `deviation`, `low` and `high`.
+        Args:        X: whatever `run_study` takes, with the studied columns; others, and labels, are ignored.
+                     uncertainty: predict with the net's dropout on, many times, and tell mean and spread; samples: how
+                     often, at least 2, default 100; key: of the masks, a 64-bit number, default 0; skip_broken: leave out
+                     images that are broken or of another size than the studied ones.
+        Numerics:    a missing value counts as the training part's mean, an unknown category as none of the known.
+                     Uncertainty is Monte Carlo dropout with batch norm frozen. Entropy and mutual information are in nats,
+                     0 for no doubt; the mutual information is the part that more data would lessen. `low` and `high`
+                     are the 2.5 % and 97.5 % quantiles of the samples: what the net does not know, without the noise of
+                     the target itself.
+        Randomness:  none: the same key gives the same masks, whatever rows are beside a row's place in X.
+        Raises:      DataError if a studied column is missing or is of another kind; ArgumentError if uncertainty is asked
+                     for of a net without dropout.
+        Source:      Gal & Ghahramani 2016, "Dropout as a Bayesian approximation", arXiv:1506.02142.
+        """
+        if uncertainty and not dropout_layers(self.net):
+            raise ArgumentError(
+                f"uncertainty is asked for, and the net of the arm {self.description.arm.name!r} has no dropout whose masks "
+                f"could be sampled: expected a net with dropout. {self._arms_with_dropout()}"
+            )
+        described = self.description
+        files, encoded = self._encoded(X, skip_broken=skip_broken)
+        standardization = Standardization(np.array(described.mean), np.array(described.scale))
+        features = torch.from_numpy(standardization.apply(encoded))
+        classes, mean, scale = described.encoding.classes, described.target_mean, described.target_scale
+        if uncertainty:
+            told = mc_predict(self.net, features, samples, task=described.encoding.task, key=key)
+            predictions = uncertain_predictions(told, classes, mean, scale)
+        else:
+            with torch.no_grad():
+                outputs = torch.cat([self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)])
+            predictions = OBJECTIVES[described.encoding.task].predictions(outputs, classes, mean, scale)
+        return pl.DataFrame(({"file": files} if files else {}) | predictions)
+
+    def features(self, X: Any) -> np.ndarray:
+        """A table as numbers, before it is standardized: what an exported net takes.
+
+        Shape:       a table of n rows -> (n, features), float64, NaN where a number is missing
+        Args:        X: as for `predict`
+        """
+        return self._encoded(X, skip_broken=False)[1]
+
+    def _encoded(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], np.ndarray]:
+        """The files of images, and the features of all rows."""
+        encoding = self.description.encoding
+        texts = [column.name for column in encoding.columns if column.kind == "category"]
+        studied = next((column.shape for column in encoding.columns if column.name == IMAGE), ())
+        table = open_features(X, texts, skip_broken=skip_broken, studied=studied)
+        return table.files, encoding.encode(table.frame, str(X) if isinstance(X, str | Path) else "X")
+
+    def _arms_with_dropout(self) -> str:
+        arms = [] if self.folder is None else [arm for arm, kept in _kept_models(self.folder).items() if kept["drops"]]
+        if not arms:
+            return "Study again with an arm that has dropout."
+        return f"Take --arm {' or --arm '.join(arms)} (arm= of load_model in Python)."
+
+    def save(self, folder: Path) -> None:
+        """Write model.json and model.safetensors."""
+        weights = {name: tensor.contiguous() for name, tensor in module_tensors(self.net).items()}
+        write_atomically(folder / WEIGHTS_NAME, save(weights))
+        write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
+
+
+def load_model(folder: str | Path, arm: str | None = None) -> SavedModel:
+    """The recommended net of a finished run, ready to predict; or of another arm the net that is best on validation.
+
+    Args:        folder: the run's; arm: an arm that was studied, default None: the recommended one.
+    Raises:      RunError if the folder holds no model, a damaged one, or one of another version; ArgumentError for an arm that
+                 was not studied.
+    """
+    folder = Path(folder)
+    path = folder / DESCRIPTION_NAME
+    if not path.exists() or not (folder / WEIGHTS_NAME).exists():
+        raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
+    description = read_record(path, ModelDescription, "Start the same `dropnorm study` again: it writes the file anew.")
+    if arm is not None and arm != description.arm.name:
+        return _load_arm(folder, arm, description.encoding)
+    net = _build(description)
+    try:
+        load_tensors(net, load((folder / WEIGHTS_NAME).read_bytes()))
+    except (SafetensorError, RuntimeError) as error:
+        raise RunError(
+            f"{folder / WEIGHTS_NAME}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes "
+            f"both anew."
+        ) from error
+    return SavedModel(description, net.eval(), folder)
+
+
+def _load_arm(folder: Path, arm: str, encoding: Encoding) -> SavedModel:
+    """The best net of an arm from the store, which keeps every net's weights."""
+    kept = _kept_models(folder)
+    choice(arm, "arm", kept)
+    description = ModelDescription.model_validate({**kept[arm]["description"], "encoding": encoding})
+    store = Store(folder / STORE_NAME, read_only=True)
+    try:
+        return replace(model_of(description, store.weights(kept[arm]["net"])), folder=folder)
+    finally:
+        store.close()
+
+
+def _kept_models(folder: Path) -> dict[str, Any]:
+    """What the store knows of each arm's best net."""
+    store = Store(folder / STORE_NAME, read_only=True)
+    try:
+        kept: dict[str, Any] | None = store.get(MODELS)
+    finally:
+        store.close()
+    if kept is None:
+        raise RunError(
+            f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: "
+            f"it keeps those of all arms, without training anew."
+        )
+    return kept
+
+
+def remember(models: Sequence[tuple[int, SavedModel]]) -> dict[str, Any]:
+    """What the store shall keep of each arm's best net, given with its number: all but its weights, which it has."""
+    return {
+        model.description.arm.name: {
+            "net": net,
+            "drops": bool(dropout_layers(model.net)),
+            "description": model.description.model_dump(mode="json", exclude={"encoding"}),
+        }
+        for net, model in models
+    }
+
+
+def model_of(description: ModelDescription, weights: bytes) -> SavedModel:
+    """The saved model of one finished net of a study, whose weights are named as in the batched nets."""
+    batched = load(weights)
+    net = _build(description)
+    if isinstance(description.architecture, ModuleArchitecture):
+        load_tensors(net[-1], batched)
+        return SavedModel(description, net.eval())
+    state = dict(net.state_dict())
+    layer = -1
+    for name, module in net.named_children():
+        kind = next((kind for types, kind in _KINDS if isinstance(module, types)), None)
+        layer += kind in ("linear", "conv")
+        for key, tensor in batched.items():
+            number, part, entry = key.split(".")
+            if (int(number), part) == (layer, kind):
+                state[f"{name}.{entry}"] = _transposed(tensor) if (part, entry) == ("linear", "weight") else tensor
+    net.load_state_dict(state)
+    return SavedModel(description, net.eval())
+
+
+def _transposed(weight: Tensor) -> Tensor:
+    """A batched net multiplies from the left, (in, out); torch's Linear keeps (out, in)."""
+    return weight.T.contiguous()
+
+
+def _to_images(shape: Architecture | ModuleArchitecture) -> list[torch.nn.Module]:
+    """Rows as images (rows, channels, height, width), if they are."""
+    if shape.image is None:
+        return []
+    channels, height, width = shape.image
+    if shape.channels_last:
+        return [torch.nn.Unflatten(1, (height, width, channels)), ChannelsFirst()]
+    return [torch.nn.Unflatten(1, shape.image)]
+
+
+def _build(description: ModelDescription) -> torch.nn.Sequential:
+    """The net as a user would write it."""
+    arm, shape = description.arm, description.architecture
+    if isinstance(shape, ModuleArchitecture):
+        return torch.nn.Sequential(*_to_images(shape), rebuilt(shape, arm, description.rate))
+    modules: list[torch.nn.Module] = [nn.Dropout(arm.input_dropout)] if arm.input_dropout else []
+    dropping = [description.rate if arm.where == "hidden" else 0.0] * (shape.dropping_layers - 1) + [description.rate]
+    modules += _to_images(shape) if shape.convolutions else []
+    for (inputs, outputs), image in zip(shape.convolutions, shape.images, strict=False):
+        modules.append(torch.nn.Conv2d(inputs, outputs, KERNEL, padding=KERNEL // 2, bias=not arm.batch_norm))
+        modules += [nn.BatchNorm2d(outputs)] if arm.batch_norm else []
+        modules.append(ACTIVATIONS[shape.activation].module())
+        modules += [torch.nn.MaxPool2d(2)] if min(image[1:]) > 1 else []
+        rate = dropping.pop(0)
+        modules += [nn.Dropout2d(rate)] if rate else []
+    modules += [torch.nn.Flatten()] if shape.convolutions else []
+    *hidden, output = pairwise(shape.widths)
+    for inputs, outputs in hidden:
+        modules.append(torch.nn.Linear(inputs, outputs, bias=not arm.batch_norm))
+        modules += [nn.BatchNorm1d(outputs)] if arm.batch_norm else []
+        modules.append(ACTIVATIONS[shape.activation].module())
+        rate = dropping.pop(0)
+        modules += [nn.Dropout(rate)] if rate else []
+    return torch.nn.Sequential(*modules, torch.nn.Linear(*output))

@@ -1,0 +1,1 @@
+"""The training of a study's nets, a block at a time."""

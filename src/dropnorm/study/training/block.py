@@ -1,0 +1,247 @@
+"""Training of one block of nets: Adam, early stopping per net with its best weights kept, and a state that can be saved."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from dropnorm.study.data.parts import Parts
+from dropnorm.study.design import NetPlan, Purpose, seed_generator, seed_keys
+from dropnorm.study.nets.objective import Objective
+from dropnorm.study.pictures.reliability import BinnedRows
+from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyConfig
+from dropnorm.study.statistics.calibration import calibration_error
+from dropnorm.study.training.adam import MOMENTS, Adam
+from dropnorm.study.training.kinds import AnyArchitecture, Nets, initial_nets
+from dropnorm.study.training.steps import Steps, steps_of
+
+_BLOCK_TO_FREE = 7 << 20  # 28 MiB; from 32 on it is of no use
+_NUMBERS_AT_ONCE = 1 << 22  # of one layer, all nets together: 16 MiB, which stays in memory that is warm
+
+
+class BlockTrainer:
+    """Trains the nets of one block epoch by epoch.
+
+    Everything random is a function of seed, epoch and step, so that a trainer made from a saved state goes on to the same
+    numbers. A net that has not improved on validation for `patience` epochs leaves the batch of nets.
+    """
+
+    def __init__(
+        self,
+        plans: Sequence[NetPlan],
+        parts: Parts,
+        architecture: AnyArchitecture,
+        config: StudyConfig,
+        objective: Objective,
+        state: bytes | None,
+    ) -> None:
+        self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
+        self.device, self.architecture = parts.targets.device, architecture
+        self.steps_per_epoch = parts.steps_per_epoch(config.batch_size)
+        # glibc keeps so much memory at hand as the largest block that it has seen freed. What it gives back to the system comes
+        # anew at each step, page by page, which takes longer than to compute on it.
+        torch.empty(_BLOCK_TO_FREE)
+        nets: Nets = initial_nets(plans, architecture, self.device)
+        if state is None:
+            self.epoch = 0
+            self.active = torch.arange(len(plans))
+            self.best = {name: tensor.clone() for name, tensor in nets.tensors().items()}
+            self.best_loss = torch.full((len(plans),), torch.inf)
+            self.best_epoch = torch.zeros(len(plans), dtype=torch.int64)
+            self.epochs = torch.zeros(len(plans), dtype=torch.int64)
+            self._continue_with(nets, moments=None, steps=0)
+        else:
+            # Into memory of torch's own, whose alignment the last digits of a matrix product may depend on.
+            self._restore(nets, {name: tensor.clone() for name, tensor in load(state).items()})
+
+    @property
+    def finished(self) -> bool:
+        """Whether every net has stopped."""
+        return len(self.active) == 0 or self.epoch == self.config.epochs
+
+    def train_epoch(self) -> list[EpochRecord]:
+        """One pass over the training part for each net that is still in training, and its measurements."""
+        plans = [self.plans[position] for position in self.active.tolist()]
+        order = self._order(plans)
+        keys = seed_keys([plan.seed for plan in plans], Purpose.MASKS, self.epoch, torch.arange(self.steps_per_epoch))
+        self.steps.train(order, keys)
+        self.epoch += 1
+        self.epochs[self.active] = self.epoch
+        records = self._measure(plans)
+        self._keep_best([record.validation_loss for record in records])
+        return records
+
+    def finish(self) -> Iterator[tuple[NetRecord, bytes]]:
+        """Each net with its best weights: its record and the weights as safetensors."""
+        seeds = [plan.seed for plan in self.plans]
+        best = self._steps_of(self.nets.of(self.plans, self.best), seeds)
+        train, validation, test = (
+            self._evaluate(best, *self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
+        )
+        reliabilities = self._reliabilities(best, *self.parts.index(seeds, "test"), seeds)
+        for index, plan in enumerate(self.plans):
+            reliability = reliabilities[index]
+            record = NetRecord(
+                net=plan.net,
+                arm=plan.arm.name,
+                split=self.config.split_of(plan.seed),
+                seed=plan.seed,
+                rate=plan.rate,
+                weight_decay=plan.weight_decay,
+                epochs=int(self.epochs[index]),
+                best_epoch=int(self.best_epoch[index]),
+                train_loss=train[0][index],
+                train_score=train[1][index],
+                validation_loss=validation[0][index],
+                validation_score=validation[1][index],
+                test_loss=test[0][index],
+                test_score=test[1][index],
+                test_r2=self._r2(test[0][index], plan.seed),
+                calibration_error=None if reliability is None else calibration_error(reliability),
+                reliability=reliability,
+            )
+            yield record, save({name: tensor[index].cpu().contiguous() for name, tensor in self.best.items()})
+
+    def state(self) -> bytes:
+        """Everything that training needs to go on from here to the same numbers."""
+        tensors = {
+            "epoch": torch.tensor(self.epoch),
+            "steps": torch.tensor(self.epoch * self.steps_per_epoch),
+            "active": self.active,
+            "epochs": self.epochs,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_epoch,
+        }
+        tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
+        tensors |= {f"now/{name}": tensor.detach() for name, tensor in self.nets.tensors().items()}
+        for moment, by_name in self.optimizer.moments.items():
+            tensors |= {f"{moment}/{name}": tensor for name, tensor in by_name.items()}
+        return save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+
+    def _restore(self, nets: Nets, saved: dict[str, Tensor]) -> None:
+        self.epoch = int(saved["epoch"])
+        self.active, self.epochs = saved["active"], saved["epochs"]
+        self.best_loss, self.best_epoch = saved["best_loss"], saved["best_epoch"]
+        self.best = {name: saved[f"best/{name}"].to(self.device) for name in nets.tensors()}
+        plans = [self.plans[position] for position in self.active.tolist()]
+        now = nets.of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
+        moments = {
+            moment: {name: saved[f"{moment}/{name}"].to(self.device) for name in nets.parameters} for moment in MOMENTS
+        }
+        self._continue_with(now, moments, int(saved["steps"]))
+
+    def _continue_with(self, nets: Nets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
+        self.nets = nets
+        seeds = [self.plans[position].seed for position in self.active.tolist()]
+        self.measured = self._measured_parts(seeds) if seeds else ()
+        self.optimizer = Adam(nets.parameters, self.config.learning_rate, moments, steps)
+        self.steps = self._steps_of(nets, seeds, self.optimizer)
+
+    def _steps_of(self, nets: Nets, seeds: Sequence[int], optimizer: Adam | None = None) -> Steps:
+        return steps_of(nets, self.parts, torch.tensor(seeds, device=self.device), self.objective, optimizer)
+
+    def _measured_parts(self, seeds: Sequence[int]) -> tuple[tuple[Tensor, Tensor], ...]:
+        """As many of each net's training rows as it has for validation, and those, each with their number."""
+        validation_rows, validation_sizes = self.parts.index(seeds, "validation")
+        train_rows, train_sizes = self.parts.index(seeds, "train")
+        sizes = torch.minimum(train_sizes, validation_sizes)
+        return (train_rows[:, : int(sizes.max())], sizes), (validation_rows, validation_sizes)
+
+    def _order(self, plans: Sequence[NetPlan]) -> Tensor:
+        """The training rows of each net in this epoch's order, the same for every net of a seed."""
+        seeds = sorted({plan.seed for plan in plans})
+        keys = seed_keys(seeds, Purpose.ORDER, self.epoch)
+        used = self.steps_per_epoch * self.config.batch_size
+        shuffled = {}
+        for index, seed in enumerate(seeds):
+            train = self.parts.train_rows(seed)
+            order = torch.randperm(len(train), generator=seed_generator(keys[index]))
+            shuffled[seed] = train[order[:used].to(self.device)]
+        return torch.stack([shuffled[plan.seed] for plan in plans])
+
+    def _measure(self, plans: Sequence[NetPlan]) -> list[EpochRecord]:
+        """Loss and score of each net on validation, and on as many of its training rows."""
+        seeds = [plan.seed for plan in plans]
+        train, validation = (self._evaluate(self.steps, *part, seeds) for part in self.measured)
+        return [
+            EpochRecord(
+                net=plan.net,
+                epoch=self.epoch,
+                train_loss=train[0][index],
+                train_score=train[1][index],
+                validation_loss=validation[0][index],
+                validation_score=validation[1][index],
+            )
+            for index, plan in enumerate(plans)
+        ]
+
+    def _r2(self, loss: float, seed: int) -> float | None:
+        """The share of the test part's variance that a net explains, of a quantity."""
+        return (
+            self.objective.r2(loss, self.parts.target_variance(seed, "test")) if self.parts.targets.ndim > 1 else None
+        )
+
+    @torch.no_grad()
+    def _keep_best(self, losses: Sequence[float]) -> None:
+        """Keep the weights of nets that improved; let those go that have not for too long."""
+        loss = torch.tensor(losses)
+        better = loss < self.best_loss[self.active]
+        improved = self.active[better]
+        self.best_loss[improved] = loss[better]
+        self.best_epoch[improved] = self.epoch
+        to, source = improved.to(self.device), better.nonzero().flatten().to(self.device)
+        for name, tensor in self.nets.tensors().items():
+            self.best[name][to] = tensor[source]
+        staying = self.epoch - self.best_epoch[self.active] < self.config.patience
+        if bool(staying.all()) or self.epoch == self.config.epochs:
+            return
+        self.active = self.active[staying]
+        kept = staying.nonzero().flatten().to(self.device)
+        moments = {
+            moment: {name: tensor[kept] for name, tensor in by_name.items()}
+            for moment, by_name in self.optimizer.moments.items()
+        }
+        plans = [self.plans[position] for position in self.active.tolist()]
+        remaining = {name: tensor.detach()[kept] for name, tensor in self.nets.tensors().items()}
+        self._continue_with(self.nets.of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
+
+    @torch.no_grad()
+    def _evaluate(
+        self, steps: Steps, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+    ) -> tuple[list[float], list[float]]:
+        """Mean loss and score of each net on as many of its rows as it has, in inference mode; NaN is given as infinity."""
+        seed = torch.tensor(seeds, device=rows.device)
+        own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
+        loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
+        for chunk, mask in self._in_chunks(rows, own):
+            outputs, y = steps.outputs(chunk), self.parts.take_targets(seed, chunk)
+            loss += self.objective.losses(outputs, y).double().where(mask, 0.0).sum(1).cpu()
+            points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
+        score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
+        return _finite(loss / sizes.cpu()), _finite(score)
+
+    @torch.no_grad()
+    def _reliabilities(
+        self, steps: Steps, rows: Tensor, sizes: Tensor, seeds: Sequence[int]
+    ) -> list[Reliability | None]:
+        """Each net's rows by its confidence, where it has one."""
+        seed = torch.tensor(seeds, device=rows.device)
+        own = torch.arange(rows.shape[1], device=rows.device) < sizes[:, None]
+        binned = BinnedRows(len(seeds))
+        for chunk, mask in self._in_chunks(rows, own):
+            outputs, y = steps.outputs(chunk), self.parts.take_targets(seed, chunk)
+            confidences = self.objective.confidences(outputs)
+            if confidences is None:
+                return [None] * len(seeds)
+            binned.add(confidences.cpu(), self.objective.points(outputs, y).cpu(), mask.cpu())
+        return list(binned.records())
+
+    def _in_chunks(self, rows: Tensor, own: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and which of them each net has, as many at once as keep the largest activations small."""
+        size = max(1, _NUMBERS_AT_ONCE // (len(rows) * self.architecture.largest))
+        return zip(torch.split(rows, size, dim=1), torch.split(own, size, dim=1), strict=True)
+
+
+def _finite(values: Tensor) -> list[float]:
+    return torch.nan_to_num(values, nan=torch.inf, posinf=torch.inf).tolist()

@@ -1,0 +1,29 @@
+import pytest
+
+from dropnorm.study.conclusions.wording import Words, as_sentence, joined, verb_of
+from dropnorm.study.records import Interval
+from dropnorm.study.task import TASKS
+
+UP, DOWN = Interval(mean=0.008, low=0.003, high=0.013), Interval(mean=-0.02, low=-0.03, high=-0.01)
+
+
+@pytest.fixture
+def words():
+    task = TASKS["classification"]
+    return Words(task, task.metric.scale(0.9))
+
+
+def test_differences_have_their_interval(words):
+    assert words.difference(UP) == "0.8 points (95 % interval 0.3 to 1.3)"
+    assert words.size(DOWN) == "2.0 points (95 % interval 1.0 to 3.0)", "the verb beside it has the sign"
+    assert (verb_of(UP), verb_of(DOWN)) == ("raises", "lowers")
+
+
+def test_spans_are_from_the_lowest_to_the_highest(words):
+    assert words.spans([UP]) == "+0.8 points, with an interval from +0.3 to +1.3"
+    assert words.spans([UP, DOWN]) == "+0.8 and −2.0 points, with intervals from −3.0 to +1.3"
+
+
+def test_parts_become_sentences():
+    assert as_sentence("a; b") == "A; b."
+    assert [joined(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

@@ -1,0 +1,102 @@
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from dropnorm.errors import DataError
+from dropnorm.study.data.sources.reading import read_source
+
+WANTED = (
+    "Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a folder of images; or one of breast_cancer, diabetes, digits, "
+    "iris, wine."
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("data.csv", pl.DataFrame.write_csv),
+        ("data.txt", pl.DataFrame.write_csv),
+        ("data.tsv", lambda table, path: table.write_csv(path, separator="\t")),
+        ("data.parquet", pl.DataFrame.write_parquet),
+        ("DATA.PARQUET", pl.DataFrame.write_parquet),
+        ("data.pq", pl.DataFrame.write_parquet),
+        ("data.arrow", pl.DataFrame.write_ipc),
+        ("data.feather", pl.DataFrame.write_ipc),
+        ("data.ipc", pl.DataFrame.write_ipc_stream),
+    ],
+)
+def test_a_file_is_read_by_its_ending(name, write, table, tmp_path):
+    write(table, tmp_path / name)
+    read = read_source(tmp_path / name)
+    assert read.frame.equals(table)
+    assert (read.target, read.test, read.files, read.skipped) == (None, None, (), 0)
+
+
+def test_an_npz_file_a_folder_and_a_name_bring_their_targets(tmp_path):
+    np.savez(tmp_path / "data.npz", X=np.eye(2), y=[0, 1])
+    assert read_source(tmp_path / "data.npz").target == "y"
+    for name in ("a", "b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / "images" / name / "0.png")
+    assert read_source(tmp_path / "images").target == "class"
+    assert read_source("iris").target == "target"
+
+
+def test_a_file_of_a_bundled_sets_name_comes_first(write, monkeypatch, tmp_path):
+    write("a,b\n1,2\n", "iris")
+    monkeypatch.chdir(tmp_path)
+    assert read_source("iris", "b").frame.columns == ["a", "b"]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("digts", " Did you mean the bundled set 'digits'?"), ("sales.csv", "")])
+def test_a_missing_file_is_named_with_what_was_meant(name, hint, refuses):
+    with refuses(DataError, f"{name}: no such file. {WANTED}{hint}"):
+        read_source(name, "y")
+
+
+def test_an_empty_file(write, refuses):
+    path = write("")
+    with refuses(DataError, f"{path}: the file is empty. Expected a header line with column names, and rows below it."):
+        read_source(path)
+
+
+@pytest.mark.parametrize("text", ["a,b\n", "a,b\n\n\n", "a,b"])
+def test_a_header_without_rows(write, refuses, text):
+    path = write(text)
+    with refuses(DataError, f"{path}: the file has column names and no rows. Expected rows below the header."):
+        read_source(path)
+
+
+def test_a_name_with_brackets_is_no_pattern_for_other_names(tmp_path):
+    (tmp_path / "data1.csv").write_text("x,y\n1,c\n")
+    (tmp_path / "data[1].csv").write_text("x,y\n2,a\n")
+    assert read_source(tmp_path / "data[1].csv").frame.rows() == [(2, "a")]
+    pl.DataFrame({"x": [3]}).write_parquet(tmp_path / "data1.parquet")
+    pl.DataFrame({"x": [4]}).write_parquet(tmp_path / "data[1].parquet")
+    assert read_source(tmp_path / "data[1].parquet").frame.rows() == [(4,)]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "npz"])
+def test_a_binary_file_without_a_byte_or_a_row(ending, write, refuses):
+    path = write(b"", f"data.{ending}")
+    with refuses(DataError, f"{path}: the file is empty. Expected rows."):
+        read_source(path)
+    if ending == "npz":
+        np.savez(path, X=np.empty((0, 2)), y=np.empty(0))
+    else:
+        empty = pl.DataFrame({"a": []})
+        (empty.write_parquet if ending == "parquet" else empty.write_ipc)(path)
+    with refuses(DataError, f"{path}: the file has column names and no rows. Expected rows."):
+        read_source(path)
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".npy", ".json", ".PKL"])
+def test_a_kind_of_file_that_is_not_read(ending, write, refuses):
+    path = write("{}", f"data{ending}")
+    message = (
+        f"{path}: files that end with {ending.lower()} are not read. Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a "
+        f"folder of images: convert it."
+    )
+    with refuses(DataError, message):
+        read_source(path)

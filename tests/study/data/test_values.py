@@ -1,0 +1,48 @@
+from datetime import time, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, stray_text, without_value
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("column", "number", "text"),
+    [
+        (pl.Series([1]), True, False),
+        (pl.Series([True]), True, False),
+        (pl.Series(["1.5"]).cast(pl.Decimal(4, 1)), True, False),
+        (pl.Series([timedelta(1)]), True, False),
+        (pl.Series([time(1)]), True, False),
+        (pl.Series(["1"]), False, True),
+        (pl.Series(["1"], dtype=pl.Categorical), False, True),
+        (pl.Series(["1"]).str.to_decimal().cast(pl.String), False, True),
+        (pl.Series([[1]]), False, False),
+        (pl.Series(["2024-05-31"]).str.to_date(), False, False),
+    ],
+    ids=lambda value: str(value.dtype) if isinstance(value, pl.Series) else "",
+)
+def test_numbers_and_texts_are_told_apart(column, number, text):
+    assert (is_number(column), is_text(column)) == (number, text)
+
+
+def test_null_and_nan_are_missing():
+    assert without_value(pl.Series([1.0, NAN, None])).to_list() == [False, True, True]
+    assert without_value(pl.Series(["nan", None])).to_list() == [False, True]
+
+
+def test_whole_floats_are_named_as_whole_numbers():
+    assert as_text(pl.Series([1.0, 0.5, 1e16])) == ["1", "0.5", "10000000000000000"]
+    assert as_text(pl.Series([True, None])) == ["True", "None"]
+
+
+def test_numbers_are_float64_with_nan_for_missing():
+    np.testing.assert_array_equal(as_numbers(pl.Series([1, None, 3], dtype=pl.Int8), "X"), [1, NAN, 3])
+
+
+def test_a_stray_text_is_one_among_a_majority_of_numbers():
+    assert stray_text(pl.Series(["1", "2", "x"])) == " Most are numbers, but row 3 (line 4 of a file) holds 'x'."
+    assert stray_text(pl.Series(["1", "x"])) == ""

@@ -1,0 +1,44 @@
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dropnorm.errors import ArgumentError
+from dropnorm.study.data.dataset import load_dataset
+from dropnorm.study.modules.audited import BATCH_ROWS, ROWS, batches_of, model_for
+
+
+@pytest.fixture
+def nets(monkeypatch):
+    module = types.ModuleType("nets_for_audits")
+    module.fitted = lambda features, outputs: nn.Linear(features, outputs)
+    module.plain = lambda: nn.Linear(2, 2)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.__name__
+
+
+def test_a_model_is_told_of_the_data(nets):
+    made = model_for(f"{nets}:fitted", load_dataset("iris"))
+    assert made.weight.shape == (3, 4)
+    assert model_for(f"{nets}:plain", None).weight.shape == (2, 2)
+    with pytest.raises(ArgumentError, match="asks for 'features', which data tell: expected --data"):
+        model_for(f"{nets}:fitted", None)
+
+
+def test_batches_are_standardized_rows_of_all_and_whole():
+    batches = batches_of(load_dataset("iris"))
+    assert [len(batch) for batch in batches] == [BATCH_ROWS] * 2
+    x = torch.cat(batches)
+    assert float(x.mean(0).abs().max()) < 0.2
+    assert float((x.std(0) - 1).abs().max()) < 0.2
+
+
+def test_images_are_images_and_many_rows_a_sample():
+    batches = batches_of(load_dataset("digits"))
+    assert {batch.shape[1:] for batch in batches} == {(1, 8, 8)}
+    assert sum(map(len, batches)) == ROWS
+    few = batches_of(load_dataset(np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2))
+    assert [batch.shape for batch in few] == [(20, 3)]
