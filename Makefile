@@ -56,16 +56,17 @@ clean: ## remove what the other targets made, but for studies
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
-.venv/development: .venv/python $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@ .venv/installed
+# What is installed already, and compiled, is only given the packages of an extra.
+.venv/development: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt 'dropnorm[dev]'
+	@touch $@
 
-.venv/documentation: .venv/python $(SOURCES)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	@touch $@ .venv/installed
+.venv/documentation: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt 'dropnorm[docs]'
+	@touch $@
 
 .venv/benchmarks: .venv/development
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt 'dropnorm[bench]'
 	@touch $@
 
 build/sanitize/installed: .venv/development $(SOURCES)
