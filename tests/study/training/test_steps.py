@@ -163,7 +163,7 @@ OUT_OF_MEMORY = """
 import resource
 from pathlib import Path
 import torch
-from tests.study.test_steps import Block
+from tests.study.training.test_steps import Block
 block = Block(hidden=(3000, 3000))
 nets = block.nets()
 adam = block.adam_of(nets)
