@@ -13,7 +13,7 @@ from measure import medians, table
 BACKENDS = ("torch", "jax", "tensorflow")
 # How many times as fast as Keras's it must be: fit; dropout, in eager code and compiled.
 BOUNDS = {"torch": (1.0, 20.0), "jax": (1.0, 1.0), "tensorflow": (1.0, 1.0)}
-SHAPE, STEPS, BATCH = (4096, 1024), 40, 32
+SHAPE, STEPS, BATCH = (4096, 1024), 100, 32
 
 
 def fits(keras: Any, ours: Any) -> dict[str, Callable[[], object]]:
@@ -71,7 +71,7 @@ def measure(backend: str) -> None:
     from dropnorm import keras as ours
 
     of_fit, of_dropout = BOUNDS[backend]
-    found = medians(fits(keras, ours), repeats=9, warmup=2)
+    found = medians(fits(keras, ours), repeats=15, warmup=2)
     print("row", backend, "fit, 784-128-10, batch 32", f"{found['keras'] / found['dropnorm']:.2f}", of_fit, sep="|")
     for what, ways in dropouts(backend, keras, ours).items():
         found = medians(ways, repeats=9, warmup=2)

@@ -39,6 +39,48 @@ def test_it_is_the_function_of_three_layers(shape, activation, arguments, normal
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@differentiable
+@pytest.mark.parametrize(("shape", "axis"), [((6, 5), -1), ((3, 4, 5), -1), ((3, 5, 4), 2)])
+@pytest.mark.parametrize("channelwise", [False, True])
+def test_positions_that_are_masked_do_not_count(shape, axis, channelwise, tensor, normal, array, contract):
+    x = normal(*shape, mean=0.5)
+    counted = np.arange(np.prod(shape[:-1])).reshape(shape[:-1]) % 3 != 0
+    block = BatchNormActDropout(0.4, "linear", seed=2, channelwise=channelwise, axis=axis, momentum=0.0)
+    y = array(block(tensor(x), training=True, mask=tensor(counted, "bool")))
+    mean, variance = x[counted].mean(0), x[counted].var(0)
+    if channelwise:
+        kept = contract(2, 0, (shape[0], shape[-1]), 0.4).reshape(shape[0], *(1,) * (len(shape) - 2), shape[-1])
+    else:
+        kept = contract(2, 0, shape, 0.4)
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-3) * kept / 0.6, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(array(block.moving_variance), variance, rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="the kernel is torch's")
+@pytest.mark.parametrize(
+    ("shape", "arguments", "one_kernel"),
+    [
+        ((6, 5), {}, True),
+        ((3, 5, 4), {"axis": 1}, True),
+        ((3, 5, 4), {"axis": -2}, True),
+        ((3, 4, 5), {"channelwise": True}, True),
+        ((3, 4, 5), {"rate": 0.0}, True),
+        ((3, 4, 5), {}, False),  # its mask would be another one
+        ((6, 5), {"renorm": True}, False),
+        ((6, 5), {"activation": "tanh"}, False),
+        ((6, 5), {"trainable": False}, False),
+    ],
+)
+def test_on_torch_it_is_one_kernel_where_it_can_be(shape, arguments, one_kernel, monkeypatch, tensor, normal):
+    from dropnorm import ops
+
+    calls = []
+    fused = ops.batch_norm_act_dropout
+    monkeypatch.setattr(ops, "batch_norm_act_dropout", lambda *a, **k: calls.append(1) or fused(*a, **k))
+    BatchNormActDropout(**{"rate": 0.5} | arguments)(tensor(normal(*shape)), training=True)
+    assert len(calls) == one_kernel
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((3, 4, 5), -1), ((3, 4, 5), 1), ((3, 4, 5, 6), 2)])
 def test_channels_are_dropped_as_a_whole(shape, axis, array, tensor, normal, contract):
     block = BatchNormActDropout(0.5, "linear", seed=1, channelwise=True, axis=axis, center=False)

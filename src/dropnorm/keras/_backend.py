@@ -4,7 +4,7 @@ Each of the two modules has `dropout(x, rate, generator, noise)`, and what batch
 imported where it is the backend, and nowhere else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -19,6 +19,9 @@ else:
 Tensor = Any
 batch_norm, normalize = backend.batch_norm, backend.normalize
 between, counts = backend.between, backend.counts
+# What has a kernel of its own together with batch norm and dropout; XLA fuses what it is given.
+fused_activations: Mapping[Any, str] = getattr(backend, "ACTIVATIONS", {})
+batch_norm_act_dropout: Any = getattr(backend, "batch_norm_act_dropout", None)
 
 
 def dropout(

@@ -1,6 +1,8 @@
 """Keras on torch: the operations of `dropnorm.ops`, hence the native kernels."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import torch
@@ -10,7 +12,17 @@ from dropnorm import ops
 from dropnorm.keras import _normalization
 from dropnorm.keras._normalization import normalize
 
-__all__ = ["batch_norm", "between", "counts", "dropout", "normalize"]
+__all__ = ["ACTIVATIONS", "batch_norm", "batch_norm_act_dropout", "between", "counts", "dropout", "normalize"]
+
+# Keras's functions as the kernel calls them; by default, Keras's leaky_relu has the slope 0.2 and its gelu is exact.
+ACTIVATIONS = {
+    keras.activations.linear: "identity",
+    keras.activations.relu: "relu",
+    keras.activations.leaky_relu: "leaky_relu",
+    keras.activations.gelu: "gelu",
+    keras.activations.silu: "silu",
+}
+_NEGATIVE_SLOPE = 0.2
 
 
 def dropout(
@@ -59,6 +71,36 @@ def batch_norm(
     if axis == 1:
         return ops.batch_norm(x, weight, bias, mask=counted, eps=epsilon)
     y, mean, variance = ops.batch_norm(x.movedim(axis, 1), weight, bias, mask=counted, eps=epsilon)
+    return y.movedim(1, axis), mean, variance
+
+
+def batch_norm_act_dropout(
+    x: Tensor,
+    gamma: keras.Variable | None,
+    beta: keras.Variable | None,
+    mask: Tensor | None,
+    axis: int,
+    epsilon: float,
+    activation: Callable[..., Any],
+    rate: float,
+    generator: keras.random.SeedGenerator | None,
+    channelwise: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalize by the batch's own statistics, activate and drop; without a generator nobody is dropped."""
+    weight, bias = (None if variable is None else variable.value for variable in (gamma, beta))
+    key = torch.zeros((), dtype=torch.int64) if generator is None else _next_key(generator)
+    y, mean, variance = ops.batch_norm_act_dropout(
+        x.movedim(axis, 1),
+        weight,
+        bias,
+        rate,
+        key,
+        activation=ACTIVATIONS[activation],
+        negative_slope=_NEGATIVE_SLOPE,
+        mask=None if mask is None else mask.bool(),
+        eps=epsilon,
+        channelwise=channelwise,
+    )
     return y.movedim(1, axis), mean, variance
 
 

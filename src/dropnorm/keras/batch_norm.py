@@ -116,13 +116,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _by_batch(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         if self.renorm:
             return self._renormalized(accumulated(inputs), mask)
-        y, mean, variance = _backend.batch_norm(
-            inputs, self.gamma, self.beta, mask, self.axis, self.epsilon, self.synchronized
-        )
+        y, mean, variance = self._normalized(inputs, mask)
         counts = self._counts(mean, variance, mask)
         self._move(self.moving_mean, mean, self.momentum, counts)
         self._move(self.moving_variance, variance, self.momentum, counts)
         return y
+
+    def _normalized(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """By the batch's statistics, which are given too."""
+        return _backend.batch_norm(inputs, self.gamma, self.beta, mask, self.axis, self.epsilon, self.synchronized)
 
     def _renormalized(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Ioffe 2017, algorithm 1; as in Keras the deviation has epsilon in it."""

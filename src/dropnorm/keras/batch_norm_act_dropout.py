@@ -22,6 +22,8 @@ class BatchNormActDropout(BatchNormalization):
                  "relu"; seed: as in Dropout; channelwise: drop whole channels of a sample, default False; axis, momentum,
                  epsilon and all others by keyword: as in BatchNormalization.
     Call:        as BatchNormalization
+    Numerics:    as BatchNormalization; on torch, where the order of the mask's columns allows (two dimensions, axis=1, or
+                 channelwise), one native kernel for all three, which keeps nothing of what is in between.
     State:       BatchNormalization's, and Dropout's seed_generator
     Randomness:  as Dropout
     Raises:      as BatchNormalization and Dropout; ValueError for an unknown activation.
@@ -53,7 +55,10 @@ class BatchNormActDropout(BatchNormalization):
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         """Normalize, activate and, in training, drop units."""
-        y = self.activation(super().call(inputs, training=training, mask=mask))
+        y = super().call(inputs, training=training, mask=mask)
+        if training and self.trainable and self._is_one_kernel(inputs, mask):
+            return y  # `_normalized` did it all
+        y = self.activation(y)
         if not training or self.rate == 0:
             return y
         if not self.channelwise:
@@ -61,6 +66,31 @@ class BatchNormActDropout(BatchNormalization):
         shared: list[int | None] = [1] * len(y.shape)
         shared[0] = shared[self.axis] = None
         return _backend.dropout(y, self.rate, self.seed_generator, shared)
+
+    def _is_one_kernel(self, inputs: Tensor, mask: Tensor | None) -> bool:
+        """Whether the backend takes the three in one pass, with the mask that `dropout` would make."""
+        dims = len(inputs.shape)
+        if (
+            self.renorm
+            or dims < 2
+            or getattr(inputs, "is_meta", False)
+            or self.activation not in _backend.fused_activations
+        ):
+            return False
+        # The kernel sees the channels first. Of units, the order of the mask's columns would be another one.
+        in_order = dims == 2 or self.axis % dims == 1 or self.channelwise or self.rate == 0
+        # A mask has all dimensions but the last, so that it is one of positions only where the features are last.
+        return in_order and (mask is None or self.axis % dims == dims - 1)
+
+    def _normalized(self, inputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if not self._is_one_kernel(inputs, mask):
+            return super()._normalized(inputs, mask)
+        generator = self.seed_generator if self.rate > 0 else None
+        dropping = (self.rate, generator, self.channelwise)
+        y, mean, variance = _backend.batch_norm_act_dropout(
+            inputs, self.gamma, self.beta, mask, self.axis, self.epsilon, self.activation, *dropping
+        )
+        return y, mean, variance
 
     def get_config(self) -> dict[str, Any]:
         """The batch norm's configuration and what follows it."""
