@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from dropnorm import nn as own
-from dropnorm.surgery.trace import is_activation_by_name, trace
+from dropnorm.surgery.operations import is_activation_by_name
+from dropnorm.surgery.trace import trace
 
 
 def targets(flow):

@@ -1,38 +1,13 @@
 """What kind of operation a node of a traced graph is: which are weights, norms, activations, and what only passes values on."""
 
-from enum import Enum, auto
-
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
-from dropnorm.surgery.trace import Flow, is_activation_by_name
+from dropnorm.surgery.kinds import Kind, kind_of, names_an_activation
 
-_KIND = "dropnorm_kind"
-
-
-class Kind(Enum):
-    """What an operation is, as far as regularization cares."""
-
-    SOURCE = auto()  # an argument, a parameter
-    WEIGHT = auto()  # linear layers and convolutions
-    OPAQUE = auto()  # other modules with weights: recurrent, attention, what cannot be traced
-    EMBEDDING = auto()
-    BATCH_NORM = auto()
-    OTHER_NORM = auto()
-    ACTIVATION = auto()
-    SELF_NORMALIZING = auto()  # SELU
-    DROPOUT = auto()
-    POOLING = auto()  # of each channel
-    FLATTENING = auto()  # from channels to features
-    ADDITION = auto()
-    CONCATENATION = auto()
-    GATE = auto()  # the product of two values
-    IDENTITY = auto()
-    METADATA = auto()  # sizes and types, which are no values
-    OTHER = auto()
-    OUTPUT = auto()
+__all__ = ["Kind", "is_activation_by_name", "kind_of", "kind_of_module", "kinds_of"]
 
 
 _ACTIVATIONS = [
@@ -97,32 +72,36 @@ _OF_FUNCTIONS = {
 }
 
 
-def kind_of(flow: Flow, node: fx.Node) -> Kind:
-    """What kind of operation a node is."""
-    if _KIND not in node.meta:
-        for each in flow.graph.nodes:
-            each.meta[_KIND] = _kind_of(flow, each)
-    kind: Kind = node.meta[_KIND]
-    return kind
+def kinds_of(root: nn.Module, graph: fx.Graph) -> dict[fx.Node, Kind]:
+    """What kind of operation each node of a module's graph is."""
+    kinds: dict[fx.Node, Kind] = {}
+    for node in graph.nodes:
+        kinds[node] = _kind_of(root, node, kinds)
+    return kinds
 
 
-def _kind_of(flow: Flow, node: fx.Node) -> Kind:
+def _kind_of(root: nn.Module, node: fx.Node, kinds: dict[fx.Node, Kind]) -> Kind:
     if node.op in ("placeholder", "get_attr"):
         return Kind.SOURCE
     if node.op == "output":
         return Kind.OUTPUT
-    module = flow.module_of(node)
-    if module is not None:
-        return kind_of_module(module)
+    if node.op == "call_module":
+        return kind_of_module(root.get_submodule(str(node.target)))
     if node.target is getattr and node.args[1] in ("shape", "ndim", "dtype", "device"):
         return Kind.METADATA
-    values = [each for each in node.all_input_nodes if each.meta[_KIND] is not Kind.METADATA]
+    values = [each for each in node.all_input_nodes if kinds[each] is not Kind.METADATA]
     if node.all_input_nodes and not values:
         return Kind.METADATA
     kind = _OF_FUNCTIONS.get(_name(node), Kind.OTHER)
     # x + 1, 2 * x and a scale that is learned mix no two signals.
     signals = [each for each in values if each.op != "get_attr"]
     return Kind.IDENTITY if kind in (Kind.ADDITION, Kind.GATE) and len(signals) < 2 else kind
+
+
+def is_activation_by_name(module: nn.Module) -> bool:
+    """Whether a module without weights calls itself an activation: those of other libraries are no torch classes."""
+    bare = not any(True for _ in module.parameters()) and not any(True for _ in module.children())
+    return bare and names_an_activation(type(module).__name__)
 
 
 def kind_of_module(module: nn.Module) -> Kind:

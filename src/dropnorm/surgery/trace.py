@@ -5,21 +5,21 @@ it, and each of its children is followed on its own. So a model is one flow, or 
 """
 
 import inspect
-import re
 import warnings
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import fx, nn
 
 from dropnorm import nn as own
+from dropnorm.surgery.operations import Kind, is_activation_by_name, kinds_of
 
 WITHIN = "dropnorm_calls"
 """Under this name a node keeps the numbers of the calls during which it was made, outermost first."""
 _OWN_LAYERS = tuple(getattr(own, name) for name in own.__all__)
-_ACTIVATION_NAME = re.compile(r"(?i)activation|relu|elu$|swish|silu|mish|tanh$|sigmoid$")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,11 @@ class Flow:
     root: nn.Module
     graph: fx.Graph
     calls: tuple[Call, ...]
+
+    @cached_property
+    def kinds(self) -> dict[fx.Node, Kind]:
+        """What kind of operation each node is."""
+        return kinds_of(self.root, self.graph)
 
     def path_of(self, node: fx.Node) -> str:
         """The path in the model of what a node calls or gets."""
@@ -131,12 +136,6 @@ def is_leaf(module: nn.Module) -> bool:
     if type(module).forward.__module__.startswith(("torch.nn", "torch.ao.nn")):
         return not isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
     return is_activation_by_name(module)
-
-
-def is_activation_by_name(module: nn.Module) -> bool:
-    """Whether a module without weights calls itself an activation: those of other libraries are no torch classes."""
-    bare = not any(True for _ in module.parameters()) and not any(True for _ in module.children())
-    return bare and _ACTIVATION_NAME.search(type(module).__name__) is not None
 
 
 def _defaults(module: nn.Module) -> dict[str, Any]:

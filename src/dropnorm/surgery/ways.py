@@ -2,10 +2,7 @@
 
 from collections.abc import Container, Iterable
 
-from torch import fx
-
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.trace import Flow
+from dropnorm.surgery.kinds import AnyNode, Graph, Kind, kind_of
 
 WEIGHTS = frozenset({Kind.WEIGHT, Kind.OPAQUE})
 ACTIVATIONS = frozenset({Kind.ACTIVATION, Kind.SELF_NORMALIZING})
@@ -14,32 +11,32 @@ NORMS = frozenset({Kind.BATCH_NORM, Kind.OTHER_NORM})
 PASSING = frozenset({Kind.POOLING, Kind.FLATTENING, Kind.IDENTITY})
 
 
-def ahead(flow: Flow, node: fx.Node, stops: Container[Kind]) -> tuple[list[fx.Node], set[Kind]]:
+def ahead(flow: Graph[AnyNode], node: AnyNode, stops: Container[Kind]) -> tuple[list[AnyNode], set[Kind]]:
     """The first operations of these kinds on the ways from a node to the output, and the kinds passed before them."""
     return _walk(flow, users(flow, node), stops, forwards=True)
 
 
-def behind(flow: Flow, node: fx.Node, stops: Container[Kind]) -> tuple[list[fx.Node], set[Kind]]:
+def behind(flow: Graph[AnyNode], node: AnyNode, stops: Container[Kind]) -> tuple[list[AnyNode], set[Kind]]:
     """The last operations of these kinds on the ways from the input to a node, and the kinds passed after them."""
     return _walk(flow, inputs(flow, node), stops, forwards=False)
 
 
-def users(flow: Flow, node: fx.Node) -> list[fx.Node]:
+def users(flow: Graph[AnyNode], node: AnyNode) -> list[AnyNode]:
     """The operations that take a node's value; asking for its size is none."""
     return [user for user in node.users if kind_of(flow, user) is not Kind.METADATA]
 
 
-def inputs(flow: Flow, node: fx.Node) -> list[fx.Node]:
+def inputs(flow: Graph[AnyNode], node: AnyNode) -> list[AnyNode]:
     """The nodes whose values an operation takes."""
     return [each for each in node.all_input_nodes if kind_of(flow, each) is not Kind.METADATA]
 
 
 def _walk(
-    flow: Flow, start: Iterable[fx.Node], stops: Container[Kind], forwards: bool
-) -> tuple[list[fx.Node], set[Kind]]:
-    found: list[fx.Node] = []
+    flow: Graph[AnyNode], start: Iterable[AnyNode], stops: Container[Kind], forwards: bool
+) -> tuple[list[AnyNode], set[Kind]]:
+    found: list[AnyNode] = []
     passed: set[Kind] = set()
-    waiting, seen = list(start), set[fx.Node]()
+    waiting, seen = list(start), set[AnyNode]()
     while waiting:
         node = waiting.pop(0)
         if node in seen:
@@ -54,24 +51,24 @@ def _walk(
     return found, passed
 
 
-def is_last(flow: Flow, node: fx.Node) -> bool:
+def is_last(flow: Graph[AnyNode], node: AnyNode) -> bool:
     """Whether no weights come after a node."""
     return not ahead(flow, node, WEIGHTS)[0]
 
 
-def kinds(flow: Flow, nodes: Iterable[fx.Node]) -> set[Kind]:
+def kinds(flow: Graph[AnyNode], nodes: Iterable[AnyNode]) -> set[Kind]:
     """The kinds of these nodes."""
     return {kind_of(flow, node) for node in nodes}
 
 
-def origin(flow: Flow, node: fx.Node) -> fx.Node:
+def origin(flow: Graph[AnyNode], node: AnyNode) -> AnyNode:
     """What made a value before poolings and reshapes passed it on."""
     while kind_of(flow, node) in PASSING and len(inputs(flow, node)) == 1:
         node = inputs(flow, node)[0]
     return node
 
 
-def is_skipped(flow: Flow, value: fx.Node) -> bool:
+def is_skipped(flow: Graph[AnyNode], value: AnyNode) -> bool:
     """Whether a value goes around layers as well as through them: two ways from it meet in a sum, and nowhere before."""
     while len(users(flow, value)) == 1 and kind_of(flow, users(flow, value)[0]) in PASSING:
         value = users(flow, value)[0]
@@ -90,8 +87,8 @@ def is_skipped(flow: Flow, value: fx.Node) -> bool:
     return False
 
 
-def _after(flow: Flow, node: fx.Node) -> set[fx.Node]:
-    after: set[fx.Node] = set()
+def _after(flow: Graph[AnyNode], node: AnyNode) -> set[AnyNode]:
+    after: set[AnyNode] = set()
     waiting = users(flow, node)
     while waiting:
         each = waiting.pop()
