@@ -3,9 +3,11 @@ import re
 import keras
 import numpy as np
 import pytest
+import torch
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
-from dropnorm.keras import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
+from dropnorm.keras import Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D, _backend
+from dropnorm.random import keep_mask
 
 BACKEND = keras.backend.backend()
 SPATIAL = {SpatialDropout1D: (4, 5, 3), SpatialDropout2D: (4, 5, 6, 3), SpatialDropout3D: (4, 2, 3, 2, 3)}
@@ -216,3 +218,17 @@ def test_what_is_refused(refuses, tensor):
         Dropout(0.5)(tensor(np.ones((3, 4)), "int32"), training=True)
     with pytest.raises(ValueError, match="expected ndim=3"):
         SpatialDropout1D(0.5)(tensor(np.ones((3, 4))), training=True)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.3, 1e-4])
+@pytest.mark.parametrize(
+    ("shape", "noise"),
+    [((3, 7), None), ((3, 300), None), ((3, 4, 5, 6), (None, 1, 1, None)), ((3, 4, 5), (None, 1, 1))],
+)
+def test_masks_of_any_key_site_and_rows_follow_the_contract(shape, noise, rate, array, tensor):
+    rows, key = np.array([3, 5 + 7 * 2**32, 2**40 + 1]), 12345 - 2**63
+    y = array(_backend.masked(tensor(np.ones(shape)), rate, key, 9, rows, noise))
+    of_mask = [size if length is None else length for length, size in zip(noise or shape, shape, strict=True)]
+    expected = keep_mask(torch.tensor(key), torch.from_numpy(rows), int(np.prod(of_mask[1:])), [rate], site=9)
+    np.testing.assert_array_equal(y != 0, np.broadcast_to(expected.numpy().reshape(of_mask), shape))
+    np.testing.assert_allclose(y[y != 0], 1 / (1 - rate), rtol=1e-6)

@@ -1,13 +1,14 @@
 """Who computes: native kernels on the torch backend, operations that XLA compiles on JAX and TensorFlow, NumPy as it is.
 
-Each of the two modules has `dropout(x, rate, generator, noise)`, and what batch norm needs of `_normalization`. torch is
-imported where it is the backend, and nowhere else.
+Each of the two modules has `dropout(x, rate, generator, noise)`, `masked(x, rate, key, site, rows, noise)`, and what batch norm
+needs of `_normalization`. torch is imported where it is the backend, and nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from dropnorm.errors import ArgumentTypeError, ShapeError
 
@@ -40,6 +41,18 @@ def dropout(
     if rate == 1.0:
         return keras.ops.zeros_like(x)
     return backend.dropout(x, rate, generator, None if noise_shape is None else _noise(x, noise_shape))
+
+
+def masked(
+    x: Tensor, rate: float, key: int, site: int, rows: np.ndarray, noise_shape: Sequence[int | None] | None = None
+) -> Tensor:
+    """Drop units of x by the mask of a key, a site and the rows' numbers, int64 (N,), by the contract of `dropnorm.random`.
+
+    noise_shape: as in `dropout`, with the samples' dimension its own.
+    """
+    if rate == 1.0:
+        return keras.ops.zeros_like(x)
+    return backend.masked(x, rate, key, site, rows, None if noise_shape is None else _noise(x, noise_shape))
 
 
 def _noise(x: Tensor, noise_shape: Sequence[int | None]) -> tuple[int | None, ...]:

@@ -25,22 +25,29 @@ WORDS = 4
 WORD_COLUMNS = TILE_COLUMNS // WORDS
 
 
-def keep_mask(key: Tensor, rows: int | Tensor, columns: int | Tensor, p: float) -> Tensor:
+Rows = int | Tensor | tuple[Tensor, Tensor]
+
+
+def keep_mask(key: Tensor, rows: Rows, columns: int | Tensor, p: float, site: int | Tensor = 0) -> Tensor:
     """Which units stay: bool (rows, columns).
 
-    key: two words, uint32 (2,), low and high; rows, columns: tensors where only the run will tell.
+    key: two words, uint32 (2,), low and high; rows: how many, numbered from 0, or the low and the high words of their numbers,
+    uint32 (rows,) each; rows, columns: tensors where only the run will tell; site: an int, or uint32 ().
     """
+    numbers = rows if isinstance(rows, tuple) else None
+    count = rows if numbers is None else ops.shape(numbers[0])[0]
     limit = threshold(p)
     high, low = limit >> 16, limit & 0xFFFF
     tiles = -(-columns // TILE_COLUMNS)
     words, lanes = _part(columns) if isinstance(columns, int) else (WORDS, TILE_BLOCKS)
-    tile = ops.arange(rows * tiles, dtype="int32")
-    draws = _halves(_words(key, tile, tiles, lanes, site=0)[:words])
+    tile = ops.arange(count * tiles, dtype="int32")
+    row = _row_words(tile // tiles, numbers)
+    draws = _halves(_words(key, row, tile % tiles, lanes, site)[:words])
     if low == 0:
         units = [draw >= _uint32(high) for draw in draws]
     else:
         # A second draw for all where few have a tie: to pick those out takes longer.
-        second = _halves(_words(key, tile, tiles, lanes, TIE_SITE)[:words])
+        second = _halves(_words(key, row, tile % tiles, lanes, _uint32(TIE_SITE) | ops.cast(site, "uint32"))[:words])
         units = [
             (draw > _uint32(high)) | ((draw == _uint32(high)) & (settling >= _uint32(low)))
             for draw, settling in zip(draws, second, strict=True)
@@ -48,7 +55,7 @@ def keep_mask(key: Tensor, rows: int | Tensor, columns: int | Tensor, p: float) 
     # In two steps, of which XLA lays out a byte per unit: with a transposition it computes each word anew for each unit.
     of_words = [ops.stack(halves, axis=-1) for halves in zip(units[::2], units[1::2], strict=True)]
     kept = ops.stack(of_words, axis=1)  # (tiles, words, lanes, halves)
-    return ops.reshape(kept, (rows, tiles * words * lanes * 2))[:, :columns]
+    return ops.reshape(kept, (count, tiles * words * lanes * 2))[:, :columns]
 
 
 def _part(columns: int) -> tuple[int, int]:
@@ -63,14 +70,22 @@ def _halves(words: tuple[Tensor, ...]) -> list[Tensor]:
     return [half for word in words for half in (word & _uint32(0xFFFF), ops.right_shift(word, _uint32(16)))]
 
 
-def _words(key: Tensor, tile: Tensor, tiles: int, lanes: int, site: int) -> tuple[Tensor, ...]:
-    """The four words of the blocks of these tiles, numbered over all rows: each (tiles, lanes)."""
-    tile = ops.expand_dims(tile, 1)
+def _row_words(index: Tensor, numbers: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:
+    """The low and the high word of the rows at these places."""
+    if numbers is None:
+        low = ops.cast(index, "uint32")
+        return low, ops.zeros_like(low)
+    low, high = (ops.take(words, index) for words in numbers)
+    return low, high
+
+
+def _words(key: Tensor, row: tuple[Tensor, Tensor], tile: Tensor, lanes: int, site: int | Tensor) -> tuple[Tensor, ...]:
+    """The four words of the blocks of these tiles of these rows: each (tiles, lanes)."""
     lane = ops.cast(np.arange(lanes), "uint32")
-    row = ops.cast(tile // tiles, "uint32") + ops.zeros_like(lane)
-    block = ops.cast(tile % tiles, "uint32") * _uint32(TILE_BLOCKS) + lane
-    zero = ops.zeros_like(row)
-    return philox((block, row, zero, zero + _uint32(site)), (key[0], key[1]))
+    zero = ops.zeros_like(ops.expand_dims(row[0], 1) + lane)
+    block = ops.cast(ops.expand_dims(tile, 1), "uint32") * _uint32(TILE_BLOCKS) + lane
+    low, high = (ops.expand_dims(word, 1) + zero for word in row)
+    return philox((block, low, high, zero + ops.cast(site, "uint32")), (key[0], key[1]))
 
 
 def philox(

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from dropnorm import ops
 from dropnorm.keras import _normalization
 from dropnorm.keras._normalization import normalize
 
-__all__ = ["ACTIVATIONS", "batch_norm", "batch_norm_act_dropout", "between", "counts", "dropout", "normalize"]
+__all__ = ["ACTIVATIONS", "batch_norm", "batch_norm_act_dropout", "between", "counts", "dropout", "masked", "normalize"]
 
 # Keras's functions as the kernel calls them; by default, Keras's leaky_relu has the slope 0.2 and its gelu is exact.
 ACTIVATIONS = {
@@ -24,22 +26,30 @@ ACTIVATIONS = {
 }
 _NEGATIVE_SLOPE = 0.2
 
+Noise = tuple[int | None, ...] | None
 
-def dropout(
-    x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: tuple[int | None, ...] | None
-) -> Tensor:
+
+def dropout(x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: Noise) -> Tensor:
     """Drop units of x; see `_backend`."""
-    if x.is_meta:
-        return torch.empty_like(x)
-    key = _next_key(generator)
+    return torch.empty_like(x) if x.is_meta else _dropped(x, rate, _next_key(generator), noise)
+
+
+def masked(x: Tensor, rate: float, key: int, site: int, rows: np.ndarray, noise: Noise) -> Tensor:
+    """Drop units of x by a mask of this key and site; see `_backend`."""
+    numbers = torch.from_numpy(rows).to(x.device)
+    return _dropped(x, rate, torch.tensor(key, dtype=torch.int64, device="cpu"), noise, site, numbers)
+
+
+def _dropped(x: Tensor, rate: float, key: Tensor, noise: Noise, site: int = 0, rows: Tensor | None = None) -> Tensor:
+    drop = partial(ops.dropout, p=rate, key=key, site=site, rows=rows)
     if noise is None or set(noise) <= {None}:
-        return ops.dropout(x, rate, key)
+        return drop(x)
     if x.ndim > 2 and noise == (None, None, *(1,) * (x.ndim - 2)):
-        return ops.dropout(x, rate, key, channelwise=True)
+        return drop(x, channelwise=True)
     if x.ndim > 2 and noise == (None, *(1,) * (x.ndim - 2), None):
-        return ops.dropout(x.movedim(-1, 1), rate, key, channelwise=True).movedim(1, -1)
+        return drop(x.movedim(-1, 1), channelwise=True).movedim(1, -1)
     shape = [size if length is None else length for length, size in zip(noise, x.shape, strict=True)]
-    factors = ops.dropout(torch.ones(shape, dtype=x.dtype, device=x.device), rate, key)
+    factors = drop(torch.ones(shape, dtype=x.dtype, device=x.device))
     # Not multiplied where dropped: a dropped unit is zero, even if it was infinite.
     return torch.where(factors == 0, 0.0, x * factors)
 

@@ -8,12 +8,13 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from dropnorm.keras._mask import keep_mask
 from dropnorm.keras._normalization import batch_norm, between, counts, normalize
 
-__all__ = ["batch_norm", "between", "counts", "dropout", "normalize"]
+__all__ = ["batch_norm", "between", "counts", "dropout", "masked", "normalize"]
 
 Tensor = Any
 Noise = tuple[int | None, ...] | None
@@ -22,6 +23,15 @@ Noise = tuple[int | None, ...] | None
 def dropout(x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: Noise) -> Tensor:
     """Drop units of x; see `_backend`."""
     return _compiled(keras.backend.backend())(x, _next_key(generator), rate, noise)
+
+
+def masked(x: Tensor, rate: float, key: int, site: int, rows: np.ndarray, noise: Noise) -> Tensor:
+    """Drop units of x by a mask of this key and site; see `_backend`."""
+    drop = _compiled_masked(keras.backend.backend())
+    low, high = ((rows >> shift & 0xFFFFFFFF).astype(np.uint32) for shift in (0, 32))
+    words = np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF], np.uint32)
+    tensors = [ops.convert_to_tensor(each, "uint32") for each in (words, low, high, np.uint32(site))]
+    return drop(x, *tensors, rate, noise)
 
 
 def _next_key(generator: keras.random.SeedGenerator) -> Tensor:
@@ -43,17 +53,42 @@ def _compiled(backend: str) -> Any:
     return _dropout_in_tensorflow if backend == "tensorflow" else _dropout
 
 
+@functools.cache
+def _compiled_masked(backend: str) -> Any:
+    if backend == "jax":
+        import jax
+
+        return jax.jit(_masked, static_argnums=(5, 6))
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(_masked, jit_compile=True, reduce_retracing=True, autograph=False)
+    return _masked
+
+
+def _masked(x: Tensor, key: Tensor, low: Tensor, high: Tensor, site: Tensor, rate: float, noise: Noise) -> Tensor:
+    return _chosen(x, _kept(x, key, rate, noise, (low, high), site), rate)
+
+
 def _dropout(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
     return _chosen(x, _kept(x, key, rate, noise), rate)
 
 
-def _kept(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
-    """Which units stay: bool, of a shape that broadcasts against that of x."""
+def _kept(
+    x: Tensor,
+    key: Tensor,
+    rate: float,
+    noise: Noise,
+    rows: tuple[Tensor, Tensor] | None = None,
+    site: int | Tensor = 0,
+) -> Tensor:
+    """Which units stay: bool, of a shape that broadcasts against that of x; rows, site: as in `keep_mask`."""
     sizes = ops.shape(x)
     shape = [
         size if length is None else length for length, size in zip(noise or (None,) * len(sizes), sizes, strict=True)
     ]
-    return ops.reshape(keep_mask(key, shape[0] if shape else 1, math.prod(shape[1:]), rate), shape)
+    count = shape[0] if shape else 1
+    return ops.reshape(keep_mask(key, count if rows is None else rows, math.prod(shape[1:]), rate, site), shape)
 
 
 def _chosen(x: Tensor, kept: Tensor, rate: float) -> Tensor:

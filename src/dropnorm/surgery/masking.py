@@ -1,7 +1,7 @@
 """A model's dropout layers switched on, everything else in inference mode, with masks by row and sample."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -19,9 +19,10 @@ _CHANNELWISE = (torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d, torc
 _ALPHA = (torch.nn.AlphaDropout, torch.nn.FeatureAlphaDropout)
 _KNOWN = (*_FUSED, *_CHANNELWISE, *_ALPHA, torch.nn.Dropout, Dropout, Dropout1d, Dropout2d, Dropout3d)
 # What SELU tends to far below zero, which alpha dropout puts in place of a unit (Klambauer et al. 2017, arXiv:1706.02515).
-_SELU_LIMIT = -1.7580993408473766
+SELU_LIMIT = -1.7580993408473766
 
-Run = Callable[[Tensor, Tensor, Tensor], Tensor]
+Run = Callable[[Any, Tensor, Tensor], Tensor]
+Passes = AbstractContextManager[Run]
 
 
 def dropout_layers(model: torch.nn.Module) -> dict[str, torch.nn.Module]:
@@ -116,8 +117,8 @@ def _alpha_dropout(x: Tensor, p: float, key: Tensor, site: int, rows: Tensor, ch
     if p == 1.0:
         return torch.zeros_like(x)
     kept = ops.dropout(torch.ones_like(x), p, key, site=site, rows=rows, channelwise=channelwise) != 0
-    scale: float = ((1.0 - p) * (1.0 + p * _SELU_LIMIT**2)) ** -0.5
-    return scale * torch.where(kept, x, _SELU_LIMIT) - scale * p * _SELU_LIMIT
+    scale: float = ((1.0 - p) * (1.0 + p * SELU_LIMIT**2)) ** -0.5
+    return scale * torch.where(kept, x, SELU_LIMIT) - scale * p * SELU_LIMIT
 
 
 def _check(model: torch.nn.Module, layers: dict[str, torch.nn.Module]) -> None:

@@ -2,62 +2,73 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from dropnorm._validate import choice, whole
-from dropnorm.errors import ArgumentError
-from dropnorm.surgery.masking import masked_passes
+from dropnorm.surgery.dispatch import is_keras
+from dropnorm.surgery.masking import Passes, masked_passes
+from dropnorm.surgery.outcomes import QUANTITIES, Outcomes, classes
 
+Array = TypeVar("Array")
 PASSES_AT_ONCE = 8192
 TAIL = 0.025
 
 
 @dataclass(frozen=True)
-class MonteCarlo:
+class MonteCarlo(Generic[Array]):
     """What the samples of each row say: of each class's probability, or of each quantity.
 
-    Shape:       mean, variance, low, high: as the model's outputs, (N, *); entropies: (N, *) without the dimension of classes
-    Numerics:    float64. `variance` has the divisor samples - 1; `low` and `high` are the 2.5 % and 97.5 % quantiles.
+    Shape:       mean, variance, low, high: as the model's outputs, (N, *); entropies: (N, *) without the dimension of classes;
+                 of labels that are each true or not, as Keras's sigmoid gives them, one for each label
+    Numerics:    float64; torch tensors of a torch model, NumPy arrays of a Keras model, as its `predict` gives. `variance` has
+                 the divisor samples - 1; `low` and `high` are the 2.5 % and 97.5 % quantiles.
                  `predictive_entropy`, of the mean probabilities, and `mutual_information`, the part of it that is about the
                  weights and not the data, are in nats; None for a regression.
     """
 
-    mean: Tensor
-    variance: Tensor
-    low: Tensor
-    high: Tensor
-    predictive_entropy: Tensor | None
-    mutual_information: Tensor | None
+    mean: Array
+    variance: Array
+    low: Array
+    high: Array
+    predictive_entropy: Array | None
+    mutual_information: Array | None
 
 
 def mc_predict(
-    model: torch.nn.Module,
-    x: Tensor,
+    model: Any,
+    x: Any,
     samples: int = 100,
     *,
     task: Literal["classification", "regression"] = "classification",
     key: int = 0,
+    from_logits: bool | None = None,
     passes_at_once: int = PASSES_AT_ONCE,
-) -> MonteCarlo:
+) -> MonteCarlo[Any]:
     """Predict with many masks of the model's dropout: their mean is the prediction, their spread how unsure it is.
 
     Equation:    of probabilities p_s = softmax(model(x, mask_s)), p = mean of p_s: predictive entropy H[p]; mutual
-                 information H[p] - mean of H[p_s]. H is Shannon's entropy.
+                 information H[p] - mean of H[p_s]. H is Shannon's entropy. Of labels that are each true or not, p_s is the
+                 sigmoid, and H that of each label.
     Shape:       x (N, *) -> each result (N, *)
-    Args:        model: any module with dropout layers, whose outputs (N, classes, *) are logits or (N, *) quantities;
-                 samples: count of masks per row, at least 2, default 100; task: "classification" (default) or
-                 "regression"; key: of the masks, a 64-bit number, default 0; passes_at_once: how many rows times samples
-                 are in memory at once, default 8192.
+    Args:        model: any torch module or Keras model with dropout layers; x: a tensor; for Keras arrays as its `predict`
+                 takes them, of several inputs a list or dictionary; samples: count of masks per row, at least 2, default 100;
+                 task: "classification" (default), with outputs (N, classes, *), in Keras (N, *, classes), or "regression",
+                 with quantities (N, *); key: of the masks, a 64-bit number, default 0; from_logits: whether outputs are
+                 logits, or probabilities already; default None: of torch models logits, of Keras models what the last
+                 activation says (softmax, sigmoid or none), and where it is not known the compiled loss;
+                 passes_at_once: how many rows times samples are in memory at once, default 8192.
     Randomness:  none: row n's mask in sample s is a function of (key, s, n), and of the layer's place in the order of
-                 calls. So results do not depend on passes_at_once, but for rounding; torch's generators stay untouched.
-    Numerics:    everything but dropout is in inference mode: batch norm uses its running statistics. The model's own modes
-                 are as before afterwards. What F.dropout drops inside of a model's code is not switched on.
+                 calls. So results do not depend on passes_at_once, but for rounding; random states stay untouched, Keras's
+                 seed generators too. The masks are the same on each backend of Keras.
+    Numerics:    everything but dropout is in inference mode: batch norm uses its running statistics, and noise is off. The
+                 model is afterwards as before. What functions drop inside of a model's code is not switched on.
     Raises:      ArgumentError for a model that calls no dropout layer, or one with a forward of its own, with a batch norm
-                 without running statistics, or with one logit for two classes; ShapeError where a dropout sees the samples in
-                 another dimension than the first.
+                 without running statistics, or with one logit for two classes; of Keras also for GaussianDropout, dropout
+                 inside of recurrent layers, and outputs of which it is not known whether they are logits; ShapeError where a
+                 dropout sees the samples in another dimension than the first.
     Example:
         >>> import torch
         >>> from dropnorm.surgery.mc_predict import mc_predict
@@ -70,43 +81,48 @@ def mc_predict(
     choice(task, "task", ("classification", "regression"))
     whole(samples, "samples", 2, "one sample has no spread")
     whole(passes_at_once, "passes_at_once", 1)
-    parts = [
-        _summary(_probabilities(outputs) if task == "classification" else outputs.double(), task == "classification")
-        for outputs in _sampled(model, x, samples, key, passes_at_once)
-    ]
+    outcomes = QUANTITIES
+    if not is_keras(model):
+        passes, rows = masked_passes(model, key), len(x)
+        if task == "classification":
+            outcomes = classes(1, from_logits is not False)
+    else:
+        from dropnorm.surgery.keras.masking import arrays
+        from dropnorm.surgery.keras.masking import masked_passes as passes_of_keras
+        from dropnorm.surgery.keras.outputs import outcomes_of
+
+        x, rows = arrays(x)
+        passes = passes_of_keras(model, key)
+        if task == "classification":
+            outcomes = outcomes_of(model, from_logits)
+    parts = [_summary(each, outcomes) for each in _sampled(passes, x, rows, samples, passes_at_once)]
     gathered = [None if values[0] is None else torch.cat(values) for values in zip(*parts, strict=True)]
-    return MonteCarlo(*gathered)  # type: ignore[arg-type]
+    if is_keras(model):
+        return MonteCarlo(*(None if value is None else value.numpy() for value in gathered))
+    return MonteCarlo(*gathered)
 
 
 @torch.no_grad()
-def _sampled(model: torch.nn.Module, x: Tensor, samples: int, key: int, passes_at_once: int) -> Iterator[Tensor]:
+def _sampled(passes: Passes, x: Any, count: int, samples: int, passes_at_once: int) -> Iterator[Tensor]:
     """Outputs (samples, rows, *) of one stretch of rows after the other; of no rows, of none."""
     rows_at_once = max(1, passes_at_once // samples)
     samples_at_once = min(samples, passes_at_once)
-    with masked_passes(model, key) as run:
-        for start in range(0, max(1, len(x)), rows_at_once):
-            rows = torch.arange(start, min(len(x), start + rows_at_once))
+    with passes as run:
+        for start in range(0, max(1, count), rows_at_once):
+            rows = torch.arange(start, min(count, start + rows_at_once))
             yield torch.cat([run(x, rows, some) for some in torch.split(torch.arange(samples), samples_at_once)])
 
 
-def _probabilities(logits: Tensor) -> Tensor:
-    """Of (samples, N, classes, *)."""
-    if logits.ndim < 3 or logits.shape[2] < 2:
-        raise ArgumentError(
-            f"the model's outputs have the shape {tuple(logits.shape[1:])}: expected (N, classes, *), a logit for each of two "
-            f'or more classes. For quantities use task="regression".'
-        )
-    return logits.double().softmax(dim=2)
-
-
-def _summary(values: Tensor, classes: bool) -> tuple[Tensor | None, ...]:
-    """The fields of a MonteCarlo from the samples (samples, N, *) of some rows."""
+def _summary(outputs: Tensor, outcomes: Outcomes) -> tuple[Any, ...]:
+    """The fields of a MonteCarlo from the outputs (samples, N, *) of some rows."""
+    values = outcomes.values(outputs)
     mean, sorted_values = values.mean(0), values.sort(dim=0).values
     predictive = mutual = None
-    if classes:
-        predictive = torch.special.entr(mean).sum(1)
+    if outcomes.entropy is not None:
+        predictive = outcomes.entropy(mean)
+        each = outcomes.entropy(values.flatten(0, 1))
         # Rounding may leave a trifle below zero where all samples agree.
-        mutual = (predictive - torch.special.entr(values).sum(2).mean(0)).clamp(min=0.0)
+        mutual = (predictive - each.reshape(len(values), *predictive.shape).mean(0)).clamp(min=0.0)
     low, high = (_quantile(sorted_values, q) for q in (TAIL, 1.0 - TAIL))
     variance = (values - mean).square().sum(0) / (len(values) - 1)
     return mean, variance, low, high, predictive, mutual

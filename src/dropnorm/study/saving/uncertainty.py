@@ -3,11 +3,14 @@
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from dropnorm.surgery.mc_predict import MonteCarlo
 
 
-def uncertain_predictions(told: MonteCarlo, classes: tuple[str, ...], mean: float, scale: float) -> dict[str, Any]:
+def uncertain_predictions(
+    told: MonteCarlo[Tensor], classes: tuple[str, ...], mean: float, scale: float
+) -> dict[str, Any]:
     """What to tell of each row, by column.
 
     Of classes: the likeliest by the mean probabilities, these, the predictive entropy and the mutual information, in nats.
