@@ -19,8 +19,8 @@ study: .venv/installed ## run the main job on scikit-learn's bundled digits; DAT
 test: .venv/development lint ## run every check: format, lint, types, imports, tests, snippets of the docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
-test-keras-all: .venv/development ## run the tests of the Keras layers on torch, JAX and TensorFlow
-	DROPNORM_KERAS_BACKENDS=jax,tensorflow OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/keras
+test-keras-all: .venv/development ## run the tests of Keras layers and models on torch, JAX and TensorFlow
+	DROPNORM_KERAS_BACKENDS=jax,tensorflow OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/keras tests/surgery/keras
 
 SANITIZED := $(wildcard tests/kernels/test_cpu*.py) tests/kernels/test_training.py tests/kernels/test_dense.py
 # Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.

@@ -2,7 +2,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from dropnorm.surgery.inside import kept_rates
-from dropnorm.surgery.reading import Note, read
+from dropnorm.surgery.notes import Note
+from dropnorm.surgery.reading import read
 
 
 class Mixed(nn.Module):

@@ -4,8 +4,9 @@ from torch import nn
 
 import dropnorm as dn
 from dropnorm.surgery.edits import Insert, NewLayer, SetRate
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.plan import Plan
-from dropnorm.surgery.reading import Note
+from dropnorm.surgery.rewrite import rewrite
 
 
 def test_a_plan_as_text(models):
@@ -38,12 +39,12 @@ def test_a_plan_as_text(models):
     ],
 )
 def test_the_summary(edits, summary):
-    assert str(Plan(nn.ReLU(), edits, (), "  ReLU()")) == f"ReLU: {summary}\n  ReLU()"
+    assert str(Plan(nn.ReLU(), edits, (), "  ReLU()", rewrite)) == f"ReLU: {summary}\n  ReLU()"
 
 
 def test_notes_that_say_the_same_are_one_line():
     notes = (*(Note(f"layer{n}", "is there.") for n in range(6)), Note("", "cannot be traced."))
-    assert str(Plan(nn.ReLU(), (), notes, "")).splitlines()[2:] == [
+    assert str(Plan(nn.ReLU(), (), notes, "", rewrite)).splitlines()[2:] == [
         "  layer0, layer1, layer2, layer3 and 2 more: is there.",
         "  the model: cannot be traced.",
     ]

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dropnorm.errors import SurgeryError
-from dropnorm.surgery.reading import Note
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.receipt import Changes, carry_out, is_one_of, obstacle, with_tensors_of
 
 

@@ -8,7 +8,7 @@ Role = Literal["norm", "dropout"]
 
 @dataclass(frozen=True)
 class NewLayer:
-    """A batch norm of so many channels, or a dropout of this rate: a class of `dropnorm.nn` and its argument."""
+    """A batch norm of so many channels, or a dropout of this rate: a class of `dropnorm.nn` or `.keras` and its argument."""
 
     name: str
     argument: int | float
@@ -21,14 +21,18 @@ class NewLayer:
 
 @dataclass(frozen=True)
 class Insert:
-    """A new layer before or after the module at `path`: beside it in its Sequential if `flat`, otherwise around it."""
+    """A new layer before or after the module at `path`: beside it in its Sequential if `flat`, otherwise around it.
+
+    In a Keras model it always goes behind, at one call of the layer; a batch norm before the activation that the layer has.
+    """
 
     path: str
     after: bool
     flat: bool
     layer: NewLayer
-    like: str = ""  # the layer whose device and type a batch norm has
+    like: str = ""  # the layer whose device, type and order of dimensions the new one has
     takes_bias: bool = False  # of that layer
+    call: int = 0
 
 
 @dataclass(frozen=True)

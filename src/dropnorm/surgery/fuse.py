@@ -7,8 +7,9 @@ from typing import Any
 from torch import fx, nn
 
 from dropnorm import nn as own
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.reading import Note, Reading, follow, is_fused
+from dropnorm.surgery.reading import Reading, follow, is_fused
 from dropnorm.surgery.receipt import Changes, Receipt, carry_out, obstacle, with_tensors_of
 from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import users

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from dropnorm.surgery.edits import Insert, NewLayer, SetRate
-from dropnorm.surgery.operations import Kind, kind_of
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.placing import place_dropout
-from dropnorm.surgery.reading import Note, Reading
-from dropnorm.surgery.ways import WEIGHTS, ahead, kinds, users
+from dropnorm.surgery.reading import Reading
+from dropnorm.surgery.rules import judge_input
+from dropnorm.surgery.ways import users
 
 
 def input_dropouts(reading: Reading, rate: float) -> Iterator[Insert | SetRate | Note]:
@@ -18,13 +19,12 @@ def input_dropouts(reading: Reading, rate: float) -> Iterator[Insert | SetRate |
     for node in flow.graph.nodes:
         if node.op != "placeholder" or not users(flow, node):
             continue
-        first = ahead(flow, node, WEIGHTS | {Kind.EMBEDDING, Kind.DROPOUT})[0]
-        there = [each for each in first if kind_of(flow, each) is Kind.DROPOUT and each.op == "call_module"]
-        if there:
-            paths = [flow.path_of(each) for each in there]
-            yield from (SetRate(path, rate) for path in paths if reading.module(path).p != rate)
-        elif Kind.EMBEDDING in kinds(flow, first):
-            yield Note(node.name, "no input dropout: it is embedded, and indices cannot be dropped.")
+        there, reason = judge_input(flow, node)
+        modules = [flow.path_of(each) for each in there if each.op == "call_module"]
+        if modules:
+            yield from (SetRate(path, rate) for path in modules if reading.module(path).p != rate)
+        elif reason:
+            yield Note(node.name, reason)
         else:
             places = place_dropout(reading, flow, node)
             yield from (Insert(place.path, place.after, place.flat, NewLayer("Dropout", rate)) for place in places)

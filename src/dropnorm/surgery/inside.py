@@ -2,8 +2,9 @@
 
 from torch import nn
 
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.reading import Note, Reading
+from dropnorm.surgery.reading import Reading
 
 
 def kept_rates(reading: Reading) -> list[Note]:

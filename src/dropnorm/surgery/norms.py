@@ -7,13 +7,13 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from dropnorm.surgery.edits import Insert, NewLayer
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.operations import Kind, kind_of, kind_of_module
 from dropnorm.surgery.placing import place_norm
-from dropnorm.surgery.reading import Note, Reading
+from dropnorm.surgery.reading import Reading
+from dropnorm.surgery.rules import OTHER_NORM, SELF_NORMALIZING, is_self_normalizing, norm_of, wants_norm
 from dropnorm.surgery.trace import Flow
-from dropnorm.surgery.ways import ACTIVATIONS, NORMS, WEIGHTS, ahead, inputs, is_last, kinds, users
-
-_STOPS = ACTIVATIONS | NORMS | WEIGHTS | {Kind.GATE, Kind.OUTPUT}
+from dropnorm.surgery.ways import inputs, is_last
 
 
 def batch_norms(reading: Reading) -> Iterator[Insert | Note]:
@@ -21,51 +21,26 @@ def batch_norms(reading: Reading) -> Iterator[Insert | Note]:
     other = [path for path, module in reading.trace.model.named_modules() if kind_of_module(module) is Kind.OTHER_NORM]
     other += [node.name for flow, node in reading.nodes() if kind_of(flow, node) is Kind.OTHER_NORM]
     if other:
-        yield Note("", f"no batch norm: {other[0]} normalizes already, each sample by itself.")
+        yield Note("", OTHER_NORM.format(other[0]))
         return
     for flow, node in reading.nodes():
         layer = flow.module_of(node)
         if layer is None or kind_of(flow, node) is not Kind.WEIGHT or is_last(flow, node):
             continue
-        following = ahead(flow, node, _STOPS)[0]
         path = flow.path_of(node)
-        if kinds(flow, following) & NORMS:
-            norm = next(each for each in following if kind_of(flow, each) in NORMS)
-            yield Note(
-                flow.path_of(norm) if norm.op == "call_module" else path, "batch norm is there already, and kept."
-            )
-        elif _is_activated(flow, following) and (later := _norm_after(flow, following)) is not None:
-            yield Note(flow.path_of(later), "batch norm is there already, after an activation, and kept.")
-        elif _is_activated(flow, following):
-            reason = _refusal(reading, flow, node, layer, following)
+        if there := norm_of(flow, node):
+            norm, told = there
+            yield Note(flow.path_of(norm) if norm.op == "call_module" else path, told)
+        elif wants_norm(flow, node):
+            reason = _refusal(reading, flow, node, layer)
             yield Note(path, f"no batch norm: {reason}") if reason else _insert(reading, flow, node, layer)
 
 
-def _is_activated(flow: Flow, following: list[fx.Node]) -> bool:
-    """Whether activations follow that are no gates, and the output itself goes nowhere else outside."""
-    activations = [each for each in following if kind_of(flow, each) in ACTIVATIONS]
-    gates = [each for each in activations if kinds(flow, users(flow, each)) == {Kind.GATE}]
-    return len(gates) < len(activations) and Kind.OUTPUT not in kinds(flow, following)
-
-
-def _norm_after(flow: Flow, following: list[fx.Node]) -> fx.Node | None:
-    """A batch norm module that stands right after an activation: some put them in this order."""
-    for activation in following:
-        for each in ahead(flow, activation, _STOPS)[0]:
-            if (
-                kind_of(flow, activation) in ACTIVATIONS
-                and kind_of(flow, each) is Kind.BATCH_NORM
-                and each.op == "call_module"
-            ):
-                return each
-    return None
-
-
-def _refusal(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module, following: list[fx.Node]) -> str:
+def _refusal(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module) -> str:
     """Why a layer cannot have a batch norm, or nothing."""
     path = flow.path_of(node)
-    if Kind.SELF_NORMALIZING in kinds(flow, following):
-        return "SELU normalizes by itself."
+    if is_self_normalizing(flow, node):
+        return SELF_NORMALIZING
     if parametrize.is_parametrized(layer):
         return "its weight has a parametrization, which the batch norm would undo."
     if len(reading.paths[layer]) > 1:

@@ -1,22 +1,19 @@
 """What is going to be done to a model: printed as a difference, and carried out on a copy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
-
-from dropnorm.surgery.check import check
-from dropnorm.surgery.difference import difference
 from dropnorm.surgery.edits import Edit, Insert, Remove, ReturnBias, SetRate
-from dropnorm.surgery.reading import Note, Reading
-from dropnorm.surgery.rewrite import rewrite
+from dropnorm.surgery.notes import Note, as_text, counted, grouped
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Changes of a model, not made yet: print it to see them, `apply()` makes them on a copy.
 
+    Args:        model: the one given; edits: what is to be done to it, as data; notes: what is not, and why; difference: of the
+                 two models, as text.
     Example:
         >>> import torch
         >>> import dropnorm as dn
@@ -31,52 +28,35 @@ class Plan:
           )
     """
 
-    model: nn.Module = field(repr=False)
+    model: Any = field(repr=False)
     edits: tuple[Edit, ...]
     notes: tuple[Note, ...]
     difference: str = field(repr=False)
+    rewrite: Callable[[Any, Sequence[Edit]], Any] = field(repr=False)
 
-    def apply(self) -> nn.Module:
-        """A changed copy of the model; the model itself stays as it is."""
-        return rewrite(self.model, self.edits)
+    def apply(self) -> Any:
+        """A changed copy of the model, of torch or Keras as it is; the model itself stays as it is."""
+        return self.rewrite(self.model, self.edits)
 
     def __str__(self) -> str:
-        notes = [f"  {note}" for note in _grouped(self.notes)]
-        return "\n".join([f"{type(self.model).__name__}: {_summary(self.edits)}", self.difference, *notes])
+        return as_text(self.model, _summary(self.edits), self.difference, grouped(self.notes))
 
 
-def make_plan(reading: Reading, decided: Sequence[Edit | Note], sample: Any) -> Plan:
-    """A plan of what was decided, whose outcome has been looked at."""
+def sorted_out(decided: Sequence[Edit | Note]) -> tuple[tuple[Edit, ...], tuple[Note, ...]]:
+    """Edits and notes apart, each once."""
     notes = tuple(dict.fromkeys(each for each in decided if isinstance(each, Note)))
     edits = tuple(dict.fromkeys(each for each in decided if not isinstance(each, Note)))
-    new = rewrite(reading.model, edits)
-    check(reading, new, edits, sample)
-    return Plan(reading.model, edits, notes, difference(reading.model, new))
+    return edits, notes
 
 
 def _summary(edits: Sequence[Edit]) -> str:
     inserts = [edit for edit in edits if isinstance(edit, Insert)]
     parts = [
-        _count(sum(edit.layer.role == "norm" for edit in inserts), "batch norm", "added"),
-        _count(sum(edit.takes_bias for edit in inserts), "bias", "moved there", "biases"),
-        _count(sum(edit.layer.role == "dropout" for edit in inserts), "dropout", "added"),
-        _count(sum(isinstance(edit, SetRate) for edit in edits), "rate", "changed"),
-        _count(sum(isinstance(edit, Remove) for edit in edits), "layer", "removed"),
-        _count(sum(isinstance(edit, ReturnBias) for edit in edits), "bias", "given back", "biases"),
+        counted(sum(edit.layer.role == "norm" for edit in inserts), "batch norm", "added"),
+        counted(sum(edit.takes_bias for edit in inserts), "bias", "moved there", "biases"),
+        counted(sum(edit.layer.role == "dropout" for edit in inserts), "dropout", "added"),
+        counted(sum(isinstance(edit, SetRate) for edit in edits), "rate", "changed"),
+        counted(sum(isinstance(edit, Remove) for edit in edits), "layer", "removed"),
+        counted(sum(isinstance(edit, ReturnBias) for edit in edits), "bias", "given back", "biases"),
     ]
     return ", ".join(part for part in parts if part) or "nothing to change"
-
-
-def _count(number: int, what: str, done: str, plural: str = "") -> str:
-    return f"{number} {what if number == 1 else plural or f'{what}s'} {done}" if number else ""
-
-
-def _grouped(notes: Sequence[Note]) -> list[str]:
-    """Notes as lines: those that say the same of several modules are one."""
-    paths: dict[str, list[str]] = {}
-    for note in notes:
-        paths.setdefault(note.text, []).append(note.path or "the model")
-    return [
-        f"{', '.join(where[:4])}{f' and {len(where) - 4} more' if len(where) > 4 else ''}: {text}"
-        for text, where in paths.items()
-    ]

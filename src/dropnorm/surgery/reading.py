@@ -26,14 +26,6 @@ _WRAPPERS = {
 }
 
 
-@dataclass(frozen=True)
-class Note:
-    """Something that was not done, or not as one may expect, and why."""
-
-    path: str
-    text: str
-
-
 @dataclass(frozen=True, eq=False)
 class Reading:
     """What is known of a model before anything is decided."""

@@ -12,8 +12,9 @@ from torch.nn.utils import parametrize
 from dropnorm.errors import SurgeryError
 from dropnorm.surgery.check import agree
 from dropnorm.surgery.difference import difference
+from dropnorm.surgery.notes import Note, as_text
 from dropnorm.surgery.observe import outputs
-from dropnorm.surgery.reading import Note, is_dropout
+from dropnorm.surgery.reading import is_dropout
 from dropnorm.surgery.rewrite import copied
 from dropnorm.surgery.trace import trace
 
@@ -69,8 +70,8 @@ class Receipt:
         return self.model
 
     def __str__(self) -> str:
-        notes = [f"  {note.path or 'the model'}: {note.text}" for note in self.notes]
-        return "\n".join([f"{type(self.model).__name__}: {self.summary}", self.difference, *notes])
+        notes = [f"{note.path or 'the model'}: {note.text}" for note in self.notes]
+        return as_text(self.model, self.summary, self.difference, notes)
 
 
 @dataclass

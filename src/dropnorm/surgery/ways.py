@@ -1,6 +1,6 @@
 """The ways through a traced graph: what comes after a value, and before it."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from dropnorm.surgery.kinds import AnyNode, Graph, Kind, kind_of
 
@@ -66,6 +66,22 @@ def origin(flow: Graph[AnyNode], node: AnyNode) -> AnyNode:
     while kind_of(flow, node) in PASSING and len(inputs(flow, node)) == 1:
         node = inputs(flow, node)[0]
     return node
+
+
+def neighbour(flow: Graph[AnyNode], node: AnyNode, before: bool, passes: Callable[[AnyNode], bool]) -> AnyNode | None:
+    """The operation before or behind, past what does nothing, if nothing else has to do with the value in between."""
+    while True:
+        if before:
+            beside = inputs(flow, node)
+            if len(beside) != 1 or len(users(flow, beside[0])) != 1:
+                return None
+        else:
+            beside = users(flow, node)
+            if len(beside) != 1 or len(inputs(flow, beside[0])) != 1:
+                return None
+        node = beside[0]
+        if not passes(node):
+            return node
 
 
 def is_skipped(flow: Graph[AnyNode], value: AnyNode) -> bool:

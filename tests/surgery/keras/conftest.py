@@ -83,8 +83,7 @@ def nested() -> Any:
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    """No test sees the names, seeds or policies that another has left."""
+    """No test sees the seeds or policies that another has left."""
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
-    keras.backend.clear_session()

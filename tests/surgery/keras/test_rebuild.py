@@ -28,7 +28,7 @@ def test_a_copy_is_the_same_and_shares_nothing(nested, randomized, agree, normal
     assert [each.path for each in new.trainable_weights] == [each.path for each in nested.trainable_weights]
     assert not {id(each) for each in new.variables} & {id(each) for each in nested.variables}
     for variable in new.weights:
-        variable.assign(keras.ops.zeros_like(variable))
+        variable.assign(keras.ops.zeros(variable.shape))
     for old, now in zip(before, values(nested), strict=True):
         np.testing.assert_array_equal(old, now)
     assert nodes == {each: len(each._inbound_nodes) for each in nodes}
@@ -53,7 +53,7 @@ def test_layers_are_put_in_replaced_and_removed_at_their_places(names):
         ]
     )
     changes = Changes(
-        instead={"a": New(layers.Dense(3, use_bias=False, name="a"), {"kernel": np.full((4, 3), 2.0)})},
+        instead={"a": New(layers.Dense(3, use_bias=False, name="a"), values={"kernel": np.full((4, 3), 2.0)})},
         before={("b", 0): [New(layers.Identity(name="before_b"))]},
         after={("x", 0): [New(layers.Identity(name="after_x"))], ("a", 0): [New(layers.ReLU(name="after_a"))]},
         removed={"d"},
@@ -131,6 +131,7 @@ def test_compiled_alike_with_an_optimizer_and_metrics_of_its_own(nested, normal)
         nested.evaluate(*data, verbose=0, return_dict=True), rel=1e-5
     )
     new.fit(*data, verbose=0)
+    nested.evaluate(*data, verbose=0)  # whose weights are still there
     assert not rebuilt(keras.Sequential([layers.Dense(2)])).compiled
 
 
@@ -164,6 +165,18 @@ def test_wrappers_and_layers_of_somebody_s_own(normal, agree):
     new = rebuilt(model)
     agree(model, new, normal(2, 4, 3), 1e-5)
     assert not new.get_layer("own").inner.trainable
+
+
+def test_what_preprocessing_has_learned_is_copied(normal, agree):
+    known = layers.Normalization(axis=-1)
+    known.adapt(3 + 2 * normal(50, 3))
+    words = layers.IntegerLookup(num_oov_indices=1, name="words")
+    words.adapt(np.array([7, 7, 8]))
+    model = keras.Sequential([keras.Input((3,)), known, layers.Dense(2)])
+    new = rebuilt(model)
+    assert abs(keras.ops.convert_to_numpy(new.layers[0].mean).mean() - 3) < 1
+    agree(model, new, normal(4, 3), 1e-6)
+    assert rebuilt(keras.Sequential([words])).get_layer("words").get_vocabulary() == words.get_vocabulary()
 
 
 def test_a_layer_that_cannot_be_copied_is_named(refuses):

@@ -22,7 +22,8 @@ def module_of_arm(architecture: ModuleArchitecture, arm: Arm, rate: float, key: 
     changes |= {"batch_norm": arm.batch_norm, "input_dropout": arm.input_dropout or None}
     if not (rate or arm.batch_norm or arm.input_dropout):
         return net
-    return _plan(net, architecture, arm, changes).apply()
+    changed: nn.Module = _plan(net, architecture, arm, changes).apply()
+    return changed
 
 
 def check_arms(architecture: ModuleArchitecture, arms: Sequence[Arm]) -> None:

@@ -79,8 +79,14 @@ def kind_of_operation(operation: Any, signals: int = 1) -> Kind:
         return kind_of_activation(operation.activation)
     for types, kind in _OF_LAYERS:
         if isinstance(operation, types):
-            return kind
+            # What a class of somebody's own does with its weights is not known.
+            return Kind.OPAQUE if kind is Kind.WEIGHT and not computes_as(operation, types) else kind
     return _of_another(operation)
+
+
+def computes_as(layer: Any, kinds: tuple[Any, ...]) -> bool:
+    """Whether a layer computes what these classes do: it is one of them, or of a class that only makes them otherwise."""
+    return any(isinstance(layer, kind) and type(layer).call is kind.call for kind in kinds)
 
 
 def kind_of_activation(function: Any) -> Kind:

@@ -1,5 +1,6 @@
 """A Keras model built anew, with other layers here and there: of the same classes, names and weights, and compiled alike."""
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,14 @@ from dropnorm.surgery.keras.graph import Place, input_layer_of, is_graph, joined
 
 @dataclass(frozen=True)
 class New:
-    """A layer that comes into a model, and the values that its weights have then, by the names of their attributes."""
+    """A layer that comes into a model, and what its weights are then.
+
+    Args:        layer: not built yet; like: a layer whose weights of the same names and shapes it gets; values: of others, by
+                 the names of the layer's attributes.
+    """
 
     layer: keras.layers.Layer
+    like: Any = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -140,8 +146,13 @@ class _Builder:
             if isinstance(old, keras.layers.Layer):
                 _copy_trainable(old, new)
         for new in self.new:
+            given = {each.name: each for each in new.like.variables} if new.like is not None else {}
+            for variable in new.layer.variables:
+                like = given.get(variable.name)
+                if like is not None and like.shape == variable.shape:
+                    _assign(variable, like)
             for name, value in new.values.items():
-                getattr(new.layer, name).assign(value)
+                _assign(getattr(new.layer, name), value)
 
 
 def copied(operation: Any, path: str = "") -> Any:
@@ -165,7 +176,8 @@ def uncopyable(layer: Any, path: str, error: Exception | str) -> SurgeryError:
 
 def _identity(layer: Any) -> Any:
     """What stands where a layer was that gave an output its name."""
-    return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
+    # By its name, since Keras saves no policy of an Identity.
+    return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy.name)
 
 
 def _input(layer: Any) -> Any:
@@ -180,12 +192,30 @@ def _copy_weights(old: Any, new: Any) -> None:
     if [tuple(each.shape) for each in mine] != [tuple(each.shape) for each in theirs]:
         raise uncopyable(old, "", "its copy has other weights")
     for variable, value in zip(mine, theirs, strict=True):
-        variable.assign(value)
+        _assign(variable, value)
+    for inner, other in zip(new._flatten_layers(), old._flatten_layers(), strict=False):
+        _copy_adapted(other, inner)
+
+
+def _assign(variable: Any, value: Any) -> None:
+    """Give a variable a value of its own: on JAX it would hold the same array, which training gives away."""
+    variable.assign(keras.ops.copy(value))
+
+
+def _copy_adapted(old: Any, new: Any) -> None:
+    """What preprocessing layers know of the data besides their weights."""
+    if hasattr(old, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            old.save_assets(folder)
+            new.load_assets(folder)
+    elif hasattr(new, "finalize_state"):
+        new.finalize_state()
 
 
 def _copy_trainable(old: Any, new: Any) -> None:
     for mine, theirs in zip(_flags(new), _flags(old), strict=False):
-        mine.trainable = theirs.trainable
+        if mine.trainable != theirs.trainable:  # since a model sets what has come into it, too
+            mine.trainable = theirs.trainable
 
 
 def _flags(layer: Any) -> Iterator[Any]:
