@@ -2,7 +2,7 @@
 
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -27,17 +27,13 @@ def restored(model: nn.Module) -> Iterator[None]:
         id(each): each for module in model.modules() if (each := getattr(module, "generator", None)) is not None
     }
     states = [(each, each.get_state()) for each in generators.values() if isinstance(each, torch.Generator)]
-    python_state, numpy_state = random.getstate(), np.random.get_state()
     devices = {tensor.device for tensor in model.parameters() if tensor.device.type == "cuda"}
-    with torch.random.fork_rng(devices=sorted(devices, key=str)), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with random_states(devices):
         try:
             yield
         finally:
             for module, training in modes:
                 module.training = training
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
             for generator, state in states:
                 generator.set_state(state)
             with torch.no_grad():
@@ -47,3 +43,16 @@ def restored(model: nn.Module) -> Iterator[None]:
                     module._buffers[name] = buffer
                 for module, name in absent:
                     module._buffers[name] = None
+
+
+@contextmanager
+def random_states(devices: Iterable[torch.device] = ()) -> Iterator[None]:
+    """The random states of Python, NumPy and torch are afterwards what they were; and no run warns."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=sorted(devices, key=str)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)

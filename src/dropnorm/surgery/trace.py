@@ -54,6 +54,20 @@ class Flow:
         """The module that a node calls, if it calls one."""
         return self.root.get_submodule(str(node.target)) if node.op == "call_module" else None
 
+    def where(self, node: fx.Node) -> str:
+        """The path of a node's module, or of the innermost module whose forward calls the function."""
+        if node.op == "call_module":
+            return self.path_of(node)
+        paths = {call.number: call.path for call in self.calls}
+        inner = next((paths[number] for number in reversed(node.meta.get(WITHIN, ())) if paths.get(number)), "")
+        return f"{self.path}.{inner}".strip(".")
+
+    def name_of(self, node: fx.Node) -> str:
+        """A node as it may be called in a sentence: the path of its module, or the name of its function."""
+        if node.op == "call_module":
+            return self.path_of(node)
+        return f"{getattr(node.target, '__name__', node.target)}()"
+
     @staticmethod
     def is_within(node: fx.Node, call: Call) -> bool:
         """Whether a node was made during a call."""

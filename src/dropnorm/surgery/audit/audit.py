@@ -8,12 +8,13 @@ from torch import nn
 
 from dropnorm.errors import ArgumentTypeError, SurgeryError
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.findings import Audit, Finding
+from dropnorm.surgery.audit.findings import Audit
 from dropnorm.surgery.audit.history import losses_of
 from dropnorm.surgery.audit.measuring import measure
-from dropnorm.surgery.audit.registry import Rule, chosen
+from dropnorm.surgery.audit.registry import chosen, looked_over
 from dropnorm.surgery.audit.rules import RULES as RULES
 from dropnorm.surgery.batches import Arguments, arguments_of, check_batches, cloned, inputs_of
+from dropnorm.surgery.dispatch import is_keras
 from dropnorm.surgery.observe import described
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.reading import check_initialized
@@ -22,7 +23,6 @@ from dropnorm.surgery.restoring import restored
 from dropnorm.surgery.rewrite import copied
 from dropnorm.surgery.trace import Flow, Trace, trace
 
-_SEVERITIES = ("error", "warning", "note")
 _WRAPPERS = {
     "DataParallel": "module",
     "DistributedDataParallel": "module",
@@ -32,11 +32,11 @@ _WRAPPERS = {
 
 
 def audit(
-    model: nn.Module,
+    model: Any,
     batch: Any = None,
     *,
     loader: Iterable[Any] | None = None,
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: Any = None,
     history: Any = None,
     select: Sequence[str] | str | None = None,
     ignore: Sequence[str] | str = (),
@@ -61,7 +61,11 @@ def audit(
         >>> dn.audit(net).codes
         ('DN101',)
     """
-    rules = chosen(select, ignore)
+    if is_keras(model):
+        from dropnorm.surgery.keras.audit.audit import audit as audit_of_keras
+
+        return audit_of_keras(model, batch, loader, optimizer, history, select, ignore)
+    rules = chosen(select, ignore, RULES)
     inner, workers = _unwrapped(model)
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise ArgumentTypeError(
@@ -87,21 +91,8 @@ def audit(
         history=losses,
         workers=workers,
     )
-    has = {"batch": given, "optimizer": optimizer, "loader": loader, "history": losses, "": True}
-    found = [finding for rule in rules if has[rule.needs] is not None for finding in rule.findings(examination)]
-    not_checked = {
-        rule.code: f"needs {'an' if rule.needs == 'optimizer' else 'a'} {rule.needs}"
-        for rule in rules
-        if has[rule.needs] is None
-    }
-    return Audit(
-        model=type(inner).__name__, findings=_sorted(found), not_checked=not_checked | _untraced(rules, reasons)
-    )
-
-
-def _sorted(found: list[Finding]) -> tuple[Finding, ...]:
-    unique = {(each.code, each.path, each.seen): each for each in found}
-    return tuple(sorted(unique.values(), key=lambda each: (_SEVERITIES.index(each.severity), each.code)))
+    needs = {"batch": given, "optimizer": optimizer, "loader": loader, "history": losses}
+    return looked_over(type(inner).__name__, examination, rules, needs, reasons)
 
 
 def _unwrapped(model: Any) -> tuple[nn.Module, int]:
@@ -175,10 +166,3 @@ def _calls_dropout(flow: Flow) -> bool:
         )
         for node in flow.graph.nodes
     )
-
-
-def _untraced(rules: Sequence[Rule], reasons: list[str]) -> dict[str, str]:
-    """Rules on how the forward pass goes, where a part of it is not known."""
-    if not reasons:
-        return {}
-    return {rule.code: f"{reasons[0]}: only in parts; give a batch" for rule in rules if rule.traced}

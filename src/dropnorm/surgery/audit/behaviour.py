@@ -3,6 +3,7 @@
 import math
 
 from dropnorm.surgery.audit.examination import Examination
+from dropnorm.surgery.audit.measuring import Behaviour
 from dropnorm.surgery.audit.registry import Seen, Values, rule
 from dropnorm.surgery.audit.state import is_untouched
 
@@ -28,14 +29,8 @@ def modes_differ(examination: Examination) -> Seen:
     found = examination.behaviour
     assert found is not None
     norms = examination.batch_norms.values()
-    if any(is_untouched(norm) for norm in norms):
-        return
-    explained = math.sqrt(max(0.0, found.whole**2 - found.dropped**2))
-    by_batch = sum(norm.running_mean is not None for norm in norms)
-    # What dropout does is known from a few masks only.
-    is_beyond_dropout = found.whole > _BEYOND * found.dropped
-    if by_batch and is_beyond_dropout and explained > _GAP + math.sqrt(by_batch / max(1, found.batch_rows)):
-        yield "", {"gap": found.whole, "dropped": found.dropped}
+    if not any(is_untouched(norm) for norm in norms):
+        yield from unexplained(found, sum(norm.running_mean is not None for norm in norms))
 
 
 @rule(
@@ -83,3 +78,12 @@ def variance_shift(examination: Examination) -> Seen:
             if shift.predicted is not None:
                 values["predicted"] = f"; of the dropout before it, {float(shift.predicted.mean()):.2f} are predicted"
             yield shift.path, values
+
+
+def unexplained(found: Behaviour, batch_norms: int) -> Seen:
+    """The gap between training and inference, if dropout and the noise of so many batch norms do not explain it."""
+    explained = math.sqrt(max(0.0, found.whole**2 - found.dropped**2))
+    # What dropout does is known from a few masks only.
+    is_beyond_dropout = found.whole > _BEYOND * found.dropped
+    if batch_norms and is_beyond_dropout and explained > _GAP + math.sqrt(batch_norms / max(1, found.batch_rows)):
+        yield "", {"gap": found.whole, "dropped": found.dropped}

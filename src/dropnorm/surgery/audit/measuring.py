@@ -14,7 +14,6 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.utils._pytree import tree_leaves
 
 from dropnorm.errors import SurgeryError
-from dropnorm.surgery.audit.places import where
 from dropnorm.surgery.audit.shift import Shift, Squares, shifts
 from dropnorm.surgery.batches import Arguments, cloned, inputs_of
 from dropnorm.surgery.moments import Moments
@@ -25,6 +24,7 @@ from dropnorm.surgery.trace import Flow
 
 ROWS = 1024
 MASKS = 4
+NO_BATCHES = "loader is empty: expected batches of what the model takes. Look at its data set."
 _KEY = 0
 
 
@@ -54,19 +54,16 @@ class Behaviour:
 
 def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
     """Run the model on the first rows of the loader; afterwards it is as it was."""
-    found = Behaviour()
     quiet, noisy = _Mode(model), _Mode(model)
-    differences = torch.zeros(2, dtype=torch.float64)
-    seen: list[Tensor] = []
-    flow: Flow | None = None
-    with restored(model), torch.no_grad():
-        torch.default_generator.manual_seed(_KEY)
+    flows: list[Flow] = []
+
+    def outputs() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         for batch in loader:
             given = inputs_of(model, batch)
             model.eval()
             recording = record(model, *cloned(given), quiet.watch)
-            outputs = _outputs(recording)
-            flow = recording.flow
+            calm = _outputs(recording)
+            flows.append(recording.flow)
             if any(each.count < 2 for each in recording.batches):
                 continue  # torch trains on no such batch: DN222
             quiet.finish(recording)
@@ -75,21 +72,35 @@ def measure(model: nn.Module, loader: Iterable[Any]) -> Behaviour:
             with restored(model):
                 model.train()
                 whole = _mean(model, given, None)
-            rows = len(outputs)
-            differences += torch.stack([(outputs - each).square().sum() for each in (whole, dropped)]).cpu()
-            seen.append(outputs.cpu())
-            found.batch_rows = max(found.batch_rows, rows)
-            found.rows += rows
-            if found.rows >= ROWS:
-                break
-    if flow is None:
-        raise SurgeryError("loader is empty: expected batches of what the model takes. Look at its data set.")
-    spread = _spread(seen)
-    found.whole, found.dropped = (float((part / spread).sqrt()) for part in differences)
+            yield calm, whole, dropped
+
+    with restored(model), torch.no_grad():
+        torch.default_generator.manual_seed(_KEY)
+        found = compared(outputs())
+    if not flows:
+        raise SurgeryError(NO_BATCHES)
+    flow = flows[-1]
     found.units = [
-        Units(where(flow, node), quiet.alive[node.name]) for node in flow.graph.nodes if node.name in quiet.alive
+        Units(flow.where(node), quiet.alive[node.name]) for node in flow.graph.nodes if node.name in quiet.alive
     ]
     found.shifts = list(shifts(flow, quiet.squares, quiet.moments, noisy.moments))
+    return found
+
+
+def compared(outputs: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Behaviour:
+    """How far outputs (rows, *) in inference are from those as in training and those with dropout on, over the first rows."""
+    found = Behaviour()
+    differences = torch.zeros(2, dtype=torch.float64)
+    seen: list[Tensor] = []
+    for calm, *others in outputs:
+        differences += torch.stack([(calm - each).square().sum() for each in others]).cpu()
+        seen.append(calm.cpu())
+        found.batch_rows = max(found.batch_rows, len(calm))
+        found.rows += len(calm)
+        if found.rows >= ROWS:
+            break
+    spread = _spread(seen)
+    found.whole, found.dropped = (float((part / spread).sqrt()) for part in differences)
     return found
 
 

@@ -1,11 +1,13 @@
-"""Where an operation stands: the module it belongs to, what it takes, where its value goes."""
+"""Where an operation stands: what it takes, where its value goes, what is before and behind it."""
+
+from collections.abc import Callable
 
 from torch import fx
 
-from dropnorm.surgery.operations import Kind, kind_of
+from dropnorm.surgery.kinds import AnyNode, Graph, Kind, kind_of
 from dropnorm.surgery.recording import SHAPE
-from dropnorm.surgery.trace import WITHIN, Flow
-from dropnorm.surgery.ways import inputs, users
+from dropnorm.surgery.trace import Flow
+from dropnorm.surgery.ways import WEIGHTS, ahead, behind, inputs, users
 
 # Positions and defaults of (p, training) in torch's functions.
 _FUNCTIONS: dict[str, tuple[int, float, int, bool]] = {
@@ -31,22 +33,6 @@ def function_dropout(node: fx.Node) -> tuple[float, bool]:
     return (float(rate), bool(training)) if isinstance(rate, float | int) else (0.0, False)
 
 
-def where(flow: Flow, node: fx.Node) -> str:
-    """The path of a node's module, or of the innermost module whose forward calls the function."""
-    if node.op == "call_module":
-        return flow.path_of(node)
-    paths = {call.number: call.path for call in flow.calls}
-    inner = next((paths[number] for number in reversed(node.meta.get(WITHIN, ())) if paths.get(number)), "")
-    return f"{flow.path}.{inner}".strip(".")
-
-
-def name_of(flow: Flow, node: fx.Node) -> str:
-    """A node as it may be called in a sentence: the path of its module, or the name of its function."""
-    if node.op == "call_module":
-        return flow.path_of(node)
-    return f"{getattr(node.target, '__name__', node.target)}()"
-
-
 def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     """The shape of what comes to a node, where a batch has shown it."""
     shape: tuple[int, ...] | None = node.meta.get(SHAPE)
@@ -59,7 +45,7 @@ def only_input(flow: Flow, node: fx.Node) -> fx.Node | None:
     return signals[0] if len(signals) == 1 else None
 
 
-def leads_out(flow: Flow, node: fx.Node, through: frozenset[Kind]) -> bool:
+def leads_out(flow: Graph[AnyNode], node: AnyNode, through: frozenset[Kind]) -> bool:
     """Whether a value goes to the output and nowhere else, through operations of these kinds alone."""
     following = users(flow, node)
     if not following:
@@ -68,3 +54,14 @@ def leads_out(flow: Flow, node: fx.Node, through: frozenset[Kind]) -> bool:
         kind_of(flow, each) is Kind.OUTPUT or (kind_of(flow, each) in through and leads_out(flow, each, through))
         for each in following
     )
+
+
+def between(
+    flow: Graph[AnyNode], node: AnyNode, is_convolution: Callable[[AnyNode], bool]
+) -> tuple[AnyNode, AnyNode] | None:
+    """One of the convolutions before and one of those behind a node, if nothing else takes or makes its values."""
+    sources, passed = behind(flow, node, WEIGHTS)
+    takers, passed_after = ahead(flow, node, WEIGHTS)
+    if not sources or not takers or Kind.FLATTENING in passed | passed_after:
+        return None
+    return (sources[0], takers[0]) if all(map(is_convolution, (*sources, *takers))) else None

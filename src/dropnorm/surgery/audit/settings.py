@@ -1,7 +1,7 @@
 """Rules on what dropout and batch norm are set to, and on dropout that is no layer."""
 
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.places import function_dropout, name_of, where
+from dropnorm.surgery.audit.places import function_dropout
 from dropnorm.surgery.audit.registry import Seen, rule
 from dropnorm.surgery.operations import Kind, kind_of
 
@@ -62,7 +62,7 @@ def dropout_in_inference(examination: Examination) -> Seen:
             if node.op == "call_function" and kind_of(flow, node) in (Kind.DROPOUT, Kind.WEIGHT):
                 rate, on = function_dropout(node)
                 if on and rate > 0.0:
-                    yield where(flow, node), {"function": name_of(flow, node), "p": rate}
+                    yield flow.where(node), {"function": flow.name_of(node), "p": rate}
 
 
 @rule(
@@ -78,7 +78,7 @@ def dropout_of_everything(examination: Examination) -> Seen:
     """Functions too."""
     for flow, node, p in examination.droppers():
         if p == 1.0:
-            yield where(flow, node), {"p": p}
+            yield flow.where(node), {"p": p}
 
 
 @rule(
@@ -96,4 +96,4 @@ def dropout_of_most(examination: Examination) -> Seen:
     """Above the range that the paper found to work."""
     for flow, node, p in examination.droppers():
         if _MUCH < p < 1.0:
-            yield where(flow, node), {"p": p, "kept": 1.0 - p}
+            yield flow.where(node), {"p": p, "kept": 1.0 - p}

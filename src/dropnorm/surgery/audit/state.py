@@ -1,12 +1,15 @@
 """Rules on what a model's batch norms have learned, and on the modes that its layers are in."""
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.registry import Seen, rule
+from dropnorm.surgery.audit.registry import Seen, Values, rule
+from dropnorm.surgery.recording import BatchSeen
 
 # Half a standard deviation, or half or twice the variance, beyond three standard errors of a batch of independent rows.
 _FAR_MEAN, _FAR_RATIO, _ERRORS = 0.5, 2.0, 3.0
@@ -66,15 +69,8 @@ def far_from_data(examination: Examination) -> Seen:
         if len(seen) != 1 or norm.running_mean is None or is_untouched(norm):
             continue
         mean, var = norm.running_mean.double().cpu(), norm.running_var.double().cpu()
-        if not bool((mean.isfinite() & var.isfinite() & (var >= 0)).all()):
-            continue
-        rows = seen[0].rows
-        shift = float(((seen[0].mean.cpu() - mean).abs() / (var + norm.eps).sqrt()).median())
-        ratio = float(((seen[0].var.cpu() + norm.eps) / (var + norm.eps)).median())
-        is_shifted = shift > _FAR_MEAN + _ERRORS / math.sqrt(rows)
-        is_scaled = abs(math.log(ratio)) > math.log(_FAR_RATIO) + _ERRORS * math.sqrt(2.0 / rows)
-        if is_shifted or is_scaled:
-            yield path, {"shift": shift, "ratio": ratio}
+        for values in far(seen[0], mean, var, norm.eps):
+            yield path, values
 
 
 @rule(
@@ -132,6 +128,18 @@ def frozen_that_updates(examination: Examination) -> Seen:
     for path, norm in examination.batch_norms.items():
         if norm.training and norm.track_running_stats and norm.weight is not None and _is_frozen(norm):
             yield path, {}
+
+
+def far(seen: BatchSeen, mean: Tensor, var: Tensor, eps: float) -> Iterator[Values]:
+    """How far a batch is from these statistics, if it is far; of statistics that are no numbers nothing is told."""
+    if not bool((mean.isfinite() & var.isfinite() & (var >= 0)).all()):
+        return
+    shift = float(((seen.mean.cpu() - mean).abs() / (var + eps).sqrt()).median())
+    ratio = float(((seen.var.cpu() + eps) / (var + eps)).median())
+    is_shifted = shift > _FAR_MEAN + _ERRORS / math.sqrt(seen.rows)
+    is_scaled = abs(math.log(ratio)) > math.log(_FAR_RATIO) + _ERRORS * math.sqrt(2.0 / seen.rows)
+    if is_shifted or is_scaled:
+        yield {"shift": shift, "ratio": ratio}
 
 
 def is_untouched(norm: Any) -> bool:

@@ -1,19 +1,21 @@
 """Rules on where dropout and batch norm stand."""
 
+from functools import partial
+
 from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
 from dropnorm.nn import BatchNormActDropout2d
 from dropnorm.surgery.audit.examination import Examination
-from dropnorm.surgery.audit.places import leads_out, name_of, only_input, shape_of, where
+from dropnorm.surgery.audit.places import between, leads_out, only_input, shape_of
 from dropnorm.surgery.audit.registry import Seen, Values, rule
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import PASSING, WEIGHTS, ahead, behind, users
 
 _ELEMENTWISE = (nn.Dropout,)
-_MIXING = WEIGHTS | {Kind.BATCH_NORM, Kind.OTHER_NORM, Kind.GATE, Kind.ADDITION, Kind.OUTPUT, Kind.EMBEDDING}
+MIXING = WEIGHTS | {Kind.BATCH_NORM, Kind.OTHER_NORM, Kind.GATE, Kind.ADDITION, Kind.OUTPUT, Kind.EMBEDDING}
 _DIMENSIONS = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}
 
 
@@ -32,11 +34,11 @@ _DIMENSIONS = {nn.Dropout1d: 3, nn.Dropout2d: 4, nn.Dropout3d: 5}
 def dropout_before_batch_norm(examination: Examination) -> Seen:
     """Of a unit with mean c and variance v the ratio is ((c^2 + v) / (1 - p) - c^2) / v, at least 1 / (1 - p)."""
     for flow, node, p in examination.droppers():
-        following = ahead(flow, node, _MIXING)[0]
-        norms = list(dict.fromkeys(name_of(flow, each) for each in following if kind_of(flow, each) is Kind.BATCH_NORM))
+        following = ahead(flow, node, MIXING)[0]
+        norms = list(dict.fromkeys(flow.name_of(each) for each in following if kind_of(flow, each) is Kind.BATCH_NORM))
         if norms and p < 1.0:
             others = f" and {len(norms) - 1} others" if len(norms) > 1 else ""
-            yield where(flow, node), {"p": p, "norm": norms[0], "others": others, "ratio": 1.0 / (1.0 - p)}
+            yield flow.where(node), {"p": p, "norm": norms[0], "others": others, "ratio": 1.0 / (1.0 - p)}
 
 
 @rule(
@@ -59,7 +61,7 @@ def bias_before_batch_norm(examination: Examination) -> Seen:
         bias, module = getattr(layer, "bias", None), flow.module_of(node)
         # Of another dimension than the one that is normalized the bias is not the same within a channel.
         if bias is not None and bias.numel() == getattr(module, "num_features", bias.numel()):
-            yield flow.path_of(before), {"count": bias.numel(), "norm": name_of(flow, node)}
+            yield flow.path_of(before), {"count": bias.numel(), "norm": flow.name_of(node)}
 
 
 @rule(
@@ -76,7 +78,7 @@ def dropout_after_outputs(examination: Examination) -> Seen:
     """Only where the outputs come straight from weights."""
     for flow, node, p in examination.droppers():
         if flow.path == "" and _made_by_weights(flow, node) and leads_out(flow, node, PASSING | {Kind.OTHER}):
-            yield where(flow, node), {"p": p}
+            yield flow.where(node), {"p": p}
 
 
 @rule(
@@ -98,7 +100,7 @@ def batch_norm_after_outputs(examination: Examination) -> Seen:
             module = flow.module_of(node)
             activated = getattr(module, "activation", "identity") != "identity"
             if not activated and leads_out(flow, node, PASSING | {Kind.OTHER}):
-                yield where(flow, node), {"layer": flow.path_of(before)}
+                yield flow.where(node), {"layer": flow.path_of(before)}
 
 
 @rule(
@@ -119,7 +121,7 @@ def softmax_of_outputs(examination: Examination) -> Seen:
             node.op != "call_module" and str(getattr(node.target, "__name__", node.target)) == "softmax"
         )
         if flow.path == "" and softmax and leads_out(flow, node, PASSING):
-            yield where(flow, node), {}
+            yield flow.where(node), {}
 
 
 @rule(
@@ -143,13 +145,10 @@ def units_between_convolutions(examination: Examination) -> Seen:
         shape = shape_of(node)
         if shape is not None and (len(shape) < 3 or all(size == 1 for size in shape[2:])):
             continue
-        sources, passed = behind(flow, node, WEIGHTS)
-        takers, passed_after = ahead(flow, node, WEIGHTS)
-        convolutions = [each for each in (*sources, *takers) if _is_convolution(flow, each)]
-        flat = Kind.FLATTENING in passed | passed_after
-        if sources and takers and len(convolutions) == len(sources) + len(takers) and not flat:
-            names = {"before": name_of(flow, sources[0]), "after": name_of(flow, takers[0])}
-            yield where(flow, node), {"p": p, **names}
+        around = between(flow, node, partial(_is_convolution, flow))
+        if around is not None:
+            before, after = map(flow.name_of, around)
+            yield flow.where(node), {"p": p, "before": before, "after": after}
 
 
 @rule(
@@ -171,7 +170,7 @@ def channels_of_other_dimensions(examination: Examination) -> Seen:
         for kind, expected in _DIMENSIONS.items():
             if isinstance(module, kind) and shape is not None and len(shape) != expected:
                 given: Values = {"given": len(shape), "shape": str(shape), "expected": expected}
-                yield where(flow, node), {"layer": type(module).__name__, **given}
+                yield flow.where(node), {"layer": type(module).__name__, **given}
 
 
 @rule(
@@ -193,7 +192,7 @@ def shared_batch_norm(examination: Examination) -> Seen:
         if isinstance(module, _BatchNorm) and (module.training or not examination.model.training):
             sources = behind(flow, node, WEIGHTS | {Kind.EMBEDDING, Kind.BATCH_NORM})[0]
             paths = examination.paths_of[module]
-            places.setdefault(paths[0], set()).update(name_of(flow, each) for each in sources[:1])
+            places.setdefault(paths[0], set()).update(flow.name_of(each) for each in sources[:1])
     for path, layers in places.items():
         if len(layers) > 1:
             yield path, {"layers": " and ".join(sorted(layers))}

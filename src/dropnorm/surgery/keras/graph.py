@@ -73,6 +73,14 @@ class Graph:
             paths.setdefault(layer, []).append(path)
         return paths
 
+    def where(self, operation: Operation) -> str:
+        """The path of what is called; an operation that is no layer belongs to the model that it is in."""
+        return operation.path if isinstance(operation.layer, keras.layers.Layer) else operation.path.rpartition("/")[0]
+
+    def name_of(self, operation: Operation) -> str:
+        """An operation as it may be called in a sentence."""
+        return operation.path
+
     def calls(self, layer: Any) -> int:
         """How often a forward pass calls a layer, at all its paths together."""
         return sum(each.layer is layer and each.part != "activation" for each in self.operations)
