@@ -6,7 +6,6 @@ from torch import fx
 
 from dropnorm.surgery.kinds import AnyNode, Graph, Kind, kind_of
 from dropnorm.surgery.recording import SHAPE
-from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import WEIGHTS, ahead, behind, inputs, users
 
 # Positions and defaults of (p, training) in torch's functions.
@@ -39,9 +38,10 @@ def shape_of(node: fx.Node) -> tuple[int, ...] | None:
     return shape
 
 
-def only_input(flow: Flow, node: fx.Node) -> fx.Node | None:
+def only_input(flow: Graph[AnyNode], node: AnyNode) -> AnyNode | None:
     """The one operation whose value a node takes, beside parameters, or None."""
-    signals = [each for each in inputs(flow, node) if each.op != "get_attr"]
+    # In graphs of torch.fx parameters are nodes, too.
+    signals = [each for each in inputs(flow, node) if getattr(each, "op", "") != "get_attr"]
     return signals[0] if len(signals) == 1 else None
 
 

@@ -56,11 +56,16 @@ def shifts(
     for node in flow.graph.nodes:
         norm, path = flow.module_of(node), str(node.target)
         if isinstance(norm, _BatchNorm) and path in quiet and path in noisy and quiet[path].count > 1:
-            variance = quiet[path].var
-            measured = variance / noisy[path].var.clamp(min=torch.finfo(torch.float64).tiny)
-            added = _added_variance(flow, node, squares)
-            fits = added is not None and added.shape == variance.shape
-            yield Shift(path, measured, variance / (variance + added) if fits and added is not None else None)
+            yield shift_of(path, quiet[path].var, noisy[path].var, _added_variance(flow, node, squares))
+
+
+def shift_of(path: str, quiet: Tensor, noisy: Tensor, added: Tensor | None) -> Shift:
+    """The shift of the batch norm at this path, from the variances of both modes and what dropout is predicted to add."""
+    fits = added is not None and added.shape == quiet.shape
+    predicted = (quiet / (quiet + added)).nan_to_num(1.0) if fits and added is not None else None
+    # Of a constant nothing is shifted.
+    measured = torch.where(noisy > 0, quiet / noisy.clamp(min=torch.finfo(torch.float64).tiny), 1.0)
+    return Shift(path, measured, predicted)
 
 
 def _added_variance(flow: Flow, norm: fx.Node, squares: Mapping[str, Squares]) -> Tensor | None:

@@ -11,6 +11,7 @@ import torch
 from dropnorm import keras as own
 from dropnorm.errors import ArgumentError, DropnormError, ShapeError
 from dropnorm.keras import _backend
+from dropnorm.surgery.keras.calls import replaced_call
 from dropnorm.surgery.keras.layers import drops_by_itself, is_channelwise, is_dropout, noise_shape, rate_of
 from dropnorm.surgery.keras.paths import layers_of
 from dropnorm.surgery.masking import SELU_LIMIT, Run
@@ -45,9 +46,9 @@ def masked_passes(model: keras.Model, key: int) -> Iterator[Run]:
     with ExitStack() as stack:
         for path, layer in layers.items():
             if is_dropout(layer) and rate_of(layer) > 0.0:
-                _replace_call(stack, layer, call.dropping(path, layer))
+                stack.enter_context(replaced_call(layer, call.dropping(path, layer)))
             elif isinstance(layer, keras.layers.BatchNormalization):
-                _replace_call(stack, layer, call.inferring(path, layer))
+                stack.enter_context(replaced_call(layer, call.inferring(path, layer)))
 
         def run(x: Any, rows: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
             chosen = keras.tree.map_structure(lambda each: each[rows.numpy()], x)
@@ -151,13 +152,6 @@ class _Call:
     def _refuse(self, error: DropnormError) -> None:
         self.refusal = error
         raise error
-
-
-def _replace_call(stack: ExitStack, layer: Any, call: Callable[..., Tensor]) -> None:
-    # In the instance's dictionary, past Keras's tracking of attributes: the class's own is behind it.
-    before = vars(layer).get("call")
-    vars(layer)["call"] = call
-    stack.callback(vars(layer).pop, "call") if before is None else stack.callback(vars(layer).update, call=before)
 
 
 def _repeated(x: Tensor, times: int) -> Tensor:

@@ -7,32 +7,40 @@ import keras
 from dropnorm.errors import ArgumentError
 from dropnorm.surgery.outcomes import Outcomes, classes, labels
 
+PROBABILITIES = ("softmax", "sigmoid")
 _PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity, keras.layers.Permute)
 
 
 def activation_of_outputs(model: keras.Model) -> str | None:
     """The name of the activation that a model's only output comes from, "linear" where it has none; None if it is not known."""
     outputs = getattr(model, "outputs", None) or []
-    return _activation(outputs[0]) if len(outputs) == 1 and hasattr(outputs[0], "_keras_history") else None
+    return activation_of(outputs[0]) if len(outputs) == 1 and hasattr(outputs[0], "_keras_history") else None
 
 
-def _activation(tensor: Any) -> str | None:
-    operation, number, _ = tensor._keras_history
+def activation_of(tensor: Any) -> str | None:
+    """The same of one symbolic tensor."""
+    operation, number, index = tensor._keras_history
     if isinstance(operation, keras.Model):
-        return activation_of_outputs(operation)
+        outputs = getattr(operation, "outputs", None) or []
+        return activation_of(outputs[index]) if index < len(outputs) else None
     if isinstance(operation, keras.layers.TimeDistributed):
         operation = operation.layer
+    name = name_of_activation(operation)
+    if name not in (None, "linear"):
+        return name
+    if name == "linear" and isinstance(operation, (*_PASSING, keras.layers.Activation)):
+        return activation_of(operation._inbound_nodes[number].input_tensors[0])
+    return name if isinstance(operation, keras.layers.Layer) and hasattr(operation, "kernel") else None
+
+
+def name_of_activation(operation: Any) -> str | None:
+    """The activation that a layer ends with, or an operation is, by its name; "linear" of a layer that has none."""
     if isinstance(operation, keras.layers.Softmax):
         return "softmax"
+    if not isinstance(operation, keras.layers.Layer):
+        return type(operation).__name__.lower()
     activation = getattr(operation, "activation", None)
-    name = getattr(activation, "__name__", None) or type(operation).__name__.lower()
-    is_linear = activation is None or name == "linear"
-    if is_linear and isinstance(operation, (*_PASSING, keras.layers.Activation)):
-        return _activation(operation._inbound_nodes[number].input_tensors[0])
-    if activation is not None or name in ("softmax", "sigmoid"):
-        return str(name)
-    is_weight = isinstance(operation, keras.layers.Layer) and hasattr(operation, "kernel")
-    return "linear" if is_weight else None
+    return "linear" if activation is None else getattr(activation, "__name__", None)
 
 
 def loss_from_logits(loss: Any) -> bool | None:
@@ -40,6 +48,11 @@ def loss_from_logits(loss: Any) -> bool | None:
     loss = _loss(loss)
     given = loss.get_config().get("from_logits") if isinstance(loss, keras.Loss) else None
     return None if given is None else bool(given)
+
+
+def name_of_loss(loss: Any) -> str:
+    """A loss as it may be called in a sentence."""
+    return loss if isinstance(loss, str) else getattr(loss, "__name__", None) or type(loss).__name__
 
 
 def is_binary(loss: Any) -> bool:
