@@ -252,3 +252,52 @@ def test_a_batch_norm_that_is_called_with_a_mask_stays():
     receipt = dn.fold(model)
     assert [note.text for note in receipt.notes] == ["stays: it is called with a mask, which no other layer takes."]
     assert torch.equal(receipt.model(x, mask), model(x, mask))
+
+
+def test_what_a_forward_keeps_in_an_attribute_stays_what_it_is():
+    def forward(self, x):
+        self.hidden = self.fc(x)
+        return self.norm(self.hidden).relu()
+
+    model, x = settled(Written(forward, fc=nn.Linear(4, 4), norm=nn.BatchNorm1d(4))), torch.randn(5, 4)
+    receipt = dn.fold(model)
+    assert receipt.done == ()
+    with torch.no_grad():
+        model(x), receipt.model(x)
+    assert torch.equal(receipt.model.hidden, model.hidden)
+
+
+@pytest.mark.parametrize("sample", [None, torch.randn(5, 4)], ids=["traced", "with a sample"])
+def test_what_hooks_of_a_block_see_stays_what_it_is(sample):
+    def forward(self, x):
+        return self.norm(self.block(x)).relu()
+
+    model = settled(Written(forward, block=nn.Sequential(nn.Linear(4, 4)), norm=nn.BatchNorm1d(4)))
+    assert len(dn.fold(model, sample=sample).done) == 1
+    model.block.register_forward_hook(lambda *_: None)
+    receipt = dn.fold(model, sample=sample)
+    assert [note.text for note in receipt.notes] == ["stays: the hooks of block would see other values."]
+    around = settled(nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))))
+    around[0].register_forward_hook(lambda *_: None)
+    assert len(dn.fold(around, sample=sample).done) == 1
+
+
+def test_a_forward_that_looks_at_values_is_told():
+    def forward(self, x):
+        return self.norm(self.fc(x)) if x.mean() > 0 else x
+
+    model = settled(Written(forward, fc=nn.Linear(4, 4), norm=nn.BatchNorm1d(4)))
+    receipt = dn.fold(model, sample=torch.rand(5, 4))
+    (note,) = receipt.notes
+    assert len(receipt.done) == 1
+    assert note.text.startswith("its forward looks at values of the batch")
+
+
+def test_what_is_taken_for_rows_is_told():
+    """Of (N, 4, 4) the batch norm would take the other dimension, and nothing but a batch can tell."""
+    model = settled(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)))
+    assert [note.text for note in dn.fold(model).done] == ["batch norm is in 0, for inputs (N, features)"]
+    assert [note.text for note in dn.fold(model, sample=torch.randn(3, 4)).done] == ["batch norm is in 0"]
+    assert dn.fold(model, sample=torch.randn(3, 4, 4)).done == ()
+    flattened = settled(nn.Sequential(nn.Flatten(), *model))
+    assert [note.text for note in dn.fold(flattened).done] == ["batch norm is in 1"]

@@ -241,3 +241,12 @@ def test_channels_of_rows_are_whole_rows_to_torch():
         assert "1 run fused" not in str(dn.fuse(model, sample=sample))
     fused = dn.fuse(model, sample=sequences).model
     assert (fused[0].p, fused[0].channelwise) == (0.5, True)
+
+
+def test_what_hooks_of_a_block_see_stays_what_it_is():
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), nn.ReLU())
+    assert dn.fuse(model).done[0].text == "fused with 1"
+    model[0].register_forward_hook(lambda *_: None)
+    receipt = dn.fuse(model)
+    assert [note.text for note in receipt.notes] == ["not fused with 1: the hooks of 0 would see other values."]
+    assert [note.text for note in receipt.done] == ["is now dropnorm.nn.BatchNorm1d"]

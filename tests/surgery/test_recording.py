@@ -166,3 +166,50 @@ def test_a_dropout_with_a_forward_of_its_own_is_looked_into():
 
     flow = record(nn.Sequential(Always(0.5)), (torch.randn(8, 4),), {}).flow
     assert [node.target for node in flow.graph.nodes if node.op.startswith("call")] == [nn.functional.dropout]
+
+
+class Looking(nn.Module):
+    """Asks for values, by the given way, of what it gets or of its own."""
+
+    def __init__(self, look):
+        super().__init__()
+        self.look = look
+        self.own = nn.Parameter(torch.ones(3))
+
+    def forward(self, x):
+        self.look(self, x)
+        return x
+
+
+@pytest.mark.parametrize(
+    ("look", "looks"),
+    [
+        (lambda _, x: 1 if x.mean() > 0 else 2, True),
+        (lambda _, x: x.abs().max().item(), True),
+        (lambda _, x: float(x.detach()[0, 0]), True),
+        (lambda _, x: x.detach().cumsum(0).tolist(), True),
+        (lambda _, x: torch.equal(x, x), True),
+        (lambda self, x: 1 if (x * self.own).sum() > 0 else 2, True),
+        (lambda self, _: self.own.sum().item(), False),
+        (lambda _, x: x.shape[0] > 3, False),
+        (lambda _, x: len(x), False),
+        (lambda *_: 1 if torch.rand([]) < 0.5 else 2, False),
+    ],
+)
+def test_who_looks_at_values_of_the_batch(look, looks):
+    model = nn.Sequential(nn.Linear(3, 3), Looking(look))
+    assert record(model, (torch.randn(4, 3),), {}).lookers == (("1",) if looks else ())
+
+
+def test_what_is_kept_in_an_attribute_is_an_output():
+    class Keeping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def forward(self, x):
+            self.seen = {"hidden": [self.one(x)]}
+            return self.other(self.seen["hidden"][0])
+
+    for flow in (record(Keeping(), (torch.randn(4, 3),), {}).flow, trace(Keeping()).flows[0]):
+        assert {str(node.target) for node in flow.graph.output_node().all_input_nodes} == {"one", "other"}

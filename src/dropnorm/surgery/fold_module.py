@@ -14,7 +14,7 @@ from dropnorm.surgery.norms import is_flat
 from dropnorm.surgery.notes import Note, folded_summary
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.reading import Reading, follow, is_fused
-from dropnorm.surgery.receipt import Changes, Receipt, carry_out, is_one_of, obstacle
+from dropnorm.surgery.receipt import Changes, Receipt, carry_out, hooked_around, is_one_of, obstacle
 from dropnorm.surgery.rewrite import left_of
 from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import inputs, neighbour
@@ -43,7 +43,7 @@ def fold_module(model: nn.Module, sample: Any) -> Receipt:
 
 
 def _changes(reading: Reading, new: nn.Module) -> Changes:
-    changes = Changes()
+    changes = Changes(notes=list(reading.notes))
     changes.notes += [Note(each.path, f"cannot be traced ({each.reason}).") for each in reading.trace.untraceable]
     for path, module in new.named_modules(remove_duplicate=False):
         parent = new.get_submodule(path.rpartition(".")[0])
@@ -89,7 +89,8 @@ def _fold(reading: Reading, new: nn.Module, path: str, places: Sequence[tuple[Fl
         if not reason:
             changes.new[layer_path] = folded_before(layer, norm) if before else folded_behind(norm, layer)
             changes.new[path] = _rest(norm)
-            changes.done.append(Note(path, f"batch norm is in {layer_path}"))
+            taken = "" if _is_seen_flat(reading, places, layer) else ", for inputs (N, features)"
+            changes.done.append(Note(path, f"batch norm is in {layer_path}{taken}"))
             return ""
         refused.append(reason)
     return reasons.best(refused, _NO_LAYER)
@@ -127,6 +128,8 @@ def _refusal(reading: Reading, places: Sequence[tuple[Flow, fx.Node]], path: str
         return reasons.OTHER_LAYER_CALL.format(path, type(layer).__name__, "torch")
     if reason := obstacle(layer) or _several(reading, path):
         return f"{path}: {reason}"
+    if reason := hooked_around(reading.trace.model, [path, flow.path_of(places[0][1])]):
+        return reason
     if not reading.can_replace(flow, path):
         return f"the forward pass takes tensors of {path}, too."
     norm: Any = flow.module_of(places[0][1])
@@ -145,6 +148,12 @@ def _is_flat(reading: Reading, places: Sequence[tuple[Flow, fx.Node]], path: str
     if reading.observation is not None:
         return reading.observation.dimensions.get(path) == {2}
     return all(is_flat(flow, inputs(flow, node)[0]) for flow, node in places)
+
+
+def _is_seen_flat(reading: Reading, places: Sequence[tuple[Flow, fx.Node]], layer: Any) -> bool:
+    """Whether it is known, and not taken for granted, that a linear layer's features are what is normalized."""
+    known = reading.observation is not None or not isinstance(layer, nn.Linear)
+    return known or all(is_flat(flow, inputs(flow, node)[0], arguments=False) for flow, node in places)
 
 
 def _pads(layer: Any) -> bool:

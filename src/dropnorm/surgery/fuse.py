@@ -10,7 +10,7 @@ from dropnorm import nn as own
 from dropnorm.surgery.notes import Note
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.reading import Reading, follow, is_fused
-from dropnorm.surgery.receipt import Changes, Receipt, carry_out, obstacle, with_tensors_of
+from dropnorm.surgery.receipt import Changes, Receipt, carry_out, hooked_around, obstacle, with_tensors_of
 from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import users
 
@@ -56,7 +56,7 @@ def fuse(model: nn.Module, *, sample: Any = None) -> Receipt:
 
 
 def _changes(reading: Reading, inference: Reading, new: nn.Module) -> Changes:
-    changes = Changes()
+    changes = Changes(notes=list(reading.notes))
     for each in reading.trace.untraceable:
         changes.notes.append(Note(each.path, f"cannot be traced ({each.reason}): its layers are replaced one by one."))
     for flow, node in reading.nodes():
@@ -161,6 +161,8 @@ def _refusal(reading: Reading, flow: Flow, paths: Sequence[str], new: nn.Module)
             return f"the forward pass takes tensors of {path}, too."
         if reason := obstacle(module):
             return f"{path}: {reason}"
+    if reason := hooked_around(new, paths):
+        return reason
     dropout = new.get_submodule(paths[-1])
     if isinstance(dropout, nn.Dropout1d) and not (
         reading.observation is not None and reading.observation.dimensions.get(paths[-1]) == {3}

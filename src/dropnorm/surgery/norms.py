@@ -65,15 +65,16 @@ def _refusal(reading: Reading, flow: Flow, node: fx.Node, layer: nn.Module) -> s
     return ""
 
 
-def is_flat(flow: Flow, node: fx.Node) -> bool:
-    """Whether a value has two dimensions, by what made it; an argument of the model is taken to have."""
+def is_flat(flow: Flow, node: fx.Node, *, arguments: bool = True) -> bool:
+    """Whether a value has two dimensions, by what made it; of an argument of the model it is what `arguments` says."""
     kind = kind_of(flow, node)
     if kind in (Kind.ACTIVATION, Kind.DROPOUT, Kind.IDENTITY, Kind.BATCH_NORM, Kind.ADDITION, Kind.CONCATENATION):
-        return is_flat(flow, inputs(flow, node)[0])
+        return is_flat(flow, inputs(flow, node)[0], arguments=arguments)
     if kind is Kind.WEIGHT:
-        return isinstance(flow.module_of(node), nn.Linear) and is_flat(flow, inputs(flow, node)[0])
+        is_linear = isinstance(flow.module_of(node), nn.Linear)
+        return is_linear and is_flat(flow, inputs(flow, node)[0], arguments=arguments)
     if kind is not Kind.FLATTENING:
-        return node.op == "placeholder"
+        return arguments and node.op == "placeholder"
     if isinstance(module := flow.module_of(node), nn.Flatten):
         return bool(module.start_dim == 1 and module.end_dim == -1)
     if node.target in ("view", "reshape"):

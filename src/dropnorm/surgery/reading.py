@@ -1,6 +1,6 @@
 """A model read for surgery: its trace, what it did with a sample, and which of its modules can be touched."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,14 @@ from torch.nn.parameter import UninitializedParameter
 from dropnorm import nn as own
 from dropnorm.errors import ArgumentTypeError
 from dropnorm.surgery.batches import arguments_of
+from dropnorm.surgery.notes import Note
 from dropnorm.surgery.observe import Observation, observe, outputs
 from dropnorm.surgery.recording import record
 from dropnorm.surgery.rewrite import copied
 from dropnorm.surgery.trace import Flow, Trace, trace
 
 _FUSED = (own.BatchNormActDropout1d, own.BatchNormActDropout2d)
+_LOOKS = "its forward looks at values of the batch: with others than the sample's it may go another way."
 _WRAPPERS = {
     "DataParallel": "module",
     "DistributedDataParallel": "module",
@@ -34,6 +36,7 @@ class Reading:
     trace: Trace
     observation: Observation | None
     paths: dict[nn.Module, list[str]] = field(repr=False)
+    notes: tuple[Note, ...] = ()
 
     def nodes(self) -> Iterator[tuple[Flow, fx.Node]]:
         """Every operation of every flow."""
@@ -91,18 +94,20 @@ def follow(model: nn.Module, sample: Any = None, training: bool = True) -> Readi
     """As `read`, in either mode; what cannot be traced is followed while it runs on the sample, if there is one."""
     _check(model)
     traced = trace(copied(model), training)
+    notes: list[Note] = []
     if traced.untraceable and sample is not None:
         outputs(traced.model.train(training), sample)  # raises where the sample does not fit
         recording = record(traced.model, *arguments_of(sample))
         traced = Trace(traced.model, (recording.flow,), ())
-    return _reading(model, traced, sample)
+        notes = [Note(path, _LOOKS) for path in recording.lookers]
+    return _reading(model, traced, sample, notes)
 
 
-def _reading(model: nn.Module, traced: Trace, sample: Any) -> Reading:
+def _reading(model: nn.Module, traced: Trace, sample: Any, notes: Sequence[Note] = ()) -> Reading:
     paths: dict[nn.Module, list[str]] = {}
     for path, module in traced.model.named_modules(remove_duplicate=False):
         paths.setdefault(module, []).append(path)
-    return Reading(model, traced, None if sample is None else observe(model, sample), paths)
+    return Reading(model, traced, None if sample is None else observe(model, sample), paths, tuple(notes))
 
 
 def is_dropout(module: nn.Module) -> bool:

@@ -135,6 +135,15 @@ def obstacle(module: nn.Module) -> str:
     return ""
 
 
+def hooked_around(model: nn.Module, paths: Sequence[str]) -> str:
+    """Why modules cannot become one where a module around some of them, and not all, has hooks, or nothing."""
+    around = [{path[:at] for at, letter in enumerate(path) if letter == "."} for path in paths]
+    for path in sorted({path for paths in around for path in paths if not all(path in others for others in around)}):
+        if any(getattr(model.get_submodule(path), name) for name in _HOOKS):
+            return f"the hooks of {path} would see other values."
+    return ""
+
+
 def is_one_of(module: nn.Module, kinds: Iterable[type[nn.Module]]) -> bool:
     """Whether a module computes what these classes do: it is one of them, or of a class that only makes them otherwise."""
     methods = ("forward", "_conv_forward")

@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from dropnorm.surgery.trace import WITHIN, Call, Flow, is_leaf
+from dropnorm.surgery.trace import WITHIN, Call, Flow, is_leaf, kept_values
 
 SHAPE = "dropnorm_shape"
 """Under this name a node keeps the shape of its first input."""
@@ -42,14 +42,20 @@ class BatchSeen:
 
 @dataclass(frozen=True)
 class Recording:
-    """The flow of one pass, what the batch norms saw, what the model gave, and how the pass ended if not well."""
+    """The flow of one pass, what the batch norms saw, what the model gave, and how the pass ended if not well.
+
+    Args:        lookers: the modules whose forwards looked at values of the batch, as an `if` does.
+    """
 
     flow: Flow
     batches: tuple[BatchSeen, ...]
     outputs: Any
     failure: Exception | None
+    lookers: tuple[str, ...] = ()
 
 
+# How a forward asks a tensor for values that are no tensor.
+_LOOKS = {"__bool__", "__int__", "__float__", "__index__", "item", "tolist", "numpy", "is_nonzero", "equal", "allclose"}
 # Moments that are only looked at need no more values of each channel.
 _VALUES_ENOUGH = 1024
 
@@ -79,7 +85,7 @@ def record(
             failure = error
     recorder.finish(outputs)
     flow = Flow("", model, recorder.graph, tuple(recorder.made))
-    return Recording(flow, tuple(recorder.batches), outputs, failure)
+    return Recording(flow, tuple(recorder.batches), outputs, failure, tuple(dict.fromkeys(recorder.lookers)))
 
 
 class _Recorder(TorchFunctionMode):
@@ -87,12 +93,13 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self, model: nn.Module, watch: Watch | None) -> None:
         super().__init__()
+        self.model, self.watch = model, watch
         self.graph = fx.Graph()
-        self.watch = watch
         self.made: list[Call] = []
         self.batches: list[BatchSeen] = []
         self.running: list[tuple[int, str, bool]] = []
         self.started = 0
+        self.lookers: list[str] = []
         self.own = {id(tensor): name for name, tensor in (*model.named_parameters(), *model.named_buffers())}
         self.nodes: dict[int, fx.Node] = {}
         # A tensor that is gone may leave its identity to another one.
@@ -107,6 +114,8 @@ class _Recorder(TorchFunctionMode):
             changed = args[0] if getattr(func, "__name__", "") == "__setitem__" else outputs
             if any(isinstance(leaf, Tensor) for leaf in tree_leaves(changed)):
                 self._enter("call_function", func, arguments, _first(args, kwargs), changed)
+            elif getattr(func, "__name__", "") in _LOOKS and _is_of_batch(arguments):
+                self.lookers.append(self.running[-1][1] if self.running else "")
         return outputs
 
     def hooks(self, path: str, module: nn.Module) -> Iterator[Any]:
@@ -137,7 +146,8 @@ class _Recorder(TorchFunctionMode):
 
     def finish(self, outputs: Any) -> None:
         """End the graph with what the model gave."""
-        found = [self.nodes[id(leaf)] for leaf in tree_leaves(_plain(outputs)) if id(leaf) in self.nodes]
+        given = [*tree_leaves(_plain(outputs)), *(leaf for _, leaf in kept_values(self.model, Tensor))]
+        found = [self.nodes[id(leaf)] for leaf in given if id(leaf) in self.nodes]
         self.graph.output(tuple(dict.fromkeys(found)))
         self.kept.clear()
         self.nodes.clear()
@@ -220,6 +230,19 @@ def _is_checkpointed() -> bool:
 
 def _first(args: Any, kwargs: Any) -> Tensor | None:
     return next((leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)), None)
+
+
+def _is_of_batch(arguments: Any) -> bool:
+    """Whether values depend on what the model was given, and not on its own tensors or on chance alone."""
+    waiting, seen = [leaf for leaf in tree_leaves(arguments) if isinstance(leaf, fx.Node)], set[fx.Node]()
+    while waiting:
+        node = waiting.pop()
+        if node.op == "placeholder":
+            return True
+        if node not in seen:
+            seen.add(node)
+            waiting += node.all_input_nodes
+    return False
 
 
 def _open(values: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.utils._pytree import tree_leaves
 
 from dropnorm import nn as own
 from dropnorm.surgery.operations import Kind, is_activation_by_name, kinds_of
@@ -115,6 +116,7 @@ def _flows(module: nn.Module, path: str) -> tuple[list[Flow], list[Untraceable]]
             if "forward" in vars(module):
                 raise TypeError("its forward was replaced on this one object")  # torch.fx would trace the class's.
             graph = tracer.trace(module, concrete_args=_defaults(module))
+            _give_out_what_is_kept(module, graph)
         except Exception as error:
             # There is no telling what a forward raises that is given no tensor but what stands for one.
             failed = module if tracer.failed is None or tracer.failed in opaque else tracer.failed
@@ -130,6 +132,22 @@ def _flows(module: nn.Module, path: str) -> tuple[list[Flow], list[Untraceable]]
             flows += inner_flows
             untraceable += inner_untraceable
     return flows, untraceable
+
+
+def kept_values(model: nn.Module, kind: type) -> Iterator[tuple[str, Any]]:
+    """What a forward has left in attributes of its modules, by the module's path: it may be read from there."""
+    for path, module in model.named_modules():
+        for name, value in vars(module).items():
+            if name not in ("_parameters", "_buffers", "_modules"):
+                yield from ((path, leaf) for leaf in tree_leaves(value) if isinstance(leaf, kind))
+
+
+def _give_out_what_is_kept(module: nn.Module, graph: fx.Graph) -> None:
+    """What a forward keeps in an attribute is an output, too."""
+    kept = [leaf.node for _, leaf in kept_values(module, fx.Proxy) if leaf.node.graph is graph]
+    if kept:
+        output = graph.output_node()
+        output.args = ((*output.args, *dict.fromkeys(kept)),)
 
 
 def _parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

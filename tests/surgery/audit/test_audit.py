@@ -189,3 +189,15 @@ def test_what_a_data_set_draws_is_put_back():
     before = random.getstate(), np.random.get_state()[2], torch.get_rng_state().tolist()
     dn.audit(model, loader=loader)
     assert (random.getstate(), np.random.get_state()[2], torch.get_rng_state().tolist()) == before
+
+
+def test_a_model_that_was_made_in_inference_mode():
+    """Its tensors can be neither changed nor differentiated outside of it."""
+    with torch.inference_mode():
+        model = net(nn.Dropout(0.9))
+    before = copy.deepcopy(model.state_dict())
+    rows = torch.randn(32, 8)
+    found = dn.audit(model, rows, loader=[rows])
+    assert found.codes == dn.audit(copy.deepcopy(model), rows, loader=[rows]).codes
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(tensor.is_inference() for tensor in model.parameters())

@@ -114,6 +114,8 @@ def _unwrapped(model: Any) -> tuple[nn.Module, int]:
             f"as it was before."
         )
     check_initialized(model)
+    if any(tensor.is_inference() for tensor in (*model.parameters(), *model.buffers())):
+        model = copied(model)  # they can be neither restored nor trained
     return model, workers
 
 
