@@ -14,23 +14,23 @@ _PASSING = (keras.layers.Reshape, keras.layers.Flatten, keras.layers.Identity, k
 def activation_of_outputs(model: keras.Model) -> str | None:
     """The name of the activation that a model's only output comes from, "linear" where it has none; None if it is not known."""
     outputs = getattr(model, "outputs", None) or []
-    return activation_of(outputs[0]) if len(outputs) == 1 and hasattr(outputs[0], "_keras_history") else None
+    return activation_of(outputs[0])[0] if len(outputs) == 1 and hasattr(outputs[0], "_keras_history") else None
 
 
-def activation_of(tensor: Any) -> str | None:
-    """The same of one symbolic tensor."""
+def activation_of(tensor: Any) -> tuple[str | None, Any]:
+    """The same of one symbolic tensor, and the tensor that comes out of the activation, before what only passes it on."""
     operation, number, index = tensor._keras_history
     if isinstance(operation, keras.Model):
         outputs = getattr(operation, "outputs", None) or []
-        return activation_of(outputs[index]) if index < len(outputs) else None
+        return activation_of(outputs[index]) if index < len(outputs) else (None, tensor)
     if isinstance(operation, keras.layers.TimeDistributed):
         operation = operation.layer
     name = name_of_activation(operation)
     if name not in (None, "linear"):
-        return name
+        return name, tensor
     if name == "linear" and isinstance(operation, (*_PASSING, keras.layers.Activation)):
         return activation_of(operation._inbound_nodes[number].input_tensors[0])
-    return name if isinstance(operation, keras.layers.Layer) and hasattr(operation, "kernel") else None
+    return (name if isinstance(operation, keras.layers.Layer) and hasattr(operation, "kernel") else None), tensor
 
 
 def name_of_activation(operation: Any) -> str | None:

@@ -70,7 +70,8 @@ def logits_for_probabilities(examination: Examination) -> Seen:
 def softmax_of_one(examination: Examination) -> Seen:
     """Compiled or not."""
     for tensor in getattr(examination.model, "outputs", None) or []:
-        if len(tensor.shape) and tensor.shape[-1] == 1 and activation_of(tensor) == "softmax":
+        name, activated = activation_of(tensor)
+        if name == "softmax" and len(activated.shape) and activated.shape[-1] == 1:
             yield _path(tensor), {}
 
 
@@ -85,7 +86,7 @@ def _compiled(examination: Examination) -> Iterator[tuple[str, str | None, objec
     else:
         pairs = [(tensor, losses) for tensor in outputs]
     for tensor, loss in pairs:
-        yield _path(tensor), activation_of(tensor), loss
+        yield _path(tensor), activation_of(tensor)[0], loss
 
 
 def _path(tensor: object) -> str:

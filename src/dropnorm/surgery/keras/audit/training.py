@@ -53,7 +53,7 @@ same_rule(
     fix="Use BatchNormalization(synchronized=True), unless each part is large enough.",
 )
 def unsynchronized(examination: Examination) -> Seen:
-    """Under a strategy of TensorFlow; JAX compiles one program for the whole batch, and its statistics are those of all of it."""
+    """Under a strategy of TensorFlow; JAX compiles one program for the whole batch, whose statistics are of all of it."""
     strategy = getattr(examination.model, "distribute_strategy", None)
     workers = getattr(strategy, "num_replicas_in_sync", 1)
     alone = [norm for norm in examination.batch_norms.values() if norm.trainable and not norm.synchronized]
