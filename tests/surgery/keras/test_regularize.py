@@ -176,6 +176,14 @@ def test_what_is_there_is_not_doubled():
     assert model.get_layer("d").rate == 0.5
 
 
+def test_stochastic_depth_keeps_its_rate():
+    x = keras.Input((4,))
+    y = layers.Dropout(0.05, noise_shape=(None, 1), name="branch")(layers.Dense(4, name="a")(x))
+    plan = dn.regularize(keras.Model(x, layers.Dense(2)(layers.Add()([x, y]))))
+    assert plan.edits == ()
+    assert told(plan) == {"branch": "rate 0.05 is kept: it drops whole branches (stochastic depth)."}
+
+
 def test_where_last_and_by_name():
     assert edits_of(mlp(), batch_norm=False, where="last") == [("Insert", "t")]
     assert edits_of(mlp(), batch_norm=False, where=["a"]) == [("Insert", "a")]

@@ -27,7 +27,6 @@ def difference(graph: Graph, changes: Changes) -> str:
 
 def _of_call(operation: Operation, changes: Changes) -> Iterator[tuple[str, str]]:
     path, place = operation.path, operation.place
-    yield from _new(path, changes.before.get(place, []))
     line = f"{path or 'inputs'}: {described(operation.layer)}"
     if path in changes.removed:
         yield "-", line

@@ -1,12 +1,13 @@
 """Where the dropouts of a Keras model go, by the rules of all frameworks: right behind what makes a value."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from dropnorm.surgery.choices import Places, Where
 from dropnorm.surgery.edits import Insert, NewLayer, SetRate
 from dropnorm.surgery.keras.graph import Graph, Operation
 from dropnorm.surgery.keras.operations import CONVOLUTIONAL
-from dropnorm.surgery.keras.reading import is_dropout, is_fused
+from dropnorm.surgery.keras.reading import has_rate, is_fused
 from dropnorm.surgery.kinds import Kind
 from dropnorm.surgery.notes import Note
 from dropnorm.surgery.rules import droppable, expects_dropout, judge_dropout, judge_input, refusal, sources
@@ -21,7 +22,9 @@ def dropouts(graph: Graph, rate: float, where: Where) -> Iterator[Insert | SetRa
     """Dropouts to add, existing ones with the new rate, and notes on places that get none."""
     places = Places(where, "/")
     for path, layer in graph.layers.items():
-        if is_dropout(layer) and path == graph.paths[layer][0]:
+        if _drops_branches(layer):
+            yield Note(path, f"rate {layer.rate:g} is kept: it drops whole branches (stochastic depth).")
+        elif has_rate(layer) and path == graph.paths[layer][0]:
             at = [(graph, each) for each in graph.operations if each.layer is layer]
             changes, told = judge_dropout(places, path, layer.rate, rate, at)
             if changes:
@@ -61,6 +64,12 @@ def input_dropouts(graph: Graph, rate: float) -> Iterator[Insert | SetRate | Not
             yield Note(source.path, reason or f"no input dropout: its values are {dtype}, and cannot be dropped from.")
         else:
             yield Insert(source.path, True, True, NewLayer("Dropout", rate))
+
+
+def _drops_branches(layer: Any) -> bool:
+    """Whether all values of a sample are dropped together, as by those that stand before the sum of a skip connection."""
+    shape = getattr(layer, "noise_shape", None)
+    return shape is not None and len(shape) > 1 and all(length == 1 for length in shape[1:])
 
 
 def _insert(graph: Graph, value: Operation, rate: float) -> Insert:

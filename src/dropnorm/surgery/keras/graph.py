@@ -134,6 +134,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
+        self.homes: dict[int, str] = {}
 
     def source(self, layer: Any) -> Operation:
         """An input of the whole model."""
@@ -141,7 +142,8 @@ class _Reader:
         return self.add("" if layer is None else layer.name, layer, Kind.SOURCE, [], shape=shape)
 
     def follow(self, model: Any, path: str, given: Sequence[Operation]) -> list[Operation]:
-        """The operations that make a model's outputs of what is given to it."""
+        """The operations that make a model's outputs of what is given to it. One that is met again has its first path."""
+        path = self.homes.setdefault(id(model), path)
         if isinstance(model, keras.Sequential):
             return self._follow_sequential(model, path, given)
         values = dict(zip(map(id, model.inputs), given, strict=True))

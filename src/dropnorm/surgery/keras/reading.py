@@ -40,7 +40,7 @@ def is_fused(layer: Any) -> bool:
     return isinstance(layer, BatchNormActDropout)
 
 
-def is_dropout(layer: Any) -> bool:
+def has_rate(layer: Any) -> bool:
     """Whether a layer drops units at a `rate`."""
     return isinstance(layer, DROPOUTS) or is_fused(layer)
 
@@ -72,12 +72,12 @@ def _is_opaque(layer: Any) -> bool:
 
 
 def _is_ours(layer: Any) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization) or (is_dropout(layer) and layer.rate > 0)
+    return isinstance(layer, keras.layers.BatchNormalization) or (has_rate(layer) and layer.rate > 0)
 
 
 def _rates(layer: Any) -> dict[str, float]:
     """The rates that recurrent and attention layers have as arguments."""
-    if is_dropout(layer):
+    if has_rate(layer):
         return {}
     inner = layer.forward_layer if isinstance(layer, keras.layers.Bidirectional) else layer
     names = "dropout", "recurrent_dropout"

@@ -29,12 +29,11 @@ class New:
 class Changes:
     """What becomes of a model's layers.
 
-    Args:        instead: another layer for the one at a path, at each of its calls; before, after: new ones at one call, in
-                 the order of the signal, an input counted as a call; removed: paths of layers of one input that are gone.
+    Args:        instead: another layer for the one at a path, at each of its calls; after: new ones behind one call, in the
+                 order of the signal, an input counted as a call; removed: paths of layers of one input that are gone.
     """
 
     instead: dict[str, New] = field(default_factory=dict)
-    before: dict[Place, list[New]] = field(default_factory=dict)
     after: dict[Place, list[New]] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
 
@@ -75,22 +74,20 @@ class _Builder:
         values = {}
         for tensor, new in zip(old.inputs, keras.tree.flatten(inputs), strict=True):
             place = joined(path, tensor._keras_history.operation.name), 0
-            values[id(tensor)] = self._through(self._at(self.changes.after, place), new)
+            values[id(tensor)] = self._through(self._after(place), new)
         outputs = {id(tensor) for tensor in old.outputs}
         calls = Counter[int]()
         for node in nodes_of(old):
             place = joined(path, node.operation.name), calls[id(node.operation)]
             calls[id(node.operation)] += 1
             arguments, named = node.arguments.fill_in(values)
-            if before := self._at(self.changes.before, place):
-                arguments = (self._through(before, arguments[0]), *arguments[1:])
             if place[0] in self.changes.removed:
                 made = arguments[0] if arguments else named["inputs"]
                 if any(id(tensor) in outputs for tensor in node.outputs):
                     made = _identity(node.operation)(made)
             else:
                 made = self.layer(node.operation, place[0])(*arguments, **named)
-            if after := self._at(self.changes.after, place):
+            if after := self._after(place):
                 made = self._through(after, made)
             values |= {id(tensor): new for tensor, new in zip(node.outputs, keras.tree.flatten(made), strict=True)}
         made = keras.tree.map_structure(lambda tensor: values[id(tensor)], old.output)
@@ -100,17 +97,16 @@ class _Builder:
         given = input_layer_of(old)
         source = joined(path, "" if given is None else given.name)
         layers = [] if given is None else [_input(given)]
-        layers += self._at(self.changes.after, (source, 0))
+        layers += self._after((source, 0))
         calls = Counter[int]()
         for layer in old.layers:
             place = joined(path, layer.name), calls[id(layer)]
             calls[id(layer)] += 1
-            layers += self._at(self.changes.before, place)
             if place[0] not in self.changes.removed:
                 layers.append(self.layer(layer, place[0]))
             elif len(old.layers) == 1 or (layer is old.layers[-1] and not path):
                 layers.append(_identity(layer))
-            layers += self._at(self.changes.after, place)
+            layers += self._after(place)
         return type(old)(layers, name=old.name)
 
     def layer(self, old: Any, path: str) -> Any:
@@ -126,9 +122,10 @@ class _Builder:
                 self.copies.append((old, self.made[id(old)]))
         return self.made[id(old)]
 
-    def _at(self, changes: Mapping[Place, Sequence[New]], place: Place) -> list[Any]:
-        self.new += changes.get(place, [])
-        return [new.layer for new in changes.get(place, [])]
+    def _after(self, place: Place) -> list[Any]:
+        new = self.changes.after.get(place, [])
+        self.new += new
+        return [each.layer for each in new]
 
     @staticmethod
     def _through(layers: Sequence[Any], tensor: Any) -> Any:

@@ -8,7 +8,7 @@ import keras
 from dropnorm.surgery.edits import Edit, Remove, ReturnBias, SetRate
 from dropnorm.surgery.keras.graph import Graph
 from dropnorm.surgery.keras.plan import make_plan
-from dropnorm.surgery.keras.reading import is_dropout, is_fused, left_alone, producer, read
+from dropnorm.surgery.keras.reading import has_rate, is_fused, left_alone, producer, read
 from dropnorm.surgery.keras.weights import obstacle
 from dropnorm.surgery.kinds import Kind
 from dropnorm.surgery.notes import Note
@@ -25,7 +25,7 @@ def remove_from_keras(model: Any, dropout: bool, batch_norm: bool, sample: Any) 
             decided += _biases(graph, layer, path)
         elif dropout and is_fused(layer):
             decided.append(SetRate(path, 0.0))
-        elif dropout and is_dropout(layer):
+        elif dropout and has_rate(layer):
             decided.append(Remove(path, flat=True))
     return make_plan(graph, decided, None if batch_norm else sample)
 

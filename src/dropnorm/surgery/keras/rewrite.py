@@ -8,6 +8,7 @@ import keras
 from dropnorm import keras as own
 from dropnorm.surgery.edits import Edit, Insert, Remove, ReturnBias, SetRate
 from dropnorm.surgery.keras.graph import Graph, read_graph
+from dropnorm.surgery.keras.layers import noise_shape
 from dropnorm.surgery.keras.operations import activation_in
 from dropnorm.surgery.keras.reading import is_fused
 from dropnorm.surgery.keras.rebuild import Changes, New, rebuilt
@@ -100,9 +101,8 @@ class _Rewriting:
         self.made.instead[edit.path] = New(activation)
         if edit.keep_dropout and layer.rate:
             for call in {each.call for each in self.graph.operations if each.path == edit.path}:
-                shape = next(each.shape for each in self.graph.operations if each.path == edit.path)
-                name = self._free(edit.path, "dropout")
-                dropout = own.Dropout(layer.rate, _noise(layer, shape), layer.seed, name=name, dtype=layer.dtype_policy)
+                name, noise = self._free(edit.path, "dropout"), self._noise(edit.path)
+                dropout = own.Dropout(layer.rate, noise, layer.seed, name=name, dtype=layer.dtype_policy)
                 self.made.after.setdefault((edit.path, call), []).append(New(dropout))
 
     def _return_bias(self, edit: ReturnBias) -> None:
@@ -112,6 +112,12 @@ class _Rewriting:
         new = changed(layer, use_bias=True, **{name: _serialized(value) for name, value in moved.items()})
         values = {"bias": norm.beta} if norm.built and norm.center else {}
         self.made.instead[edit.path] = New(new, like=layer, values=values)
+
+    def _noise(self, path: str) -> tuple[int | None, ...] | None:
+        """The mask's shape of a fused layer, which may drop whole channels."""
+        shapes = (each.shape for each in self.graph.operations if each.path == path and each.shape is not None)
+        shape = next(shapes, None)
+        return None if shape is None else noise_shape(self.graph.layers[path], keras.KerasTensor(shape))
 
     def _free(self, path: str, role: str) -> str:
         """A name beside a layer that no other has."""
@@ -127,11 +133,3 @@ class _Rewriting:
 
 def _serialized(value: Any) -> Any:
     return None if value is None else keras.saving.serialize_keras_object(value)
-
-
-def _noise(layer: Any, shape: Sequence[int | None] | None) -> tuple[int | None, ...] | None:
-    """The mask's shape of a fused layer that drops whole channels."""
-    if not layer.channelwise or shape is None:
-        return None
-    axis = layer.axis % len(shape)
-    return tuple(None if dimension in (0, axis) else 1 for dimension in range(len(shape)))
