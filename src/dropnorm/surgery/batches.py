@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
@@ -46,7 +47,7 @@ def cloned(given: Arguments) -> Arguments:
 
 def check_batches(batches: Any, argument: str) -> Iterable[Any]:
     """Refuse what is no collection of batches, or one that can be gone through only once."""
-    if isinstance(batches, Tensor | Mapping | Iterator) or not isinstance(batches, Iterable):
+    if isinstance(batches, Tensor | np.ndarray | Mapping | Iterator) or not isinstance(batches, Iterable):
         raise ArgumentTypeError(
             f"{argument}={type(batches).__name__} cannot be gone through several times: expected a DataLoader or a list of "
             f"batches. Of one batch give [batch], of an iterator list(...)."

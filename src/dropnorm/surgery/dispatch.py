@@ -3,9 +3,22 @@
 import sys
 from typing import Any
 
+from dropnorm.errors import ArgumentTypeError
+
 
 def is_keras(model: Any) -> bool:
     """Whether it is a model or layer of Keras. On the torch backend that is a `torch.nn.Module` too: ask this first."""
     keras = sys.modules.get("keras")
     layer = getattr(keras, "Layer", None)
     return layer is not None and isinstance(model, layer)
+
+
+def expect_torch(model: Any, function: str, instead: str) -> None:
+    """Refuse a model of Keras where only torch's are taken.
+
+    Raises:      ArgumentTypeError, which says what to do instead.
+    """
+    if is_keras(model):
+        raise ArgumentTypeError(
+            f"model={type(model).__name__} is of Keras, which {function} does not take: expected a torch.nn.Module. {instead}"
+        )

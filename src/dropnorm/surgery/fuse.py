@@ -7,6 +7,7 @@ from typing import Any
 from torch import fx, nn
 
 from dropnorm import nn as own
+from dropnorm.surgery.dispatch import expect_torch
 from dropnorm.surgery.notes import Note
 from dropnorm.surgery.operations import Kind, kind_of
 from dropnorm.surgery.reading import Reading, follow, is_fused
@@ -50,6 +51,7 @@ def fuse(model: nn.Module, *, sample: Any = None) -> Receipt:
         'BatchNormActDropout1d'
     See also:    torch.compile, which fuses what is here with other operations, and stores masks.
     """
+    expect_torch(model, "fuse", "Put dropnorm.keras.BatchNormActDropout in by hand; for inference use dn.fold.")
     reading = follow(model, sample)
     inference = follow(model, sample, training=False)
     return carry_out(model, lambda new: _changes(reading, inference, new), _summary, sample, training=True)

@@ -1,5 +1,9 @@
 """Mean and variance of channels over many batches, each value weighing the same."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
 import torch
 from torch import Tensor
 
@@ -39,3 +43,34 @@ class Moments:
     def var(self) -> Tensor:
         """The biased variance."""
         return self.squares / max(1, self.count)
+
+
+class Statistics(Protocol):
+    """The batch norms of a model, in whichever framework, whose running statistics can be measured and moved."""
+
+    @property
+    def norms(self) -> Mapping[str, Any]:
+        """The batch norms by their paths."""
+
+    def kept(self) -> AbstractContextManager[None]:
+        """A context in which the model runs in inference mode, and after which all is as it was."""
+
+    def measure(
+        self, paths: Sequence[str], batches: Iterable[Any], levels: dict[str, int] | None = None
+    ) -> tuple[dict[str, Moments], int, int]:
+        """Moments of what comes to these batch norms, and how many rows and batches there are.
+
+        Levels, if given, are raised to how many batch norms come before each.
+        """
+
+    def move(self, path: str, moments: Moments, momentum: float) -> None:
+        """Move the running statistics towards the moments."""
+
+    def count(self, path: str, batches: int) -> None:
+        """Note how many batches were learned from, if the layer wants to know."""
+
+    def current(self, path: str) -> tuple[Tensor, Tensor]:
+        """The running mean, and the running variance with epsilon."""
+
+    def epsilon(self, path: str) -> float:
+        """What is added to the variance."""
