@@ -8,6 +8,12 @@ import numpy as np
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _names_from_the_start():
+    """Keras numbers the layers of a process; the names in a test shall not depend on those before it."""
+    keras.utils.clear_session()
+
+
 def _randomized(model, seed: int = 0):
     """The model, with random weights, and positive variances."""
     random = np.random.default_rng(seed)
