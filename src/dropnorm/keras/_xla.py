@@ -27,7 +27,7 @@ def dropout(x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise
 
 def masked(x: Tensor, rate: float, key: int, site: int, rows: np.ndarray, noise: Noise) -> Tensor:
     """Drop units of x by a mask of this key and site; see `_backend`."""
-    drop = _compiled_masked(keras.backend.backend())
+    drop = _compiled_masked(keras.backend.backend(), len(x.shape))
     low, high = ((rows >> shift & 0xFFFFFFFF).astype(np.uint32) for shift in (0, 32))
     words = np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF], np.uint32)
     tensors = [ops.convert_to_tensor(each, "uint32") for each in (words, low, high, np.uint32(site))]
@@ -54,7 +54,7 @@ def _compiled(backend: str) -> Any:
 
 
 @functools.cache
-def _compiled_masked(backend: str) -> Any:
+def _compiled_masked(backend: str, rank: int) -> Any:  # noqa: ARG001 - what TensorFlow traces keeps its rank
     if backend == "jax":
         import jax
 

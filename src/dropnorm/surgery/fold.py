@@ -1,19 +1,24 @@
 """A model made ready to be deployed: batch norm folded into the layers beside it, dropout gone."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dropnorm.surgery.dispatch import is_keras
 
+if TYPE_CHECKING:
+    from dropnorm.surgery.keras.receipt import Receipt as KerasReceipt
+    from dropnorm.surgery.receipt import Receipt
 
-def fold(model: Any, *, sample: Any = None) -> Any:
+
+def fold(model: Any, *, sample: Any = None) -> "Receipt | KerasReceipt":
     """The model for inference, with fewer layers: `fold(model).model` computes what the model does in inference mode.
 
     Equation:    behind z = W x + b a batch norm y = s z + t, s = weight / sqrt(running_var + eps), t = bias - s running_mean,
                  becomes y = (s W) x + (s b + t); before a layer, y = W (s x + t) + b becomes y = (W s) x + (W t + b)
-    Args:        model: any torch.nn.Module; it stays as it is. sample: a batch as the model takes it. With it what cannot be
-                 traced is followed as it runs, and the outcome is compared with the model's.
+    Args:        model: any torch.nn.Module, or a functional or Sequential model of Keras; it stays as it is. sample: a batch as
+                 the model takes it. With it what cannot be traced is followed as it runs, and the outcome is compared with
+                 the model's.
     Returns:     Receipt: the folded `model` in inference mode, what was `done`, `notes` on each batch norm that stays and why,
-                 and `undo()`, which puts everything back.
+                 and `undo()`, which puts everything back; for Keras it gives a copy of the model as it was.
     Numerics:    folded in float64 and rounded once to the layer's type, so that outputs are equal to its rounding. A batch norm
                  before a convolution is folded only where no zeros are padded in between, since it would not shift those.
     Raises:      ArgumentTypeError and SurgeryError as `regularize`; SurgeryError where outputs would differ.

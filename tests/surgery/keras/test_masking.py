@@ -253,3 +253,16 @@ def test_every_backend_tells_the_same(tmp_path):
         for one, other in zip(found[backend], found["torch"], strict=True):
             # float32 matrix products of other libraries
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+def test_dropouts_of_one_rate_on_several_numbers_of_dimensions():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 3)),
+            *(layers.Dropout(0.5), layers.Flatten(), layers.Dropout(0.5), layers.Dense(3)),
+        ]
+    )
+    # TensorFlow would trace one function for both, of no known rank, once it has seen several lengths.
+    for rows in (4, 5, 6):
+        told = dn.mc_predict(model, np.ones((rows, 8, 3), "float32"), samples=4, task="regression")
+        assert told.mean.shape == (rows, 3)

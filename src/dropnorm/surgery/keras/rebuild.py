@@ -228,6 +228,9 @@ def compile_like(model: keras.Model, new: keras.Model) -> None:
     # In half precision Keras puts an optimizer into one that scales the loss, if it is left to.
     is_scaled = model.optimizer is not config.config["optimizer"]
     new.compile(**arguments, auto_scale_loss=is_scaled)
+    # As Keras does when it clones or loads, so that a file of a model that was not trained yet is loaded.
+    if new.built and new.optimizer is not None:
+        new.optimizer.build(new.trainable_variables)
 
 
 def _anew(value: Any) -> Any:
