@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -73,6 +76,59 @@ def test_data_of_a_function_and_of_a_table(run, nets, csv):
 def test_images_come_as_images(run, nets):
     _, printed, _ = run("audit", f"{nets}:imaged", "--data", "digits", "--json")
     assert [finding["code"] for finding in json.loads(printed)["findings"]] == ["DN106"]
+
+
+KERAS_NETS = """
+import numpy as np
+
+def net(features=6, outputs=3):
+    import keras
+    from keras import layers
+    hidden = layers.Dense(8), layers.BatchNormalization(), layers.ReLU(), layers.Dropout(0.2)
+    return keras.Sequential([keras.Input((features,)), *hidden, layers.Dense(outputs)])
+
+def plain():
+    return net()
+
+def imaged(image, outputs):
+    import keras
+    from keras import layers
+    around = layers.Conv2D(4, 3, activation="relu"), layers.Conv2D(4, 3, activation="relu")
+    shape = (*image[1:], image[0])
+    body = around[0], layers.Dropout(0.1), around[1], layers.Flatten(), layers.Dense(outputs)
+    return keras.Sequential([keras.Input(shape), *body])
+
+def batches():
+    return [(np.ones((64, 6), "float32"), np.zeros(64)) for _ in range(3)]
+
+def nothing():
+    return 3
+"""
+
+
+def test_keras_models(run, nets, csv, tmp_path):
+    name = f"keras_{nets}"
+    (tmp_path / f"{name}.py").write_text(KERAS_NETS)
+    code, printed, told = run("audit", f"{name}:plain")
+    assert (code, "DN102" in printed) == (0, True)
+    assert "Not looked at: DN203, DN222, DN223, DN301, DN302, DN303 (needs --data)." in told
+    _, printed, _ = run("audit", f"{name}:plain", "--data", f"{name}:batches", "--json")
+    assert set(json.loads(printed)["not_checked"]) == {"DN221", "DN226", "DN311", "DN312"}
+    code, printed, _ = run("audit", f"{name}:net", "--data", csv, "--target", "kind", "--json")
+    assert [finding["code"] for finding in json.loads(printed)["findings"]] == ["DN102"]
+    _, printed, _ = run("audit", f"{name}:imaged", "--data", "digits", "--json")
+    assert [finding["code"] for finding in json.loads(printed)["findings"]] == ["DN106"]
+    code, printed, told = run("audit", f"{name}:nothing")
+    assert (code, printed) == (2, "")
+    assert "gives int: expected a torch.nn.Module" in told
+
+
+def test_keras_models_on_a_backend_that_is_not_torch(nets, tmp_path):
+    (tmp_path / f"keras_{nets}.py").write_text(KERAS_NETS)
+    command = [sys.executable, "-m", "dropnorm", "audit", f"keras_{nets}:net", "--data", "iris", "--json"]
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert [finding["code"] for finding in json.loads(done.stdout)["findings"]] == ["DN102"]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,10 @@
 """`dropnorm audit`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from dropnorm.cli.printing import print_findings
-
-if TYPE_CHECKING:
-    from torch import nn
 
 EXIT_ERROR_FOUND = 1
 EXAMPLES = """[bold]Examples[/bold]
@@ -21,7 +18,9 @@ dropnorm audit nets:small --data nets:batches --ignore DN102 --json
 
 
 def audit(
-    model: Annotated[str, typer.Argument(help="module:function, such as nets:small, which makes the model.")],
+    model: Annotated[
+        str, typer.Argument(help="module:function, such as nets:small, which makes the model, of torch or Keras.")
+    ],
     data: Annotated[
         str | None,
         typer.Option(help="Data as for a study; or module:function, which gives batches as a DataLoader or a list."),
@@ -52,7 +51,7 @@ def audit(
         raise typer.Exit(EXIT_ERROR_FOUND)
 
 
-def _model_and_data(model: str, data: str | None, target: str | None) -> "tuple[nn.Module, Any]":
+def _model_and_data(model: str, data: str | None, target: str | None) -> tuple[Any, Any]:
     """The model that the function makes, and batches of the data if there are."""
     from dropnorm.errors import ArgumentError
     from dropnorm.study.data.dataset import load_dataset
@@ -74,4 +73,5 @@ def _model_and_data(model: str, data: str | None, target: str | None) -> "tuple[
             ) from error
         return net, loader
     dataset = load_dataset(data, target=target)
-    return model_for(model, dataset), batches_of(dataset)
+    net = model_for(model, dataset)
+    return net, batches_of(dataset, net)

@@ -36,7 +36,7 @@ def test_the_page_has_an_example_with_exactly_this_finding_and_one_without(code)
 
 
 def test_the_page_knows_no_other_codes():
-    assert set(re.findall(r"DN\d\d\d", PAGE)) <= set(RULES) | set(OF_KERAS_ALONE)
+    assert set(re.findall(r"DN\d\d\d", PAGE)) <= {*RULES, *OF_KERAS_ALONE}
 
 
 def test_the_model_is_left_as_it_was():

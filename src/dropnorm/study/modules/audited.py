@@ -1,39 +1,56 @@
 """A user's network and data as a study would bring them together, for an audit: the model and batches of what it takes."""
 
 import inspect
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from dropnorm.errors import ArgumentError
+from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.data.dataset import Dataset
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.modules.architecture import NAMES, ModuleArchitecture, make_module
 from dropnorm.study.modules.factory import find_factory
 from dropnorm.study.nets.architecture import image_of
 from dropnorm.study.nets.layers import to_images
+from dropnorm.surgery.dispatch import is_keras
+from dropnorm.surgery.restoring import random_states
 
 BATCH_ROWS, ROWS = 64, 1024
 
 
-def model_for(factory: str, dataset: Dataset | None) -> nn.Module:
-    """The model that a factory makes for these data, with the weights of seed 0.
+def model_for(factory: str, dataset: Dataset | None) -> Any:
+    """The model, of torch or of Keras, that a factory makes for these data, with the weights of seed 0.
 
     Raises:      ArgumentError for a factory that asks for what only data tell; and as `make_module`.
     """
     function = find_factory(factory, "model")
     if dataset is not None:
-        return make_module(architecture_for(factory, dataset), 0)
+        return _made(function, architecture_for(factory, dataset))
     asked = [name for name in _parameters(function) if name in NAMES]
     if asked:
         raise ArgumentError(
             f"model={factory!r} asks for {asked[0]!r}, which data tell: expected --data with a file or a name. Give it, or "
             f"name a function that needs none."
         )
-    return make_module(ModuleArchitecture(factory=factory, features=0, outputs=0), 0)
+    return _made(function, ModuleArchitecture(factory=factory, features=0, outputs=0))
+
+
+def _made(function: Callable[..., Any], architecture: ModuleArchitecture) -> Any:
+    """A module; or a Keras model, which is no module on each of Keras's backends."""
+    with random_states():
+        random.seed(0)  # which Keras takes its seeds from
+        try:
+            return make_module(architecture, 0)
+        except ArgumentTypeError:
+            made = function(
+                **{name: getattr(architecture, NAMES[name]) for name in _parameters(function) if name in NAMES}
+            )
+            if is_keras(made):
+                return made
+            raise
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
@@ -56,14 +73,25 @@ def architecture_for(factory: str, dataset: Dataset) -> ModuleArchitecture:
     )
 
 
-def batches_of(dataset: Dataset) -> list[Tensor]:
-    """Some rows, drawn evenly from all, standardized as a study standardizes, in batches as a model of a factory takes them."""
+def batches_of(dataset: Dataset, model: Any = None) -> list[Any]:
+    """Some rows, drawn evenly from all, standardized as a study standardizes, in batches as a model of a factory takes them.
+
+    A Keras model gets arrays, with the channels of images where Keras is set to have them, which is last by default.
+    """
     chosen = np.random.default_rng(0).permutation(dataset.rows)[:ROWS]
     features = Standardization.learn(dataset.features, np.arange(dataset.rows)).apply(dataset.features[chosen])
     x = torch.from_numpy(features)
     architecture = architecture_for("", dataset)
     if architecture.image is not None:
         x = to_images(x[None], architecture.image, architecture.channels_last)
-    batches = list(torch.split(x, BATCH_ROWS))
+    if is_keras(model):
+        x = x.movedim(1, -1) if x.ndim == 4 and _channels_are_last() else x
+    batches = [batch.numpy() if is_keras(model) else batch for batch in torch.split(x, BATCH_ROWS)]
     # A last batch of few rows would be judged for being small.
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) < BATCH_ROWS else batches
+
+
+def _channels_are_last() -> bool:
+    import keras  # which is loaded, since there is a model of it
+
+    return bool(keras.config.image_data_format() == "channels_last")

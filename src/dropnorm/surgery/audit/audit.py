@@ -46,14 +46,18 @@ def audit(
     Without data the forward pass is traced. With a batch the model is run once, in training mode, and everything that it
     changes is put back: modes, buffers, random states. With a loader it also sees some 1024 rows in both modes.
 
-    Args:        model: any torch.nn.Module, also one wrapped for parallel training. batch: as the model takes it in training: a
-                 tensor, a tuple of arguments or a dictionary of named ones. loader: batches, perhaps with labels behind the
-                 inputs, for the rules on behaviour; its first batch also serves as `batch`. optimizer: the one that trains it.
-                 history: losses of each epoch, {"train_loss": [...], "validation_loss": [...]}, or a list of such per epoch.
-                 select: codes of the rules to use, or beginnings of codes, such as "DN2"; default all. ignore: others.
+    Args:        model: any torch.nn.Module, also one wrapped for parallel training; or a Keras model. batch: as the model
+                 takes it in training: a tensor, a tuple of arguments or a dictionary of named ones. loader: batches, perhaps
+                 with labels behind the inputs, for the rules on behaviour; its first batch also serves as `batch`.
+                 optimizer: the one that trains it. history: losses of each epoch, {"train_loss": [...],
+                 "validation_loss": [...]}, or a list of such per epoch. select: codes of the rules to use, or beginnings of
+                 codes, such as "DN2"; default all. ignore: others.
+    Keras:       batch and loader: as `fit` takes them: the inputs come first, several as a list or dictionary, and arrays are
+                 split into batches of 32. The loss, and what is not given of optimizer and history, are read from the model,
+                 if it is compiled and was fitted. The codes are the same.
     Returns:     Audit, whose `findings` come worst first, and which tells what could not be looked at.
     Raises:      ArgumentTypeError for what is no module, optimizer, loader or history; ArgumentError for a code that no rule
-                 has; SurgeryError for a batch or loader that the model does not take.
+                 has, and a history without validation; SurgeryError for a batch or loader that the model does not take.
     Example:
         >>> import torch
         >>> import dropnorm as dn

@@ -1,10 +1,9 @@
-"""Batches as Keras's `fit` takes them: the inputs alone, or a tuple that labels and weights of rows are in behind them."""
+"""Batches as Keras's `fit` takes them: the inputs alone, or a tuple or list with labels and weights of rows behind them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from dropnorm.surgery.batches import check_batches
 
@@ -12,9 +11,13 @@ ROWS_OF_A_BATCH = 32
 """As many as `fit` has in a batch where it is not told."""
 
 
-def inputs_of(batch: Any) -> Any:
-    """What the model takes of a batch: of several inputs a list or dictionary, of a tuple the first."""
-    return batch[0] if isinstance(batch, tuple) else batch
+def inputs_of(model: Any, batch: Any) -> Any:
+    """What the model takes of a batch of a loader: of a tuple or list the first, or as many as the model has inputs."""
+    if not isinstance(batch, tuple | list) or not batch:
+        return batch
+    count = len(getattr(model, "inputs", None) or [None])
+    is_of_inputs = count > 1 and not isinstance(batch[0], tuple | list | dict)
+    return list(batch[:count]) if is_of_inputs else batch[0]
 
 
 def batches_of(loader: Any) -> Iterable[Any]:
@@ -23,21 +26,22 @@ def batches_of(loader: Any) -> Iterable[Any]:
     Raises:      ArgumentTypeError for what can be gone through only once.
     """
     if isinstance(loader, tuple) or hasattr(loader, "__array__"):
-        return _Parts(np.asarray(inputs_of(loader)))
+        return _Parts(loader[0] if isinstance(loader, tuple) else loader)
     if isinstance(loader, keras.utils.PyDataset):
         return _Numbered(loader)
     return check_batches(loader, "loader")
 
 
 class _Parts:
-    """The rows of an array, in batches."""
+    """The rows of an array, or of a list or dictionary of arrays, in batches."""
 
-    def __init__(self, rows: np.ndarray) -> None:
-        self.rows = rows
+    def __init__(self, rows: Any) -> None:
+        self.rows = keras.tree.map_structure(keras.ops.convert_to_numpy, rows)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for start in range(0, len(self.rows), ROWS_OF_A_BATCH):
-            yield self.rows[start : start + ROWS_OF_A_BATCH]
+    def __iter__(self) -> Iterator[tuple[Any]]:
+        for start in range(0, len(keras.tree.flatten(self.rows)[0]), ROWS_OF_A_BATCH):
+            part = slice(start, start + ROWS_OF_A_BATCH)
+            yield (keras.tree.map_structure(lambda each, part=part: each[part], self.rows),)
 
 
 class _Numbered:

@@ -131,8 +131,8 @@ class Net(keras.Model):
 
     def __init__(self, always):
         super().__init__()
-        self.hidden, self.norm = layers.Dense(16), layers.BatchNormalization(momentum=0.1)
-        self.drop, self.head = layers.Dropout(0.5), layers.Dense(3)
+        self.hidden, self.norm = layers.Dense(16), layers.BatchNormalization(momentum=0.1, name="norm")
+        self.drop, self.head = layers.Dropout(0.5, name="drop"), layers.Dense(3)
         self.always = always
 
     def call(self, x, training=False):
@@ -148,7 +148,7 @@ def test_models_with_a_call_of_their_own(normal):
     assert alone.not_checked["DN101"] == "a call of its own cannot be followed: only in parts; give a batch"
     seen = dn.audit(model, normal(64, 8), ignore="DN203")
     assert seen.codes == ("DN123", "DN204", "DN121")
-    assert [finding.path for finding in seen.findings] == ["dropout", "batch_normalization", "batch_normalization"]
+    assert [finding.path for finding in seen.findings] == ["drop", "norm", "norm"]
     assert "DN101" in seen.not_checked
     calm = Net(always=False)
     calm(normal(2, 8))
@@ -215,7 +215,7 @@ def test_a_model_of_a_class_that_is_not_built():
 
 
 def test_text_and_json(normal):
-    found = dn.audit(net(layers.Dropout(0.9)), normal(8, 8))
-    assert found.table().splitlines()[1].split()[:3] == ["DN125", "warning", "dropout"]
+    found = dn.audit(net(layers.Dropout(0.9, name="drop")), normal(8, 8))
+    assert found.table().splitlines()[1].split()[:3] == ["DN125", "warning", "drop"]
     assert "each unit is kept in 0.1 of the steps" in str(found)
     assert type(found).model_validate_json(found.model_dump_json()) == found

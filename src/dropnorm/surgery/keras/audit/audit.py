@@ -32,10 +32,12 @@ def audit(
     rules = chosen(select, ignore, RULES)
     _check(model, optimizer)
     batches = None if loader is None else batches_of(loader)
-    given = None if batch is None else inputs_of(batch)
+    # A list is several inputs to a model that does not say how many it has.
+    is_open = isinstance(batch, list) and not getattr(model, "inputs", None)
+    given = batch if batch is None or is_open else inputs_of(model, batch)
     if given is None and batches is not None:
         with random_states():  # what is shuffled draws when it begins
-            given = inputs_of(next(iter(batches), None))
+            given = inputs_of(model, next(iter(batches), None))
     # A model that is not built would be by its first run, which is to leave it as it was.
     built = model if model.built or given is None else keras.models.clone_model(model)
     graph = read_graph(built) if is_graph(built) else None

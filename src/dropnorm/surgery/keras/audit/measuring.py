@@ -40,7 +40,7 @@ def measure(model: Any, layers: Mapping[str, Any], graph: Graph | None, loader: 
 
     def outputs() -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         for batch in loader:
-            x = inputs_of(batch)
+            x = inputs_of(model, batch)
             with watched(layers, calm):
                 quiet = _run(model, x, "loader", training=False)
             with watched(layers, noisy, dropping=True):
