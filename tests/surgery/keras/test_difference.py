@@ -44,6 +44,10 @@ class Own(layers.Layer):
     pass
 
 
+def squared(x):
+    return x * x
+
+
 @pytest.mark.parametrize(
     ("layer", "text"),
     [
@@ -56,6 +60,8 @@ class Own(layers.Layer):
         (layers.Dropout(0.5, seed=3), "Dropout(0.5, seed=3)"),
         (layers.Activation("relu"), "Activation('relu')"),
         (Own(), "Own()"),
+        (layers.Dense(3, activation=squared), "Dense(3, activation='squared')"),
+        (layers.Dense(3, activation=lambda x: x), "Dense(3, activation='lambda')"),
         (None, "of any shape"),
     ],
 )

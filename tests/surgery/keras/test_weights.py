@@ -1,9 +1,7 @@
-import keras
 import pytest
 from keras import layers
 
-from dropnorm.errors import SurgeryError
-from dropnorm.surgery.keras.weights import axis_of, changed, obstacle, outputs_of
+from dropnorm.surgery.keras.weights import axis_of, obstacle, outputs_of
 
 
 @pytest.mark.parametrize(
@@ -33,15 +31,3 @@ def test_weights_that_cannot_be_made_anew():
     assert obstacle(layer) == ""
     layer.quantize("int8")
     assert obstacle(layer) == "its weight is quantized."
-
-
-class Fixed(layers.Dense):
-    def __init__(self, **kwargs):
-        super().__init__(3, **kwargs)
-
-
-def test_a_changed_layer_and_one_that_cannot_be():
-    new = changed(layers.Dense(3, activation="relu", name="a"), activation=None)
-    assert (new.name, new.activation is keras.activations.linear) == ("a", True)
-    with pytest.raises(SurgeryError, match=r"\A'b' \(Fixed\) cannot be copied \("):
-        changed(Fixed(name="b"), activation=None)

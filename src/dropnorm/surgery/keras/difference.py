@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from dropnorm.surgery.keras.copying import config_of
 from dropnorm.surgery.keras.graph import Graph, Operation, Place
 from dropnorm.surgery.keras.rebuild import Changes, New
 from dropnorm.surgery.kinds import Kind
@@ -53,7 +54,7 @@ def described(layer: Any) -> str:
     if not isinstance(layer, keras.layers.Layer):
         return f"{type(layer).__name__}()"
     parameters = inspect.signature(type(layer).__init__).parameters
-    config = layer.get_config() if _has_config(layer) else {}
+    config = config_of(layer) if _has_config(layer) else {}
     told = []
     for name, parameter in list(parameters.items())[1:]:
         if name not in config or name in _LEFT_OUT or name.endswith("_initializer"):
@@ -72,7 +73,8 @@ def _has_config(layer: Any) -> bool:
 def _short(value: Any) -> Any:
     """A value of a configuration: of an object its class, of a list a tuple, as defaults are."""
     if isinstance(value, dict):
-        return value.get("class_name", value)
+        kind = value.get("class_name", "__lambda__" if "value" in value else value)
+        return value["config"] if kind == "function" else "lambda" if kind == "__lambda__" else kind
     if isinstance(value, list | tuple):
         return value[0] if len(set(map(repr, value))) == 1 and len(value) > 1 else tuple(value)
     return value

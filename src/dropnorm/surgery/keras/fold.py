@@ -8,6 +8,7 @@ from dropnorm import keras as own
 from dropnorm.errors import SurgeryError
 from dropnorm.surgery import fold_reasons as reasons
 from dropnorm.surgery.keras.check import agree, outputs
+from dropnorm.surgery.keras.copying import copied
 from dropnorm.surgery.keras.difference import difference
 from dropnorm.surgery.keras.folding import Weights, folded_before, folded_behind, weights_of
 from dropnorm.surgery.keras.graph import Graph, Operation
@@ -15,7 +16,7 @@ from dropnorm.surgery.keras.operations import CONVOLUTIONAL, DROPOUTS, TRANSPOSE
 from dropnorm.surgery.keras.reading import always_trains, is_fused, left_alone, read
 from dropnorm.surgery.keras.rebuild import Changes, New, rebuilt
 from dropnorm.surgery.keras.receipt import Receipt
-from dropnorm.surgery.keras.weights import axis_of, changed, obstacle
+from dropnorm.surgery.keras.weights import axis_of, obstacle
 from dropnorm.surgery.kinds import Kind
 from dropnorm.surgery.notes import Note, folded_summary
 from dropnorm.surgery.ways import neighbour
@@ -72,7 +73,7 @@ class _Folding:
         return Changes(instead=instead | self.left, removed=self.removed)
 
     def _layer_with(self, path: str, weights: Weights) -> New:
-        return New(changed(self.graph.layers[path], use_bias=True), values=weights)
+        return New(copied(self.graph.layers[path], use_bias=True), values=weights)
 
     def _fold(self, path: str, norm: Any, at: list[Operation]) -> str:
         """Fold one batch norm, or say why not."""

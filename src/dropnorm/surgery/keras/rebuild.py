@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from dropnorm.errors import SurgeryError
+from dropnorm.surgery.keras.copying import copied, uncopyable
 from dropnorm.surgery.keras.graph import Place, input_layer_of, is_graph, joined, nodes_of
 
 
@@ -150,25 +150,6 @@ class _Builder:
                     _assign(variable, like)
             for name, value in new.values.items():
                 _assign(getattr(new.layer, name), value)
-
-
-def copied(operation: Any, path: str = "") -> Any:
-    """A new layer of the same class and configuration, which has no weights yet."""
-    try:
-        return type(operation).from_config(operation.get_config())
-    except Exception as error:
-        raise uncopyable(operation, path, error) from error
-
-
-def uncopyable(layer: Any, path: str, error: Exception | str) -> SurgeryError:
-    """The error for a layer that cannot be made anew."""
-    # Keras tells the whole configuration first.
-    told = error if isinstance(error, str) else f"{type(error).__name__}: {(str(error).splitlines() or [''])[-1]}"
-    return SurgeryError(
-        f"{path or layer.name!r} ({type(layer).__name__}) cannot be copied ({told}): expected layers that "
-        f"keras.models.clone_model takes, since the model stays as it is. Give the class a get_config() with all arguments "
-        f"of its __init__, and register its own functions with keras.saving.register_keras_serializable."
-    )
 
 
 def _identity(layer: Any) -> Any:

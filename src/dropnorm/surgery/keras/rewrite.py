@@ -7,12 +7,13 @@ import keras
 
 from dropnorm import keras as own
 from dropnorm.surgery.edits import Edit, Insert, Remove, ReturnBias, SetRate
+from dropnorm.surgery.keras.copying import copied
 from dropnorm.surgery.keras.graph import Graph, read_graph
 from dropnorm.surgery.keras.layers import noise_shape
 from dropnorm.surgery.keras.operations import activation_in
 from dropnorm.surgery.keras.reading import is_fused
 from dropnorm.surgery.keras.rebuild import Changes, New, rebuilt
-from dropnorm.surgery.keras.weights import axis_of, changed
+from dropnorm.surgery.keras.weights import axis_of
 
 
 def rewrite(model: keras.Model, edits: Sequence[Edit]) -> keras.Model:
@@ -50,7 +51,7 @@ class _Rewriting:
 
     def _instead(self, path: str, **arguments: Any) -> None:
         layer = self.graph.layers[path]
-        new = New(changed(layer, **arguments), like=layer)
+        new = New(copied(layer, **arguments), like=layer)
         self.made.instead |= dict.fromkeys(self.graph.paths[layer], new)
 
     def _after(self, edit: Insert, new: New) -> None:
@@ -109,7 +110,7 @@ class _Rewriting:
         """Give a layer without bias that of its batch norm, so that what `regularize` moved there comes back."""
         layer, norm = self.graph.layers[edit.path], self.graph.layers[edit.norm]
         moved = {f"bias_{name}": getattr(norm, f"beta_{name}") for name in ("initializer", "regularizer", "constraint")}
-        new = changed(layer, use_bias=True, **{name: _serialized(value) for name, value in moved.items()})
+        new = copied(layer, use_bias=True, **{name: _serialized(value) for name, value in moved.items()})
         values = {"bias": norm.beta} if norm.built and norm.center else {}
         self.made.instead[edit.path] = New(new, like=layer, values=values)
 

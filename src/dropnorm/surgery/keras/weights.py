@@ -2,10 +2,7 @@
 
 from typing import Any
 
-import keras
-
 from dropnorm.surgery.keras.operations import DENSE, DEPTHWISE
-from dropnorm.surgery.keras.rebuild import uncopyable
 
 
 def outputs_of(layer: Any) -> int:
@@ -29,12 +26,3 @@ def obstacle(layer: Any) -> str:
     if getattr(layer, "quantization_mode", None) is not None:
         return "its weight is quantized."
     return ""
-
-
-def changed(layer: Any, **arguments: Any) -> keras.layers.Layer:
-    """A new layer like this one but for these arguments, without weights."""
-    try:
-        new: keras.layers.Layer = type(layer).from_config(layer.get_config() | arguments)
-    except Exception as error:
-        raise uncopyable(layer, "", error) from error
-    return new
