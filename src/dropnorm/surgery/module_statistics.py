@@ -9,7 +9,7 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dropnorm.errors import SurgeryError
-from dropnorm.surgery.batches import cloned, inputs_of
+from dropnorm.surgery.batches import check_batches, cloned, inputs_of
 from dropnorm.surgery.moments import Moments
 from dropnorm.surgery.recording import record
 from dropnorm.surgery.restoring import restored
@@ -30,6 +30,10 @@ class ModuleStatistics:
         with restored(self.model), torch.no_grad():
             self.model.eval()
             yield
+
+    def batches(self, given: Any) -> Iterable[Any]:
+        """The batches, as they are."""
+        return check_batches(given, "batches")
 
     def measure(
         self, paths: Sequence[str], batches: Iterable[Any], levels: dict[str, int] | None = None

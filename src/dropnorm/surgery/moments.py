@@ -55,6 +55,12 @@ class Statistics(Protocol):
     def kept(self) -> AbstractContextManager[None]:
         """A context in which the model runs in inference mode, and after which all is as it was."""
 
+    def batches(self, given: Any) -> Iterable[Any]:
+        """What is gone through several times.
+
+        Raises:      ArgumentTypeError for what can be gone through only once.
+        """
+
     def measure(
         self, paths: Sequence[str], batches: Iterable[Any], levels: dict[str, int] | None = None
     ) -> tuple[dict[str, Moments], int, int]:

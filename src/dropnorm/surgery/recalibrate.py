@@ -6,7 +6,6 @@ from typing import Any
 from dropnorm._record import Record
 from dropnorm._validate import probability
 from dropnorm.errors import ArgumentError, NonFiniteError
-from dropnorm.surgery.batches import check_batches
 from dropnorm.surgery.dispatch import is_keras
 from dropnorm.surgery.moments import Moments, Statistics
 
@@ -56,8 +55,8 @@ def recalibrate(model: Any, batches: Iterable[Any], *, momentum: float = 1.0) ->
     Args:        model: any torch.nn.Module, or any model of Keras; only running statistics change. batches: what training sees,
                  in batches of any sizes, with labels behind the inputs or without: a DataLoader or a list, which is gone
                  through once for each batch norm on the longest way through the model. For Keras a batch is what the model
-                 takes, or a tuple of that and labels. momentum: how far to go from the old statistics to the new ones,
-                 default 1: all the way.
+                 takes, or a tuple of that and labels, and a PyDataset or an array will do. momentum: how far to go from the
+                 old statistics to the new ones, default 1: all the way.
     Returns:     Recalibration, which says how far the old statistics were off.
     Numerics:    in float64; each value weighs the same, in whichever batch it is. The running variance is unbiased in
                  torch and biased in Keras, as theirs are.
@@ -82,7 +81,7 @@ def recalibrate(model: Any, batches: Iterable[Any], *, momentum: float = 1.0) ->
             "model has no batch norm with running statistics: expected one, since they are what is measured. There is nothing "
             "to do for others."
         )
-    check_batches(batches, "batches")
+    batches = statistics.batches(batches)
     measured: dict[str, Moments] = {}
     # What is set on the way is put back at the end, so that an error leaves all as it was.
     with statistics.kept():

@@ -112,6 +112,21 @@ def test_several_inputs_and_loaders_that_give_lists(normal):
     np.testing.assert_allclose(array(model.get_layer("n").moving_mean), (2 * x).mean(0), rtol=1e-4)
     single = keras.Sequential([keras.Input((3,)), layers.BatchNormalization(name="n")])
     assert dn.recalibrate(single, [[x, np.zeros(10)]]).rows == 10
+    assert dn.recalibrate(single, x).rows == 10
+
+
+class Parts(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        return np.full((4, 3), float(number)), np.zeros(4)
+
+
+def test_a_dataset_of_keras_ends():
+    model = keras.Sequential([keras.Input((3,)), layers.BatchNormalization(name="n")])
+    assert dn.recalibrate(model, Parts()).rows == 12
+    np.testing.assert_allclose(array(model.get_layer("n").moving_variance), 2 / 3, rtol=1e-6)
 
 
 def test_after_an_error_all_is_as_it_was(normal, refuses):

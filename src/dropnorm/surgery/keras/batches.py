@@ -20,7 +20,7 @@ def inputs_of(model: Any, batch: Any) -> Any:
     return list(batch[:count]) if is_of_inputs else batch[0]
 
 
-def batches_of(loader: Any) -> Iterable[Any]:
+def batches_of(loader: Any, argument: str = "loader") -> Iterable[Any]:
     """Batches that can be gone through several times: those of a Dataset, DataLoader, PyDataset or list, or parts of arrays.
 
     Raises:      ArgumentTypeError for what can be gone through only once.
@@ -29,7 +29,7 @@ def batches_of(loader: Any) -> Iterable[Any]:
         return _Parts(loader[0] if isinstance(loader, tuple) else loader)
     if isinstance(loader, keras.utils.PyDataset):
         return _Numbered(loader)
-    return check_batches(loader, "loader")
+    return check_batches(loader, argument)
 
 
 class _Parts:

@@ -35,8 +35,8 @@ class _Rewriting:
         self.taken = {each.path for each in graph.operations}
 
     def changes(self, edits: Sequence[Edit]) -> Changes:
-        """The changes that these edits are. A batch norm comes before the dropout at the same place."""
-        for edit in sorted(edits, key=lambda each: isinstance(each, Insert) and each.layer.role == "dropout"):
+        """The changes that these edits are; of several at one place the first comes first."""
+        for edit in edits:
             if isinstance(edit, SetRate):
                 self._instead(edit.path, rate=edit.rate)
             elif isinstance(edit, ReturnBias):

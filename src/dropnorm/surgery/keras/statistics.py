@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from dropnorm.errors import SurgeryError
+from dropnorm.surgery.keras.batches import batches_of, inputs_of
 from dropnorm.surgery.keras.calls import replaced_call
 from dropnorm.surgery.keras.graph import is_graph, read_graph
 from dropnorm.surgery.keras.paths import layers_of
+from dropnorm.surgery.keras.restoring import restored
 from dropnorm.surgery.moments import Moments
 
 
@@ -33,12 +35,12 @@ class KerasStatistics:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Statistics and seeds are afterwards what they were."""
-        kept = [(each, keras.ops.copy(each)) for each in self.model.non_trainable_variables]
-        try:
+        with restored(self.model):
             yield
-        finally:
-            for variable, value in kept:
-                variable.assign(value)
+
+    def batches(self, given: Any) -> Iterable[Any]:
+        """The batches, or those that a Dataset or the rows of an array make."""
+        return batches_of(given, "batches")
 
     def measure(
         self, paths: Sequence[str], batches: Iterable[Any], levels: dict[str, int] | None = None
@@ -52,7 +54,7 @@ class KerasStatistics:
                 norm = self.norms[path]
                 stack.enter_context(replaced_call(norm, _adds_to(moments[path], norm, path, order)))
             for batch in batches:
-                inputs = self._inputs(batch)
+                inputs = inputs_of(self.model, batch)
                 try:
                     self.model(inputs, training=False)
                 except Exception as error:
@@ -68,13 +70,6 @@ class KerasStatistics:
         if levels is not None:
             self._raise_levels(levels, order)
         return {path: found for path, found in moments.items() if found.count}, rows, count
-
-    def _inputs(self, batch: Any) -> Any:
-        """What the model takes of a batch: the first of (inputs, labels, weights), and of a list that is no list of inputs."""
-        several = len(getattr(self.model, "inputs", None) or [None])
-        if isinstance(batch, tuple) or (isinstance(batch, list) and (several == 1 or len(batch) != several)):
-            return batch[0]
-        return batch
 
     def _raise_levels(self, levels: dict[str, int], order: list[str]) -> None:
         """To how many batch norms come before each, at most: by the graph if all are in it, otherwise as they were called."""
