@@ -61,6 +61,23 @@ def test_a_pretrained_part_as_the_guide_has_it(normal):
     assert dn.audit(model).codes == ()
 
 
+def test_a_mode_by_default_is_not_asked_for():
+    class Block(layers.Layer):
+        """As people write blocks."""
+
+        def __init__(self):
+            super().__init__(name="block")
+            self.norm, self.drop = layers.BatchNormalization(), layers.Dropout(0.5)
+
+        def call(self, x, training=False):
+            return self.drop(self.norm(x, training=training), training=training)
+
+    inputs = keras.Input((4,))
+    assert dn.audit(keras.Model(inputs, layers.Dense(2)(Block()(inputs)))).codes == ()
+    found = dn.audit(keras.Model(inputs, layers.Dense(2)(Block()(inputs, training=True))))
+    assert found.codes == ("DN123", "DN204")
+
+
 def test_what_is_called_in_training_mode_depends_on_how_it_is_asked_for(normal):
     inputs = keras.Input((4,))
     model = keras.Model(inputs, layers.Dense(2)(layers.Dropout(0.5, name="drop")(inputs, training=True)))

@@ -1,7 +1,8 @@
 """All that rules may look at in a Keras model: its graph, its layers, what a batch showed, how it is compiled."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +13,8 @@ from dropnorm.surgery.audit.measuring import Behaviour
 from dropnorm.surgery.keras.audit.watching import TrainingCall
 from dropnorm.surgery.keras.graph import Graph, Operation, is_graph, joined, nodes_of
 from dropnorm.surgery.keras.layers import rate_of
-from dropnorm.surgery.keras.operations import DROPOUTS
 from dropnorm.surgery.keras.paths import layers_of
+from dropnorm.surgery.keras.reading import has_rate
 from dropnorm.surgery.kinds import Kind
 from dropnorm.surgery.recording import BatchSeen
 
@@ -43,7 +44,6 @@ class Examination:
     optimizer: Any = None
     behaviour: Behaviour | None = None
     history: Mapping[str, Sequence[float]] | None = None
-    outputs: tuple[tuple[Any, Any], ...] = field(default=())
 
     @cached_property
     def layers(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Examination:
     def droppers(self) -> Iterator[tuple[Graph, Operation, float]]:
         """The operations that drop in training, each with its rate above 0."""
         for graph, operation in self.nodes(Kind.DROPOUT, Kind.BATCH_NORM):
-            if drops(operation.layer) and rate_of(operation.layer) > 0.0:
+            if has_rate(operation.layer) and rate_of(operation.layer) > 0.0:
                 yield graph, operation, rate_of(operation.layer)
 
     @cached_property
@@ -79,21 +79,20 @@ class Examination:
         return list(_wired(self.model, ""))
 
 
-def drops(layer: Any) -> bool:
-    """Whether a layer has a rate at which it drops."""
-    return isinstance(layer, DROPOUTS) or (
-        isinstance(layer, keras.layers.BatchNormalization) and hasattr(layer, "rate")
-    )
-
-
 def _wired(model: Any, path: str) -> Iterator[Wired]:
     inner = model._functional if isinstance(model, keras.Sequential) else model
     for node in nodes_of(inner) if isinstance(inner, Functional) else ():
         layer, at = node.operation, joined(path, node.operation.name)
         training = node.arguments.kwargs.get("training")
-        if isinstance(training, bool):
+        # A mode that a layer has by default is noted as if it had been asked for.
+        if isinstance(training, bool) and training is not _default_mode(layer):
             yield Wired(at, layer, training)
             for below, part in layers_of(layer).items():
                 yield Wired(f"{at}/{below}", part, training)
         elif is_graph(layer):
             yield from _wired(layer, at)
+
+
+def _default_mode(layer: Any) -> Any:
+    parameter = inspect.signature(layer.call).parameters.get("training")
+    return None if parameter is None else parameter.default

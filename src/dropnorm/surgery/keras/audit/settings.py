@@ -1,9 +1,10 @@
 """Rules on what dropout and batch norm are set to in a Keras model."""
 
 from dropnorm.surgery.audit.registry import Seen
-from dropnorm.surgery.keras.audit.examination import Examination, drops
+from dropnorm.surgery.keras.audit.examination import Examination
 from dropnorm.surgery.keras.audit.registry import rule, same_rule
 from dropnorm.surgery.keras.layers import rate_of
+from dropnorm.surgery.keras.reading import has_rate
 
 _TORCH_MOMENTUM, _TORCH_EPSILON = 0.1, 1e-5
 _KERAS_MOMENTUM = 0.99
@@ -51,10 +52,10 @@ def epsilon_of_another_framework(examination: Examination) -> Seen:
 def dropout_in_inference(examination: Examination) -> Seen:
     """As the model is wired, and as a batch shows."""
     for each in examination.wired:
-        if each.training and drops(each.layer) and rate_of(each.layer) > 0.0:
+        if each.training and has_rate(each.layer) and rate_of(each.layer) > 0.0:
             yield each.path, {"p": rate_of(each.layer), "where": CALLED}
     for call in examination.always:
-        if drops(call.layer) and rate_of(call.layer) > 0.0:
+        if has_rate(call.layer) and rate_of(call.layer) > 0.0:
             yield call.path, {"p": rate_of(call.layer), "where": ALWAYS}
 
 

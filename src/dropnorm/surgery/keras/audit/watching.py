@@ -12,8 +12,8 @@ import torch
 from dropnorm.keras import _backend
 from dropnorm.surgery.audit.shift import Squares
 from dropnorm.surgery.keras.calls import replaced_call
-from dropnorm.surgery.keras.layers import drops_by_itself, is_dropout, noise_shape, rate_of
-from dropnorm.surgery.keras.operations import DROPOUTS
+from dropnorm.surgery.keras.layers import drops_by_itself, noise_shape, rate_of
+from dropnorm.surgery.keras.reading import has_rate, is_fused
 from dropnorm.surgery.moments import Moments
 from dropnorm.surgery.recording import BatchSeen
 
@@ -50,7 +50,7 @@ def watched(layers: Mapping[str, Any], seen: Seen, dropping: bool = False) -> It
     with ExitStack() as stack:
         for path, layer in layers.items():
             watch = _watch_of(path, layer, seen)
-            is_noise = is_dropout(layer) or isinstance(layer, DROPOUTS) or drops_by_itself(layer) or _recurs(layer)
+            is_noise = has_rate(layer) or drops_by_itself(layer) or _recurs(layer)
             drop = _dropping(layer) if dropping and is_noise else None
             if watch is not None or drop is not None:
                 stack.enter_context(replaced_call(layer, _watching(layer.call, watch, drop)))
@@ -79,7 +79,7 @@ def _watching(
 
 def _dropping(layer: Any) -> Callable[..., Tensor]:
     def drop(call: Callable[..., Tensor], *arguments: Any, **named: Any) -> Tensor:
-        if not isinstance(layer, keras.layers.BatchNormalization):
+        if not is_fused(layer):
             return call(*arguments, **{**named, "training": True})
         # Its own mode is that of its batch norm, too.
         y = call(*arguments, **{**named, "training": False})
@@ -97,7 +97,7 @@ def _recurs(layer: Any) -> bool:
 
 def _watch_of(path: str, layer: Any, seen: Seen) -> Callable[[Tensor, Tensor, bool], None] | None:
     is_norm = isinstance(layer, keras.layers.BatchNormalization)
-    drops, relu = is_dropout(layer) or isinstance(layer, DROPOUTS), is_relu(layer)
+    drops, relu = has_rate(layer), is_relu(layer)
     if not (is_norm or drops or relu):
         return None
 
