@@ -4,10 +4,10 @@ from dropnorm.surgery.audit.behaviour import unexplained
 from dropnorm.surgery.audit.registry import Seen
 from dropnorm.surgery.keras.audit.examination import Examination
 from dropnorm.surgery.keras.audit.registry import rule, same_rule
-from dropnorm.surgery.keras.audit.state import ANEW, is_untouched
+from dropnorm.surgery.keras.audit.state import is_untouched
 
 
-@rule("DN301", fix=f"First {ANEW}; if that does not help, larger batches.")
+@rule("DN301")
 def modes_differ(examination: Examination) -> Seen:
     """As in torch. What is frozen is in inference mode in both."""
     assert examination.behaviour is not None
@@ -17,10 +17,7 @@ def modes_differ(examination: Examination) -> Seen:
 
 
 same_rule("DN302")
-same_rule(
-    "DN303",
-    fix='Use a lower rate, or dropout behind the last batch norm alone (dropnorm.regularize(..., where="last")).',
-)
+same_rule("DN303")
 same_rule(
     "DN311",
     fix="Keep the weights of epoch {epoch} (EarlyStopping(restore_best_weights=True) does); and try dropnorm.regularize, "

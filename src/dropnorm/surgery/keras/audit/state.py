@@ -12,14 +12,13 @@ from dropnorm.surgery.keras.audit.examination import Examination
 from dropnorm.surgery.keras.audit.registry import rule
 from dropnorm.surgery.keras.audit.settings import ALWAYS, CALLED
 
-ANEW = "let the moving statistics settle: model(x, training=True) for some hundred batches"
-
 
 @rule(
     "DN201",
     seen="{reason}, while it still has the moving mean 0 and variance 1 that it was made with",
     fix="Train with fit, or in a loop of your own call model(x, training=True), and on JAX put the non-trainable variables "
-    "back after each step. Before a layer is frozen load its weights.",
+    "back after each step; or measure them with dropnorm.recalibrate(model, batches). Before a layer is "
+    "frozen load its weights.",
 )
 def never_updated(examination: Examination) -> Seen:
     """A new batch norm is as it should be, until something is trained or it is frozen."""
@@ -39,8 +38,8 @@ def never_updated(examination: Examination) -> Seen:
     "DN202",
     seen="{count} of {channels} channels have a moving mean or variance that is NaN, infinite or negative",
     source="pytorch issues 88474 and 115500",
-    fix="Look for the batch that did it, and load the weights from before; dropnorm.keras.BatchNormalization skips such "
-    "batches.",
+    fix="Look for the batch that did it; then dropnorm.recalibrate(model, batches). dropnorm.keras.BatchNormalization skips "
+    "such batches.",
 )
 def not_finite(examination: Examination) -> Seen:
     """A negative variance is as bad."""
@@ -52,7 +51,10 @@ def not_finite(examination: Examination) -> Seen:
                 yield path, {"count": int((~good).sum()), "channels": len(mean)}
 
 
-@rule("DN203", fix=f"Is the batch prepared as in training? If so {ANEW}; or use a lower momentum, such as 0.9.")
+@rule(
+    "DN203",
+    fix="Is the batch prepared as in training? If so dropnorm.recalibrate(model, batches), and a lower momentum, such as 0.9.",
+)
 def far_from_data(examination: Examination) -> Seen:
     """By the median channel, so that a few odd ones raise no alarm."""
     for path, norm in examination.batch_norms.items():
