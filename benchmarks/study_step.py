@@ -11,6 +11,7 @@ from dropnorm.study.design import Purpose, configure, plan_blocks, plan_nets, se
 from dropnorm.study.nets.architecture import Architecture
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.training.block import BlockTrainer
+from dropnorm.study.training.kinds import kind_of
 from measure import medians, on_threads, table
 
 FEATURES, UNITS, CLASSES, BATCH, NETS = 784, 128, 10, 128, 10
@@ -26,8 +27,8 @@ def trainer() -> BlockTrainer:
     dataset = load_dataset(images.astype(np.uint8), labels)
     config = configure(arms=("plain", ARM), seeds=NETS, dropout=(0.2,), hidden=(UNITS,), batch_size=BATCH)
     block = plan_blocks([net for net in plan_nets(config) if net.arm.name == ARM])[0]
-    shape = Architecture(features=FEATURES, hidden=(UNITS,), outputs=CLASSES)
-    return BlockTrainer(block, Parts.prepare(dataset, config), shape, config, OBJECTIVES["classification"], None)
+    kind = kind_of(Architecture(features=FEATURES, hidden=(UNITS,), outputs=CLASSES))
+    return BlockTrainer(block, Parts.prepare(dataset, config), kind, config, OBJECTIVES["classification"], None)
 
 
 def matrix_products(steps: int) -> Callable[[], None]:

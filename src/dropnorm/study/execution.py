@@ -35,7 +35,7 @@ from dropnorm.study.statistics.comparisons import interactions
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import TASKS
 from dropnorm.study.training.block import BlockTrainer
-from dropnorm.study.training.kinds import AnyArchitecture, blocks_of
+from dropnorm.study.training.kinds import AnyArchitecture, blocks_of, kind_of
 
 SAVE_EVERY_SECONDS = 5.0
 
@@ -57,15 +57,16 @@ def execute(
     plans = [plan for own in sizes.values() for plan in own]
     tracker = Tracker(plans, [*store.nets(), *store.curve_nets()], task)
     watch = UnitWatch(parts, architecture, config)
+    kind = kind_of(architecture)
     index = 0
     for fraction, own in sizes.items():
         reduced = None
-        for block in blocks_of(own, architecture, config.batch_size):
+        for block in blocks_of(own, kind, config.batch_size):
             state, finished = store.block(index)
             if not finished:
                 if reduced is None:
                     reduced = parts if fraction == 1.0 else reduced_parts(parts, dataset, fraction)
-                trainer = BlockTrainer(block, reduced, architecture, config, OBJECTIVES[task], state)
+                trainer = BlockTrainer(block, reduced, kind, config, OBJECTIVES[task], state)
                 _train_block(store, index, trainer, watch, tracker, progress, on_interruption, fraction)
             index += 1
     summary = _summarize(store, dataset, parts, config, architecture)

@@ -19,7 +19,6 @@ from dropnorm.study.data.subsets import check_learning_curve, usable_fractions
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
 from dropnorm.study.files import write_atomically
-from dropnorm.study.modules.architecture import ModuleArchitecture
 from dropnorm.study.modules.factory import factory_name
 from dropnorm.study.progress import Progress
 from dropnorm.study.records import ActivationName, Arm, Beginning, NetName, Run, StudyConfig, Summary, TaskName
@@ -105,9 +104,7 @@ class PlannedStudy:
 
     def _identity(self) -> dict[str, Any]:
         """What a store must have been begun with to be gone on with: another version may come to other numbers."""
-        config = json.loads(self.config.model_dump_json())
-        if isinstance(self.architecture, ModuleArchitecture):
-            config["layers of the net"] = self.architecture.fingerprint
+        config = json.loads(self.config.model_dump_json()) | self.architecture.identity
         return {"config": config | {"version": version("dropnorm")}, "data": self.dataset.fingerprint}
 
     def _open_store(self, folder: Path | None) -> Store:

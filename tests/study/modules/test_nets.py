@@ -13,7 +13,7 @@ from dropnorm.study.modules.nets import ModuleNets
 from dropnorm.study.nets.batched import BatchedNets
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.training.block import BlockTrainer
-from dropnorm.study.training.kinds import shape_of_nets
+from dropnorm.study.training.kinds import kind_of, shape_of_nets
 
 WIDTHS = (12, 8)
 
@@ -30,8 +30,8 @@ def trainers(blobs, arm, factory=None, state=None, **given):
     net = {"hidden": WIDTHS} if factory is None else {"net": factory_name(factory)}
     config = configure(**{"arms": {"mine": arm}, "seeds": 2, "epochs": 4, "batch_size": 16} | net | given)
     plan = next(plan for plan in plan_nets(config) if plan.arm.name == "mine" and plan.seed == 1)
-    shape = shape_of_nets(data.encoding, config)
-    return BlockTrainer([plan], Parts.prepare(data, config), shape, config, OBJECTIVES["classification"], state)
+    kind = kind_of(shape_of_nets(data.encoding, config))
+    return BlockTrainer([plan], Parts.prepare(data, config), kind, config, OBJECTIVES["classification"], state)
 
 
 def train(trainer):

@@ -26,6 +26,7 @@ from dropnorm.study.nets.architecture import Architecture
 from dropnorm.study.nets.batched import INPUT_SITE, BatchedNets
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.training.block import BlockTrainer
+from dropnorm.study.training.kinds import kind_of
 
 PLAIN, BATCH_NORM = 0, 1
 
@@ -67,7 +68,8 @@ def shape_of(data, config):
 def trainer_of(data, config, block=PLAIN, plans=None, state=None):
     plans = plan_blocks(plan_nets(config))[block] if plans is None else plans
     objective = OBJECTIVES[data.encoding.task]
-    return BlockTrainer(plans, Parts.prepare(data, config), shape_of(data, config), config, objective, state)
+    kind = kind_of(shape_of(data, config))
+    return BlockTrainer(plans, Parts.prepare(data, config), kind, config, objective, state)
 
 
 def train(trainer, epochs=None):
@@ -330,7 +332,7 @@ def test_a_net_that_runs_away_has_an_infinite_loss_and_its_initial_weights(data,
     history = train(trainer)
     losses = [loss for plan in trainer.plans for loss in losses_of(history, plan.net)]
     assert all(loss == loss for loss in losses), "never NaN, which compares with nothing"
-    initial = BatchedNets.initial(trainer.plans, trainer.architecture).tensors()
+    initial = trainer.kind.initial(trainer.plans, "cpu").tensors()
     runaways = 0
     for index, (record, saved) in enumerate(trainer.finish()):
         if record.best_epoch == 0:

@@ -9,7 +9,7 @@ from dropnorm.study.modules.factory import factory_name
 from dropnorm.study.modules.nets import ModuleNets
 from dropnorm.study.nets.architecture import Architecture
 from dropnorm.study.nets.batched import BatchedNets
-from dropnorm.study.training.kinds import blocks_of, initial_nets, shape_of_nets
+from dropnorm.study.training.kinds import blocks_of, kind_of, shape_of_nets
 
 
 def small(features, outputs):
@@ -25,7 +25,8 @@ def test_nets_of_a_factory_train_one_by_one_and_others_together(blobs):
         config = configure(net=net, seeds=2)
         shape = shape_of_nets(data.encoding, config)
         assert isinstance(shape, kind)
-        blocks = blocks_of(plan_nets(config), shape, config.batch_size)
+        trained = kind_of(shape)
+        blocks = blocks_of(plan_nets(config), trained, config.batch_size)
         assert sum(map(len, blocks)) == len(plan_nets(config))
         assert (max(map(len, blocks)) == 1) == (largest == 1)
-        assert isinstance(initial_nets(blocks[0], shape, "cpu"), nets)
+        assert isinstance(trained.initial(blocks[0], "cpu"), nets)

@@ -43,6 +43,11 @@ class ModuleArchitecture(Record):
     output_layer: int | None = None
     fingerprint: str = ""
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides the nets beside the configuration, by the words in which a change is told."""
+        return {"layers of the net": self.fingerprint}
+
     def sample(self) -> Tensor:
         """A few rows of noise, as the net takes them, from torch's generator."""
         return torch.randn(SAMPLE_ROWS, *(self.image or (self.features,)))

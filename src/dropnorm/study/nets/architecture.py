@@ -57,6 +57,11 @@ class Architecture(Record):
         return max(self.features, *self.widths, *images)
 
     @property
+    def identity(self) -> dict[str, str]:
+        """What decides the nets beside the configuration."""
+        return {}
+
+    @property
     def parameters(self) -> int:
         """How many weights and biases a plain net has."""
         dense = sum(inputs * outputs + outputs for inputs, outputs in pairwise(self.widths))

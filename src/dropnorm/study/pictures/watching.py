@@ -13,7 +13,8 @@ from dropnorm.study.nets.batched import BatchedNets
 from dropnorm.study.pictures.measuring import validation_sample
 from dropnorm.study.pictures.records import UnitInput
 from dropnorm.study.records import StudyConfig
-from dropnorm.study.training.kinds import AnyArchitecture, Nets
+from dropnorm.study.training.kinds import AnyArchitecture
+from dropnorm.study.training.protocols import Nets
 
 SEED = 0
 PERCENTILES = (15, 50, 85)

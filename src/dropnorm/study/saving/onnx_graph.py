@@ -9,7 +9,7 @@ import torch
 
 from dropnorm._optional import optional_import
 from dropnorm.errors import ArgumentError
-from dropnorm.study.saving.saved_model import ChannelsFirst
+from dropnorm.study.saving.nets import ChannelsFirst
 from dropnorm.surgery.folding import fold_sequential
 
 OPSET = 20

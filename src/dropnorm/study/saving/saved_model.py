@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +10,7 @@ import polars as pl
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
 
-from dropnorm import nn
 from dropnorm._record import Record
 from dropnorm._validate import choice
 from dropnorm.errors import ArgumentError, RunError
@@ -22,36 +19,18 @@ from dropnorm.study.data.sources.images import IMAGE
 from dropnorm.study.data.sources.opening import open_features
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.files import write_atomically
-from dropnorm.study.modules.architecture import ModuleArchitecture
-from dropnorm.study.modules.arms import rebuilt
-from dropnorm.study.modules.tensors import load_tensors, module_tensors
-from dropnorm.study.nets.activations import ACTIVATIONS
-from dropnorm.study.nets.architecture import KERNEL, Architecture
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.records import SCHEMA_VERSION, Arm
 from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.saving.nets import SavedNets, saved_nets
 from dropnorm.study.saving.uncertainty import uncertain_predictions
 from dropnorm.study.schema import read_record
-from dropnorm.surgery.masking import dropout_layers
+from dropnorm.study.training.kinds import AnyArchitecture
 from dropnorm.surgery.mc_predict import mc_predict
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
 MODELS = "models"
-_ROWS_AT_ONCE = 65536
-_KINDS = (
-    (torch.nn.Linear, "linear"),
-    (torch.nn.Conv2d, "conv"),
-    ((nn.BatchNorm1d, nn.BatchNorm2d), "norm"),
-)
-
-
-class ChannelsFirst(torch.nn.Module):
-    """Images (rows, height, width, channels) as (rows, channels, height, width)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The same pixels in another order."""
-        return x.permute(0, 3, 1, 2)
 
 
 class ModelDescription(Record):
@@ -60,7 +39,7 @@ class ModelDescription(Record):
     schema_version: Literal[3] = SCHEMA_VERSION
     arm: Arm
     rate: float
-    architecture: Architecture | ModuleArchitecture
+    architecture: AnyArchitecture
     mean: tuple[float, ...]
     scale: tuple[float, ...]
     target_mean: float
@@ -82,6 +61,11 @@ class SavedModel:
     description: ModelDescription
     net: torch.nn.Sequential
     folder: Path | None = None
+
+    @property
+    def nets(self) -> SavedNets:
+        """What is done with nets of its architecture."""
+        return saved_nets(self.description.architecture)
 
     def predict(
         self, X: Any, *, uncertainty: bool = False, samples: int = 100, key: int = 0, skip_broken: bool = False
@@ -105,7 +89,7 @@ class SavedModel:
                      for of a net without dropout.
         Source:      Gal & Ghahramani 2016, "Dropout as a Bayesian approximation", arXiv:1506.02142.
         """
-        if uncertainty and not dropout_layers(self.net):
+        if uncertainty and not self.nets.drops(self.net):
             raise ArgumentError(
                 f"uncertainty is asked for, and the net of the arm {self.description.arm.name!r} has no dropout whose masks "
                 f"could be sampled: expected a net with dropout. {self._arms_with_dropout()}"
@@ -119,8 +103,7 @@ class SavedModel:
             told = mc_predict(self.net, features, samples, task=described.encoding.task, key=key)
             predictions = uncertain_predictions(told, classes, mean, scale)
         else:
-            with torch.no_grad():
-                outputs = torch.cat([self.net(chunk) for chunk in torch.split(features, _ROWS_AT_ONCE)])
+            outputs = self.nets.outputs(self.net, features)
             predictions = OBJECTIVES[described.encoding.task].predictions(outputs, classes, mean, scale)
         return pl.DataFrame(({"file": files} if files else {}) | predictions)
 
@@ -148,7 +131,7 @@ class SavedModel:
 
     def save(self, folder: Path) -> None:
         """Write model.json and model.safetensors."""
-        weights = {name: tensor.contiguous() for name, tensor in module_tensors(self.net).items()}
+        weights = {name: tensor.contiguous() for name, tensor in self.nets.tensors(self.net).items()}
         write_atomically(folder / WEIGHTS_NAME, save(weights))
         write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
 
@@ -167,15 +150,16 @@ def load_model(folder: str | Path, arm: str | None = None) -> SavedModel:
     description = read_record(path, ModelDescription, "Start the same `dropnorm study` again: it writes the file anew.")
     if arm is not None and arm != description.arm.name:
         return _load_arm(folder, arm, description.encoding)
-    net = _build(description)
+    nets = saved_nets(description.architecture)
+    net = nets.build(description.arm, description.rate)
     try:
-        load_tensors(net, load((folder / WEIGHTS_NAME).read_bytes()))
+        nets.load(net, load((folder / WEIGHTS_NAME).read_bytes()))
     except (SafetensorError, RuntimeError) as error:
         raise RunError(
             f"{folder / WEIGHTS_NAME}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes "
             f"both anew."
         ) from error
-    return SavedModel(description, net.eval(), folder)
+    return SavedModel(description, net, folder)
 
 
 def _load_arm(folder: Path, arm: str, encoding: Encoding) -> SavedModel:
@@ -210,7 +194,7 @@ def remember(models: Sequence[tuple[int, SavedModel]]) -> dict[str, Any]:
     return {
         model.description.arm.name: {
             "net": net,
-            "drops": bool(dropout_layers(model.net)),
+            "drops": model.nets.drops(model.net),
             "description": model.description.model_dump(mode="json", exclude={"encoding"}),
         }
         for net, model in models
@@ -218,61 +202,8 @@ def remember(models: Sequence[tuple[int, SavedModel]]) -> dict[str, Any]:
 
 
 def model_of(description: ModelDescription, weights: bytes) -> SavedModel:
-    """The saved model of one finished net of a study, whose weights are named as in the batched nets."""
-    batched = load(weights)
-    net = _build(description)
-    if isinstance(description.architecture, ModuleArchitecture):
-        load_tensors(net[-1], batched)
-        return SavedModel(description, net.eval())
-    state = dict(net.state_dict())
-    layer = -1
-    for name, module in net.named_children():
-        kind = next((kind for types, kind in _KINDS if isinstance(module, types)), None)
-        layer += kind in ("linear", "conv")
-        for key, tensor in batched.items():
-            number, part, entry = key.split(".")
-            if (int(number), part) == (layer, kind):
-                state[f"{name}.{entry}"] = _transposed(tensor) if (part, entry) == ("linear", "weight") else tensor
-    net.load_state_dict(state)
-    return SavedModel(description, net.eval())
-
-
-def _transposed(weight: Tensor) -> Tensor:
-    """A batched net multiplies from the left, (in, out); torch's Linear keeps (out, in)."""
-    return weight.T.contiguous()
-
-
-def _to_images(shape: Architecture | ModuleArchitecture) -> list[torch.nn.Module]:
-    """Rows as images (rows, channels, height, width), if they are."""
-    if shape.image is None:
-        return []
-    channels, height, width = shape.image
-    if shape.channels_last:
-        return [torch.nn.Unflatten(1, (height, width, channels)), ChannelsFirst()]
-    return [torch.nn.Unflatten(1, shape.image)]
-
-
-def _build(description: ModelDescription) -> torch.nn.Sequential:
-    """The net as a user would write it."""
-    arm, shape = description.arm, description.architecture
-    if isinstance(shape, ModuleArchitecture):
-        return torch.nn.Sequential(*_to_images(shape), rebuilt(shape, arm, description.rate))
-    modules: list[torch.nn.Module] = [nn.Dropout(arm.input_dropout)] if arm.input_dropout else []
-    dropping = [description.rate if arm.where == "hidden" else 0.0] * (shape.dropping_layers - 1) + [description.rate]
-    modules += _to_images(shape) if shape.convolutions else []
-    for (inputs, outputs), image in zip(shape.convolutions, shape.images, strict=False):
-        modules.append(torch.nn.Conv2d(inputs, outputs, KERNEL, padding=KERNEL // 2, bias=not arm.batch_norm))
-        modules += [nn.BatchNorm2d(outputs)] if arm.batch_norm else []
-        modules.append(ACTIVATIONS[shape.activation].module())
-        modules += [torch.nn.MaxPool2d(2)] if min(image[1:]) > 1 else []
-        rate = dropping.pop(0)
-        modules += [nn.Dropout2d(rate)] if rate else []
-    modules += [torch.nn.Flatten()] if shape.convolutions else []
-    *hidden, output = pairwise(shape.widths)
-    for inputs, outputs in hidden:
-        modules.append(torch.nn.Linear(inputs, outputs, bias=not arm.batch_norm))
-        modules += [nn.BatchNorm1d(outputs)] if arm.batch_norm else []
-        modules.append(ACTIVATIONS[shape.activation].module())
-        rate = dropping.pop(0)
-        modules += [nn.Dropout(rate)] if rate else []
-    return torch.nn.Sequential(*modules, torch.nn.Linear(*output))
+    """The saved model of one finished net of a study."""
+    nets = saved_nets(description.architecture)
+    net = nets.build(description.arm, description.rate)
+    nets.load_trained(net, load(weights))
+    return SavedModel(description, net)

@@ -12,9 +12,7 @@ from dropnorm.study.nets.objective import Objective
 from dropnorm.study.pictures.reliability import BinnedRows
 from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyConfig
 from dropnorm.study.statistics.calibration import calibration_error
-from dropnorm.study.training.adam import MOMENTS, Adam
-from dropnorm.study.training.kinds import AnyArchitecture, Nets, initial_nets
-from dropnorm.study.training.steps import Steps, steps_of
+from dropnorm.study.training.protocols import Kind, Nets, Optimizer, Steps
 
 _BLOCK_TO_FREE = 7 << 20  # 28 MiB; from 32 on it is of no use
 _NUMBERS_AT_ONCE = 1 << 22  # of one layer, all nets together: 16 MiB, which stays in memory that is warm
@@ -31,18 +29,18 @@ class BlockTrainer:
         self,
         plans: Sequence[NetPlan],
         parts: Parts,
-        architecture: AnyArchitecture,
+        kind: Kind,
         config: StudyConfig,
         objective: Objective,
         state: bytes | None,
     ) -> None:
         self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
-        self.device, self.architecture = parts.targets.device, architecture
+        self.device, self.kind = parts.targets.device, kind
         self.steps_per_epoch = parts.steps_per_epoch(config.batch_size)
         # glibc keeps so much memory at hand as the largest block that it has seen freed. What it gives back to the system comes
         # anew at each step, page by page, which takes longer than to compute on it.
         torch.empty(_BLOCK_TO_FREE)
-        nets: Nets = initial_nets(plans, architecture, self.device)
+        nets = kind.initial(plans, self.device)
         if state is None:
             self.epoch = 0
             self.active = torch.arange(len(plans))
@@ -126,20 +124,23 @@ class BlockTrainer:
         self.best = {name: saved[f"best/{name}"].to(self.device) for name in nets.tensors()}
         plans = [self.plans[position] for position in self.active.tolist()]
         now = nets.of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
-        moments = {
-            moment: {name: saved[f"{moment}/{name}"].to(self.device) for name in nets.parameters} for moment in MOMENTS
-        }
+        moments: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in saved.items():
+            moment, separator, name = key.partition("/")
+            if separator and moment not in ("best", "now"):
+                moments.setdefault(moment, {})[name] = tensor.to(self.device)
         self._continue_with(now, moments, int(saved["steps"]))
 
     def _continue_with(self, nets: Nets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
         seeds = [self.plans[position].seed for position in self.active.tolist()]
         self.measured = self._measured_parts(seeds) if seeds else ()
-        self.optimizer = Adam(nets.parameters, self.config.learning_rate, moments, steps)
+        self.optimizer = self.kind.optimizer(nets, self.config.learning_rate, moments, steps)
         self.steps = self._steps_of(nets, seeds, self.optimizer)
 
-    def _steps_of(self, nets: Nets, seeds: Sequence[int], optimizer: Adam | None = None) -> Steps:
-        return steps_of(nets, self.parts, torch.tensor(seeds, device=self.device), self.objective, optimizer)
+    def _steps_of(self, nets: Nets, seeds: Sequence[int], optimizer: Optimizer | None = None) -> Steps:
+        of_seeds = torch.tensor(seeds, device=self.device)
+        return self.kind.steps(nets, self.parts, of_seeds, self.objective, optimizer)
 
     def _measured_parts(self, seeds: Sequence[int]) -> tuple[tuple[Tensor, Tensor], ...]:
         """As many of each net's training rows as it has for validation, and those, each with their number."""
@@ -239,7 +240,7 @@ class BlockTrainer:
 
     def _in_chunks(self, rows: Tensor, own: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Rows and which of them each net has, as many at once as keep the largest activations small."""
-        size = max(1, _NUMBERS_AT_ONCE // (len(rows) * self.architecture.largest))
+        size = max(1, _NUMBERS_AT_ONCE // (len(rows) * self.kind.largest))
         return zip(torch.split(rows, size, dim=1), torch.split(own, size, dim=1), strict=True)
 
 

@@ -1,12 +1,12 @@
 """The kinds of nets that a study can train: batched ones, and those of a user's factory, one at a time."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from dropnorm.study.data.encoding import Encoding
+from dropnorm.study.data.parts import Parts
 from dropnorm.study.design import NETS_PER_BLOCK, NetPlan, plan_blocks
 from dropnorm.study.modules.architecture import ModuleArchitecture
 from dropnorm.study.modules.arms import check_arms
@@ -15,33 +15,13 @@ from dropnorm.study.modules.factory import is_factory
 from dropnorm.study.modules.nets import ModuleNets
 from dropnorm.study.nets.architecture import Architecture, image_of, shape_nets
 from dropnorm.study.nets.batched import BatchedNets
+from dropnorm.study.nets.objective import Objective
 from dropnorm.study.records import StudyConfig
+from dropnorm.study.training.adam import Adam
+from dropnorm.study.training.protocols import DifferentiableNets, Kind, Steps
+from dropnorm.study.training.steps import steps_of
 
 AnyArchitecture = Architecture | ModuleArchitecture
-
-
-class Nets(Protocol):
-    """What the trainer asks of the nets of a block, whose tensors have a leading dimension for the net."""
-
-    parameters: dict[str, Tensor]
-
-    def of(self, plans: Sequence[NetPlan], tensors: dict[str, Tensor]) -> "Nets":
-        """Nets of the same kind with these tensors."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that makes the nets."""
-
-    def gradients(self, x: Tensor, keys: Tensor, of_outputs: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
-        """One training pass: the gradient of each parameter."""
-
-    def outputs(self, x: Tensor) -> Tensor:
-        """Outputs in inference mode."""
-
-    def decay(self, learning_rate: float) -> None:
-        """Shrink the weights before a step."""
-
-    def constrain(self) -> None:
-        """Limit the weights after a step."""
 
 
 def shape_of_nets(encoding: Encoding, config: StudyConfig) -> AnyArchitecture:
@@ -66,16 +46,64 @@ def shape_of_nets(encoding: Encoding, config: StudyConfig) -> AnyArchitecture:
     return architecture
 
 
-def blocks_of(
-    plans: Sequence[NetPlan], architecture: AnyArchitecture, batch_size: int
-) -> tuple[tuple[NetPlan, ...], ...]:
-    """Nets that train together; those of a factory train one by one."""
-    together = 1 if isinstance(architecture, ModuleArchitecture) else NETS_PER_BLOCK
-    return plan_blocks(plans, batch_size * architecture.largest, together)
+def kind_of(architecture: AnyArchitecture) -> Kind:
+    """How the nets of an architecture are trained."""
+    if isinstance(architecture, Architecture):
+        return BatchedKind(architecture)
+    return ModuleKind(architecture)
 
 
-def initial_nets(plans: Sequence[NetPlan], architecture: AnyArchitecture, device: torch.device | str) -> Nets:
-    """The nets of a block before training."""
-    if isinstance(architecture, ModuleArchitecture):
-        return ModuleNets.initial(plans, architecture, device)
-    return BatchedNets.initial(plans, architecture, device)
+def blocks_of(plans: Sequence[NetPlan], kind: Kind, batch_size: int) -> tuple[tuple[NetPlan, ...], ...]:
+    """Nets that train together."""
+    return plan_blocks(plans, batch_size * kind.largest, kind.together)
+
+
+class _TorchKind:
+    """What the kinds share whose gradients torch computes."""
+
+    def optimizer(
+        self,
+        nets: DifferentiableNets,
+        learning_rate: float,
+        moments: Mapping[str, Mapping[str, Tensor]] | None,
+        steps: int,
+    ) -> Adam:
+        """Adam for all of them."""
+        return Adam(nets.parameters, learning_rate, moments, steps)
+
+    def steps(
+        self,
+        nets: DifferentiableNets,
+        parts: Parts,
+        seeds: Tensor,
+        objective: Objective,
+        optimizer: Adam | None = None,
+    ) -> Steps:
+        """The fastest that these nets can have."""
+        return steps_of(nets, parts, seeds, objective, optimizer)
+
+
+class BatchedKind(_TorchKind):
+    """The study's own nets, many as one."""
+
+    together = NETS_PER_BLOCK
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture, self.largest = architecture, architecture.largest
+
+    def initial(self, plans: Sequence[NetPlan], device: torch.device | str) -> BatchedNets:
+        """The nets of a block before training."""
+        return BatchedNets.initial(plans, self.architecture, device)
+
+
+class ModuleKind(_TorchKind):
+    """A user's own modules, one at a time."""
+
+    together = 1
+
+    def __init__(self, architecture: ModuleArchitecture) -> None:
+        self.architecture, self.largest = architecture, architecture.largest
+
+    def initial(self, plans: Sequence[NetPlan], device: torch.device | str) -> ModuleNets:
+        """The net of one plan before training."""
+        return ModuleNets.initial(plans, self.architecture, device)

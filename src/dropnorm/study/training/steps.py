@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Protocol
 
 from torch import Tensor
 
@@ -14,24 +13,16 @@ from dropnorm.study.nets.dense import EPS, NEGATIVE_SLOPE
 from dropnorm.study.nets.objective import Objective
 from dropnorm.study.training.adam import BETAS, MOMENTS, Adam
 from dropnorm.study.training.adam import EPS as ADAM_EPS
-from dropnorm.study.training.kinds import Nets
+from dropnorm.study.training.protocols import DifferentiableNets, Steps
 
 _TRAINED = ("linear.weight", "linear.bias", "norm.weight", "norm.bias")
 _TRACKED = ("norm.running_mean", "norm.running_var")
 _MULTIPLICATIONS_AT_ONCE = 10**10  # well under a second, after which an interruption is heard
 
 
-class Steps(Protocol):
-    """Training and outputs of nets on rows of the data."""
-
-    def train(self, order: Tensor, keys: Tensor) -> None:
-        """Steps on the batches of order (nets, steps * batch), with masks from keys (nets, steps)."""
-
-    def outputs(self, rows: Tensor) -> Tensor:
-        """Outputs (nets, count, outputs) of rows (nets, count) in inference mode."""
-
-
-def steps_of(nets: Nets, parts: Parts, seeds: Tensor, objective: Objective, adam: Adam | None = None) -> Steps:
+def steps_of(
+    nets: DifferentiableNets, parts: Parts, seeds: Tensor, objective: Objective, adam: Adam | None = None
+) -> Steps:
     """The fastest that these nets can have; without Adam, for their outputs alone."""
     native = NativeSteps.of(nets, parts, seeds, adam) if isinstance(nets, BatchedNets) else None
     return native or TorchSteps(nets, parts, seeds, objective, adam)
@@ -40,7 +31,9 @@ def steps_of(nets: Nets, parts: Parts, seeds: Tensor, objective: Objective, adam
 class TorchSteps:
     """Operation by operation, for all nets at once."""
 
-    def __init__(self, nets: Nets, parts: Parts, seeds: Tensor, objective: Objective, adam: Adam | None) -> None:
+    def __init__(
+        self, nets: DifferentiableNets, parts: Parts, seeds: Tensor, objective: Objective, adam: Adam | None
+    ) -> None:
         self.nets, self.parts, self.seeds, self.objective, self.adam = nets, parts, seeds, objective, adam
 
     def train(self, order: Tensor, keys: Tensor) -> None:
