@@ -20,7 +20,7 @@ test: .venv/development lint ## run every check: format, lint, types, imports, t
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
 
 test-keras-all: .venv/development ## run the tests of Keras layers and models on torch, JAX and TensorFlow
-	DROPNORM_KERAS_BACKENDS=jax,tensorflow OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/keras tests/surgery/keras
+	DROPNORM_KERAS_BACKENDS=jax,tensorflow OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/keras tests/surgery/keras tests/study/keras
 
 SANITIZED := $(wildcard tests/kernels/test_cpu*.py) tests/kernels/test_training.py tests/kernels/test_dense.py
 # Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.

@@ -1,3 +1,4 @@
+import contextlib
 import random
 import warnings
 
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from dropnorm import nn as own
-from dropnorm.surgery.restoring import restored
+from dropnorm.surgery.restoring import kept_generators, restored
 
 
 def test_everything_is_as_it_was_also_after_an_error():
@@ -56,3 +57,16 @@ def test_a_buffer_that_nobody_can_write_to_is_left():
     with restored(model):
         pass
     assert model.scale.stride() == (0,)
+
+
+def test_pythons_and_numpys_generators_go_on_where_they_were():
+    random.seed(3)
+    np.random.seed(3)
+    expected = random.random(), np.random.rand()
+    random.seed(3)
+    np.random.seed(3)
+    with contextlib.suppress(KeyError), kept_generators():
+        random.random()
+        np.random.rand()
+        raise KeyError
+    assert (random.random(), np.random.rand()) == expected

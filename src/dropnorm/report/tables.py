@@ -115,7 +115,10 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         else ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
         ("Parameters of a plain net", f"{run.summary.parameters:,}"),
         ("Batch size", f"{config.batch_size:,} ({run.summary.steps_per_epoch:,} steps per epoch)"),
-        ("Learning rate", f"{config.learning_rate:g}"),
+        (
+            "Learning rate, unless the net is compiled with its own" if timing and timing.keras else "Learning rate",
+            f"{config.learning_rate:g}",
+        ),
         ("Epochs", f"at most {config.epochs:,}, stopped after {config.patience:,} without improvement"),
         ("Device", config.device),
         ("Processor", timing.processor if timing else "not recorded"),
@@ -123,6 +126,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("Wall time", duration(timing.seconds) if timing else "not recorded"),
         ("dropnorm", run.summary.dropnorm_version),
         ("PyTorch", timing.torch_version if timing else "not recorded"),
+        *([("Keras", timing.keras)] if timing and timing.keras else []),
     )
 
 

@@ -77,6 +77,7 @@ def execute(
         processor=processor_name(config.device),
         threads=torch.get_num_threads(),
         torch_version=torch.__version__,
+        keras=kind.framework,
     )
     pictures = picture_nets(store, parts, architecture, config)
     store.put(command=command, timing=timing.model_dump(), pictures=pictures.model_dump())

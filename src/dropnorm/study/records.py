@@ -367,6 +367,7 @@ class Timing(Record):
     processor: str
     threads: int
     torch_version: str
+    keras: str | None = None  # its version and backend, of a study of Keras models
 
 
 class Run(Record):

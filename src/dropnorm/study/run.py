@@ -155,7 +155,7 @@ def run_study(
     seeds: int | None = None,
     epochs: int | None = None,
     dropout: float | Sequence[float] | None = None,
-    net: NetName | str | Callable[..., torch.nn.Module] | None = None,
+    net: NetName | str | Callable[..., Any] | None = None,
     hidden: Sequence[int] | None = None,
     channels: Sequence[int] | None = None,
     activation: ActivationName | None = None,
@@ -190,9 +190,10 @@ def run_study(
                  stops, default 10. dropout: one rate or a grid of rates in (0, 1) for arms that are given by name, default
                  (0.1, 0.3, 0.5); of a grid, each seed takes the best on validation. net: "dense" (default), or
                  "conv" for images: convolutions of 3 x 3, each followed by a pooling that halves the image, then the dense
-                 layers; or your own: a function (features, outputs) -> torch.nn.Module, or its name "module:function", whose
-                 arms are made by `regularize`, and whose nets train one at a time; it may also ask for `image`, (channels,
-                 height, width), or for nothing. channels: those of the convolutions, default (16, 32); hidden: widths
+                 layers; or your own: a function (features, outputs) -> torch.nn.Module or keras.Model, or its name
+                 "module:function", whose arms are made by `regularize`, and whose nets train one at a time; it may also ask
+                 for `image`, (channels, height, width), for `input_shape`, the shape of a row as Keras has it, or for
+                 nothing. channels: those of the convolutions, default (16, 32); hidden: widths
                  of the dense hidden layers,
                  default (128, 128); activation: "relu" (default), "leaky_relu", "gelu", "silu", "tanh" or "sigmoid".
                  batch_size: rows, default 32; learning_rate: Adam's, default 1e-3.

@@ -48,11 +48,21 @@ def restored(model: nn.Module) -> Iterator[None]:
 @contextmanager
 def random_states(devices: Iterable[torch.device] = ()) -> Iterator[None]:
     """The random states of Python, NumPy and torch are afterwards what they were; and no run warns."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=sorted(devices, key=str)), warnings.catch_warnings():
+    with (
+        kept_generators(),
+        torch.random.fork_rng(devices=sorted(devices, key=str)),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+        yield
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Python's and NumPy's generators, from which others draw too, go on afterwards where they were."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

@@ -1,6 +1,7 @@
 """A user's own network as a study knows it, and the modules that its factory makes."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,18 +20,18 @@ NAMES = {
     "outputs": "outputs",
     "out_features": "outputs",
     "image": "image",
+    "input_shape": "keras_shape",
 }
 """The arguments that a factory may have, and what each is given."""
 SAMPLE_ROWS = 4
 
 
-class ModuleArchitecture(Record):
-    """A net that a user's factory makes.
+class FactoryArchitecture(Record):
+    """A net that a user's factory makes, of whatever framework.
 
     Args:        factory: module:function; features, outputs: numbers per row; image: channels, height and width of a row that
                  is an image, and channels_last: whether its features have the channels last; parameters: of a plain net;
-                 largest: how many numbers a row is at its largest; output_layer: the place among
-                 `weighted_layers` of the one that is called last; fingerprint: of the layers and the shapes of their tensors.
+                 largest: how many numbers a row is at its largest; fingerprint: of the layers and the shapes of their tensors.
     """
 
     factory: str
@@ -40,13 +41,31 @@ class ModuleArchitecture(Record):
     channels_last: bool = False
     parameters: int = 0
     largest: int = 1
-    output_layer: int | None = None
     fingerprint: str = ""
+
+    @property
+    def keras_shape(self) -> tuple[int, ...]:
+        """The shape of a row in the order of dimensions that Keras is set to: its own is height, width, channels."""
+        if self.image is None:
+            return (self.features,)
+        channels, *size = self.image
+        keras = sys.modules.get("keras")
+        first = keras is not None and keras.config.image_data_format() == "channels_first"
+        return (channels, *size) if first else (*size, channels)
 
     @property
     def identity(self) -> dict[str, str]:
         """What decides the nets beside the configuration, by the words in which a change is told."""
         return {"layers of the net": self.fingerprint}
+
+
+class ModuleArchitecture(FactoryArchitecture):
+    """A torch.nn.Module of a user's factory.
+
+    Args:        output_layer: the place among `weighted_layers` of the one that is called last.
+    """
+
+    output_layer: int | None = None
 
     def sample(self) -> Tensor:
         """A few rows of noise, as the net takes them, from torch's generator."""
@@ -58,22 +77,30 @@ def make_module(architecture: ModuleArchitecture, key: int) -> nn.Module:
 
     Raises:      ArgumentError for a factory that fails, with its own traceback; ArgumentTypeError for one that makes no module.
     """
-    name = architecture.factory
-    factory = find_factory(name)
-    arguments = _arguments(factory, architecture)
     with seeded(key, "cpu"):
-        try:
-            made = factory(**arguments)
-        except Exception as error:
-            raise failure(f"net={name!r} fails", error, factory) from error
+        made = call_factory(architecture)
     if not isinstance(made, nn.Module):
         raise ArgumentTypeError(
-            f"net={name!r} gives {type(made).__name__}: expected a torch.nn.Module. Return the net from the factory."
+            f"net={architecture.factory!r} gives {type(made).__name__}: expected a torch.nn.Module or a keras.Model. Return "
+            f"the net from the factory."
         )
     return made
 
 
-def _arguments(factory: Callable[..., Any], architecture: ModuleArchitecture) -> dict[str, Any]:
+def call_factory(architecture: FactoryArchitecture) -> Any:
+    """What the factory gives for the arguments that it asks for.
+
+    Raises:      ArgumentError for a factory that fails, with its own traceback.
+    """
+    factory = find_factory(architecture.factory)
+    arguments = _arguments(factory, architecture)
+    try:
+        return factory(**arguments)
+    except Exception as error:
+        raise failure(f"net={architecture.factory!r} fails", error, factory) from error
+
+
+def _arguments(factory: Callable[..., Any], architecture: FactoryArchitecture) -> dict[str, Any]:
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):

@@ -11,6 +11,7 @@ from torch import nn
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.modules.own_traceback import traceback_of_import
+from dropnorm.surgery.dispatch import is_keras
 
 _USE = "Expected module:function, such as nets:small for the function small in nets.py."
 
@@ -25,10 +26,10 @@ def factory_name(factory: Callable[..., nn.Module]) -> str:
 
     Raises:      ArgumentTypeError for what is no function, ArgumentError for one that has no name in its module.
     """
-    if not callable(factory) or isinstance(factory, nn.Module):
+    if not callable(factory) or isinstance(factory, nn.Module) or is_keras(factory):
         raise ArgumentTypeError(
-            f"net={factory!r} is no factory: expected 'dense', 'conv', or a function that makes a torch.nn.Module anew at each "
-            f"call. Of a module give the function, or its class."
+            f"net={factory!r} is no factory: expected 'dense', 'conv', or a function that makes a torch.nn.Module or a "
+            f"keras.Model anew at each call. Of a module give the function, or its class."
         )
     module, name = getattr(factory, "__module__", None), getattr(factory, "__qualname__", "")
     found: Any = sys.modules.get(module or "")
@@ -71,10 +72,10 @@ def find_factory(name: str, argument: str = "net") -> Callable[..., Any]:
                 f"is there in that one only."
             )
         found = getattr(found, part)
-    if not callable(found) or isinstance(found, nn.Module):
+    if not callable(found) or isinstance(found, nn.Module) or is_keras(found):
         raise ArgumentTypeError(
-            f"{argument}={name!r} is {type(found).__name__}, no function: expected one that makes a torch.nn.Module anew at "
-            f"each call. Write def {path}(features, outputs)."
+            f"{argument}={name!r} is {type(found).__name__}, no function: expected one that makes a torch.nn.Module or a "
+            f"keras.Model anew at each call. Write def {path}(features, outputs)."
         )
     return found  # type: ignore[no-any-return]
 

@@ -25,8 +25,8 @@ def traceback_of_import(error: Exception) -> str:
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:
-    """The file that defines a function or class; None of torch's own, whose lines say nothing of the user's."""
-    if function.__module__.startswith("torch."):
+    """The file that defines a function or class; None of a framework's own, whose lines say nothing of the user's."""
+    if function.__module__.startswith(("torch.", "keras.")):
         return None
     code = getattr(function, "__code__", None)
     try:

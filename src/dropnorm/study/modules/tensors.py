@@ -1,4 +1,4 @@
-"""What a study does with any module: its tensors by name, read and written, and calls under a seed."""
+"""What a study does with any module: its tensors by name, read and written, and calls under a seed that touches no other's."""
 
 import contextlib
 from collections.abc import Iterator
@@ -35,10 +35,14 @@ def load_tensors(net: nn.Module, tensors: dict[str, Tensor]) -> None:
 @contextlib.contextmanager
 def seeded(key: int, device: torch.device | str) -> Iterator[None]:
     """Torch's generators start from the key, and go on afterwards where they were."""
-    on_gpu = torch.device(device).type == "cuda"
-    with torch.random.fork_rng([device] if on_gpu else []):
-        seed = key & (2**63 - 1)
-        torch.default_generator.manual_seed(seed)
-        if on_gpu:
-            torch.cuda.manual_seed(seed)
+    with torch.random.fork_rng([device] if torch.device(device).type == "cuda" else []):
+        start_generators(key, device)
         yield
+
+
+def start_generators(key: int, device: torch.device | str) -> None:
+    """Start torch's generators of the CPU and of the device from the key."""
+    seed = key & (2**63 - 1)
+    torch.default_generator.manual_seed(seed)
+    if torch.device(device).type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from dropnorm import nn
+from dropnorm.study.keras.architecture import KerasArchitecture
 from dropnorm.study.modules.architecture import ModuleArchitecture
 from dropnorm.study.modules.arms import rebuilt
 from dropnorm.study.modules.tensors import load_tensors, module_tensors
 from dropnorm.study.nets.activations import ACTIVATIONS
 from dropnorm.study.nets.architecture import KERNEL, Architecture
-from dropnorm.study.records import Arm
+from dropnorm.study.records import Arm, TaskName
 from dropnorm.study.training.kinds import AnyArchitecture
 from dropnorm.surgery.masking import dropout_layers
+from dropnorm.surgery.mc_predict import MonteCarlo, mc_predict
 
 _ROWS_AT_ONCE = 65536
 _KINDS = (
@@ -57,11 +59,18 @@ class SavedNets(Protocol):
     def drops(self, net: Any) -> bool:
         """Whether it has a dropout whose masks could be sampled."""
 
+    def sampled(self, net: Any, features: Tensor, samples: int, task: TaskName, key: int) -> MonteCarlo[Any]:
+        """What so many passes with dropout on say of standardized features."""
+
 
 def saved_nets(architecture: AnyArchitecture) -> SavedNets:
     """What is done with nets of this architecture."""
     if isinstance(architecture, Architecture):
         return _OfLayers(architecture)
+    if isinstance(architecture, KerasArchitecture):
+        from dropnorm.study.keras.saved import SavedKerasNets
+
+        return SavedKerasNets(architecture)
     return _OfModule(architecture)
 
 
@@ -80,6 +89,11 @@ class _Torch:
 
     def drops(self, net: torch.nn.Module) -> bool:
         return bool(dropout_layers(net))
+
+    def sampled(
+        self, net: torch.nn.Module, features: Tensor, samples: int, task: TaskName, key: int
+    ) -> MonteCarlo[Any]:
+        return mc_predict(net, features, samples, task=task, key=key)
 
 
 class _OfModule(_Torch):

@@ -11,6 +11,7 @@ from dropnorm.study.data.standardization import FARTHEST
 from dropnorm.study.files import write_where_told
 from dropnorm.study.saving.onnx_graph import OPSET, Graph, add_layers, onnx
 from dropnorm.study.saving.saved_model import SavedModel
+from dropnorm.surgery.dispatch import is_keras
 
 IR_VERSION = 9  # the one of opset 20, so that runtimes of 2023 read it
 INPUT = "features"
@@ -28,6 +29,11 @@ def export_onnx(model: SavedModel, path: str | Path) -> None:
                  RunError for a place that cannot be written to.
     Source:      ONNX, opset 20.
     """
+    if is_keras(model.net):
+        raise ArgumentError(
+            f"the net of the arm {model.description.arm.name!r} is a Keras model, which is not exported from here: expected a "
+            f"net of PyTorch. Use model.net.export(path, format='onnx'), whose inputs are standardized features."
+        )
     helper, types = onnx().helper, onnx().TensorProto
     described = model.description
     encoding = described.encoding

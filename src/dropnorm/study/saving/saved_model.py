@@ -26,7 +26,6 @@ from dropnorm.study.saving.nets import SavedNets, saved_nets
 from dropnorm.study.saving.uncertainty import uncertain_predictions
 from dropnorm.study.schema import read_record
 from dropnorm.study.training.kinds import AnyArchitecture
-from dropnorm.surgery.mc_predict import mc_predict
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
@@ -59,7 +58,7 @@ class SavedModel:
     """
 
     description: ModelDescription
-    net: torch.nn.Sequential
+    net: Any  # a torch.nn.Sequential, or the keras.Model of a study of those
     folder: Path | None = None
 
     @property
@@ -100,7 +99,7 @@ class SavedModel:
         features = torch.from_numpy(standardization.apply(encoded))
         classes, mean, scale = described.encoding.classes, described.target_mean, described.target_scale
         if uncertainty:
-            told = mc_predict(self.net, features, samples, task=described.encoding.task, key=key)
+            told = self.nets.sampled(self.net, features, samples, described.encoding.task, key)
             predictions = uncertain_predictions(told, classes, mean, scale)
         else:
             outputs = self.nets.outputs(self.net, features)

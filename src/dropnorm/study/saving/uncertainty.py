@@ -3,14 +3,11 @@
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from dropnorm.surgery.mc_predict import MonteCarlo
 
 
-def uncertain_predictions(
-    told: MonteCarlo[Tensor], classes: tuple[str, ...], mean: float, scale: float
-) -> dict[str, Any]:
+def uncertain_predictions(told: MonteCarlo[Any], classes: tuple[str, ...], mean: float, scale: float) -> dict[str, Any]:
     """What to tell of each row, by column.
 
     Of classes: the likeliest by the mean probabilities, these, the predictive entropy and the mutual information, in nats.
@@ -18,16 +15,16 @@ def uncertain_predictions(
     """
     if not classes:
         return {
-            "prediction": told.mean[:, 0].numpy() * scale + mean,
-            "deviation": told.variance[:, 0].sqrt().numpy() * scale,
-            "low": told.low[:, 0].numpy() * scale + mean,
-            "high": told.high[:, 0].numpy() * scale + mean,
+            "prediction": np.asarray(told.mean[:, 0]) * scale + mean,
+            "deviation": np.sqrt(np.asarray(told.variance[:, 0])) * scale,
+            "low": np.asarray(told.low[:, 0]) * scale + mean,
+            "high": np.asarray(told.high[:, 0]) * scale + mean,
         }
     assert told.predictive_entropy is not None
     assert told.mutual_information is not None
-    probabilities = told.mean.numpy()
+    probabilities = np.asarray(told.mean)
     columns: dict[str, Any] = {"prediction": np.array(classes)[probabilities.argmax(axis=1)]}
     columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
-    columns["predictive_entropy"] = told.predictive_entropy.numpy()
-    columns["mutual_information"] = told.mutual_information.numpy()
+    columns["predictive_entropy"] = np.asarray(told.predictive_entropy)
+    columns["mutual_information"] = np.asarray(told.mutual_information)
     return columns

@@ -8,11 +8,13 @@ from torch import Tensor
 from dropnorm.study.data.encoding import Encoding
 from dropnorm.study.data.parts import Parts
 from dropnorm.study.design import NETS_PER_BLOCK, NetPlan, plan_blocks
-from dropnorm.study.modules.architecture import ModuleArchitecture
+from dropnorm.study.keras.architecture import KerasArchitecture
+from dropnorm.study.modules.architecture import ModuleArchitecture, call_factory
 from dropnorm.study.modules.arms import check_arms
 from dropnorm.study.modules.check import look_over
 from dropnorm.study.modules.factory import is_factory
 from dropnorm.study.modules.nets import ModuleNets
+from dropnorm.study.modules.tensors import seeded
 from dropnorm.study.nets.architecture import Architecture, image_of, shape_nets
 from dropnorm.study.nets.batched import BatchedNets
 from dropnorm.study.nets.objective import Objective
@@ -20,8 +22,10 @@ from dropnorm.study.records import StudyConfig
 from dropnorm.study.training.adam import Adam
 from dropnorm.study.training.protocols import DifferentiableNets, Kind, Steps
 from dropnorm.study.training.steps import steps_of
+from dropnorm.surgery.dispatch import is_keras
+from dropnorm.surgery.restoring import kept_generators
 
-AnyArchitecture = Architecture | ModuleArchitecture
+AnyArchitecture = Architecture | ModuleArchitecture | KerasArchitecture
 
 
 def shape_of_nets(encoding: Encoding, config: StudyConfig) -> AnyArchitecture:
@@ -32,16 +36,24 @@ def shape_of_nets(encoding: Encoding, config: StudyConfig) -> AnyArchitecture:
     if not is_factory(config.net):
         return shape_nets(encoding, config)
     image, channels_last = image_of(encoding)
-    architecture = look_over(
-        ModuleArchitecture(
-            factory=config.net,
-            features=encoding.features,
-            outputs=encoding.outputs,
-            image=image,
-            channels_last=channels_last,
-        ),
-        config.device,
+    given = ModuleArchitecture(
+        factory=config.net,
+        features=encoding.features,
+        outputs=encoding.outputs,
+        image=image,
+        channels_last=channels_last,
     )
+    with kept_generators(), seeded(0, "cpu"):
+        made = call_factory(given)
+    # On Keras's torch backend its models are modules too.
+    if is_keras(made):
+        from dropnorm.study.keras.arms import check_arms as check_keras_arms
+        from dropnorm.study.keras.check import look_over as look_over_keras
+
+        of_keras = look_over_keras(given, config, len(encoding.classes))
+        check_keras_arms(of_keras, config.arms)
+        return of_keras
+    architecture = look_over(given, config.device)
     check_arms(architecture, config.arms)
     return architecture
 
@@ -50,6 +62,10 @@ def kind_of(architecture: AnyArchitecture) -> Kind:
     """How the nets of an architecture are trained."""
     if isinstance(architecture, Architecture):
         return BatchedKind(architecture)
+    if isinstance(architecture, KerasArchitecture):
+        from dropnorm.study.keras.kind import KerasKind
+
+        return KerasKind(architecture)
     return ModuleKind(architecture)
 
 
@@ -60,6 +76,8 @@ def blocks_of(plans: Sequence[NetPlan], kind: Kind, batch_size: int) -> tuple[tu
 
 class _TorchKind:
     """What the kinds share whose gradients torch computes."""
+
+    framework: str | None = None
 
     def optimizer(
         self,

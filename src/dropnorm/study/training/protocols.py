@@ -62,6 +62,7 @@ class Kind(Protocol):
 
     largest: int  # how many numbers a row is at its largest inside a net
     together: int  # at most so many nets train as one block
+    framework: str | None  # Keras's version and backend, where it trains
 
     def initial(self, plans: Sequence[NetPlan], device: torch.device | str) -> Nets:
         """The nets of a block before training."""

@@ -1,0 +1,45 @@
+"""A user's own Keras network as a study knows it. Nothing here imports Keras, so that a saved run can be read without it."""
+
+from typing import Literal
+
+import numpy as np
+
+from dropnorm.study.modules.architecture import FactoryArchitecture
+
+Meaning = Literal["probabilities", "logits", "probability", "logit", "quantity"]
+"""What outputs are: of each class the probability or logit, of the second of two classes alone, or a quantity."""
+LossName = Literal[
+    "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error"
+]
+Layout = Literal["rows", "channels_last", "channels_first"]
+
+
+class KerasArchitecture(FactoryArchitecture):
+    """A keras.Model of a user's factory.
+
+    Args:        input_shape: of a row, as the net takes it; layout: the order of an image in it; meaning: of the outputs; loss:
+                 what the nets are trained on; compiled: whether they come with it and an optimizer; backend: Keras's, on which
+                 they are trained.
+    """
+
+    input_shape: tuple[int, ...]
+    layout: Layout
+    meaning: Meaning
+    loss: LossName
+    compiled: bool
+    backend: str
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What decides the nets beside the configuration, by the words in which a change is told."""
+        return super().identity | {"backend of Keras": self.backend}
+
+    def inputs(self, features: np.ndarray) -> np.ndarray:
+        """Rows (n, features) as the net takes them, (n, *input_shape)."""
+        if self.image is not None and self.layout != "rows":
+            channels, *size = self.image
+            last = self.layout == "channels_last"
+            if self.channels_last != last:
+                stored, order = ((channels, *size), (0, 2, 3, 1)) if last else ((*size, channels), (0, 3, 1, 2))
+                features = features.reshape(-1, *stored).transpose(order)
+        return np.ascontiguousarray(features.reshape(len(features), *self.input_shape))
