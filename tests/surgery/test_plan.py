@@ -4,9 +4,9 @@ from torch import nn
 
 import dropnorm as dn
 from dropnorm.surgery.edits import Insert, NewLayer, SetRate
+from dropnorm.surgery.modules.rewrite import rewrite
 from dropnorm.surgery.notes import Note
 from dropnorm.surgery.plan import Plan
-from dropnorm.surgery.rewrite import rewrite
 
 
 def test_a_plan_as_text(models):

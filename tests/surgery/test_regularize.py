@@ -8,8 +8,8 @@ from torch import nn
 import dropnorm as dn
 from dropnorm import nn as own
 from dropnorm.errors import ArgumentError, ArgumentTypeError, SurgeryError
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.trace import trace
+from dropnorm.surgery.modules.operations import Kind, kind_of
+from dropnorm.surgery.modules.trace import trace
 from dropnorm.surgery.ways import ACTIVATIONS, WEIGHTS, ahead
 
 

@@ -3,8 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dropnorm.surgery.operations import Kind
-from dropnorm.surgery.trace import trace
+from dropnorm.surgery.modules.operations import Kind
+from dropnorm.surgery.modules.trace import trace
 from dropnorm.surgery.ways import ACTIVATIONS, WEIGHTS, ahead, behind, inputs, is_last, is_skipped, kinds, origin, users
 
 

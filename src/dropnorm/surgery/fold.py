@@ -6,7 +6,7 @@ from dropnorm.surgery.dispatch import is_keras
 
 if TYPE_CHECKING:
     from dropnorm.surgery.keras.receipt import Receipt as KerasReceipt
-    from dropnorm.surgery.receipt import Receipt
+    from dropnorm.surgery.modules.receipt import Receipt
 
 
 def fold(model: Any, *, sample: Any = None) -> "Receipt | KerasReceipt":
@@ -39,6 +39,6 @@ def fold(model: Any, *, sample: Any = None) -> "Receipt | KerasReceipt":
         from dropnorm.surgery.keras.fold import fold_keras
 
         return fold_keras(model, sample)
-    from dropnorm.surgery.fold_module import fold_module
+    from dropnorm.surgery.modules.fold import fold_module
 
     return fold_module(model, sample)

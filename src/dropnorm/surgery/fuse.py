@@ -8,11 +8,11 @@ from torch import fx, nn
 
 from dropnorm import nn as own
 from dropnorm.surgery.dispatch import expect_torch
+from dropnorm.surgery.modules.operations import Kind, kind_of
+from dropnorm.surgery.modules.reading import Reading, follow, is_fused
+from dropnorm.surgery.modules.receipt import Changes, Receipt, carry_out, hooked_around, obstacle, with_tensors_of
+from dropnorm.surgery.modules.trace import Flow
 from dropnorm.surgery.notes import Note
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.reading import Reading, follow, is_fused
-from dropnorm.surgery.receipt import Changes, Receipt, carry_out, hooked_around, obstacle, with_tensors_of
-from dropnorm.surgery.trace import Flow
 from dropnorm.surgery.ways import users
 
 _ACTIVATIONS: dict[type, str] = {nn.ReLU: "relu", nn.GELU: "gelu", nn.SiLU: "silu", nn.LeakyReLU: "leaky_relu"}

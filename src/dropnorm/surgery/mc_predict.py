@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dropnorm._validate import choice, whole
 from dropnorm.surgery.dispatch import is_keras
-from dropnorm.surgery.masking import Passes, masked_passes
+from dropnorm.surgery.modules.masking import Passes, masked_passes
 from dropnorm.surgery.outcomes import QUANTITIES, Outcomes, classes
 
 Array = TypeVar("Array")

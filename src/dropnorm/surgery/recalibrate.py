@@ -110,7 +110,7 @@ def _statistics(model: Any) -> Statistics:
         from dropnorm.surgery.keras.statistics import KerasStatistics
 
         return KerasStatistics(model)
-    from dropnorm.surgery.module_statistics import ModuleStatistics
+    from dropnorm.surgery.modules.statistics import ModuleStatistics
 
     return ModuleStatistics(model)
 

@@ -53,6 +53,6 @@ def regularize(
         from dropnorm.surgery.keras.regularize import regularize_keras
 
         return regularize_keras(model, rates[0], batch_norm, rates[1], where, sample)
-    from dropnorm.surgery.regularize_module import regularize_module
+    from dropnorm.surgery.modules.regularize import regularize_module
 
     return regularize_module(model, rates[0], batch_norm, rates[1], where, sample)

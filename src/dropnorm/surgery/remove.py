@@ -34,6 +34,6 @@ def remove(model: Any, *, dropout: bool = True, batch_norm: bool = True, sample:
         from dropnorm.surgery.keras.remove import remove_from_keras
 
         return remove_from_keras(model, dropout, batch_norm, sample)
-    from dropnorm.surgery.remove_module import remove_from_module
+    from dropnorm.surgery.modules.remove import remove_from_module
 
     return remove_from_module(model, dropout, batch_norm, sample)

@@ -13,7 +13,7 @@ from keras.src.random.seed_generator import global_seed_generator  # which no pu
 from dropnorm.random import derive_key
 from dropnorm.study.modules.tensors import seeded as seeded_torch
 from dropnorm.study.modules.tensors import start_generators
-from dropnorm.surgery.restoring import kept_generators
+from dropnorm.surgery.modules.restoring import kept_generators
 
 STATE = "seed_generator_state"
 _BITS = 2**31 - 1  # of what each backend's seeds hold, with their sign

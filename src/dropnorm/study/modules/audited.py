@@ -16,7 +16,7 @@ from dropnorm.study.modules.factory import find_factory
 from dropnorm.study.nets.architecture import image_of
 from dropnorm.study.nets.layers import to_images
 from dropnorm.surgery.dispatch import is_keras
-from dropnorm.surgery.restoring import random_states
+from dropnorm.surgery.modules.restoring import random_states
 
 BATCH_ROWS, ROWS = 64, 1024
 

@@ -16,8 +16,8 @@ from dropnorm.study.nets.activations import ACTIVATIONS
 from dropnorm.study.nets.architecture import KERNEL, Architecture
 from dropnorm.study.records import Arm, TaskName
 from dropnorm.study.training.kinds import AnyArchitecture
-from dropnorm.surgery.masking import dropout_layers
 from dropnorm.surgery.mc_predict import MonteCarlo, mc_predict
+from dropnorm.surgery.modules.masking import dropout_layers
 
 _ROWS_AT_ONCE = 65536
 _KINDS = (

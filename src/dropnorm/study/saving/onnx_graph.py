@@ -10,7 +10,7 @@ import torch
 from dropnorm._optional import optional_import
 from dropnorm.errors import ArgumentError
 from dropnorm.study.saving.nets import ChannelsFirst
-from dropnorm.surgery.folding import fold_sequential
+from dropnorm.surgery.modules.folding import fold_sequential
 
 OPSET = 20
 

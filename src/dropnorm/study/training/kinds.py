@@ -23,7 +23,7 @@ from dropnorm.study.training.adam import Adam
 from dropnorm.study.training.protocols import DifferentiableNets, Kind, Steps
 from dropnorm.study.training.steps import steps_of
 from dropnorm.surgery.dispatch import is_keras
-from dropnorm.surgery.restoring import kept_generators
+from dropnorm.surgery.modules.restoring import kept_generators
 
 AnyArchitecture = Architecture | ModuleArchitecture | KerasArchitecture
 

@@ -13,15 +13,15 @@ from dropnorm.surgery.audit.history import losses_of
 from dropnorm.surgery.audit.measuring import measure
 from dropnorm.surgery.audit.registry import chosen, looked_over
 from dropnorm.surgery.audit.rules import RULES as RULES
-from dropnorm.surgery.batches import Arguments, arguments_of, check_batches, cloned, inputs_of
 from dropnorm.surgery.dispatch import is_keras
-from dropnorm.surgery.observe import described
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.reading import check_initialized
-from dropnorm.surgery.recording import Recording, record
-from dropnorm.surgery.restoring import restored
-from dropnorm.surgery.rewrite import copied
-from dropnorm.surgery.trace import Flow, Trace, trace
+from dropnorm.surgery.modules.batches import Arguments, arguments_of, check_batches, cloned, inputs_of
+from dropnorm.surgery.modules.observe import described
+from dropnorm.surgery.modules.operations import Kind, kind_of
+from dropnorm.surgery.modules.reading import check_initialized
+from dropnorm.surgery.modules.recording import Recording, record
+from dropnorm.surgery.modules.restoring import restored
+from dropnorm.surgery.modules.rewrite import copied
+from dropnorm.surgery.modules.trace import Flow, Trace, trace
 
 _WRAPPERS = {
     "DataParallel": "module",

@@ -11,10 +11,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dropnorm.surgery.audit.measuring import Behaviour
 from dropnorm.surgery.audit.places import function_dropout
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.reading import is_dropout, is_fused
-from dropnorm.surgery.recording import BatchSeen, Recording
-from dropnorm.surgery.trace import Flow
+from dropnorm.surgery.modules.operations import Kind, kind_of
+from dropnorm.surgery.modules.reading import is_dropout, is_fused
+from dropnorm.surgery.modules.recording import BatchSeen, Recording
+from dropnorm.surgery.modules.trace import Flow
 
 
 @dataclass(frozen=True, eq=False)

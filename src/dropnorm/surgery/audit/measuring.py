@@ -15,12 +15,12 @@ from torch.utils._pytree import tree_leaves
 
 from dropnorm.errors import SurgeryError
 from dropnorm.surgery.audit.shift import Shift, Squares, shifts
-from dropnorm.surgery.batches import Arguments, cloned, inputs_of
+from dropnorm.surgery.modules.batches import Arguments, cloned, inputs_of
+from dropnorm.surgery.modules.reading import is_dropout, is_fused
+from dropnorm.surgery.modules.recording import Recording, record
+from dropnorm.surgery.modules.restoring import restored
+from dropnorm.surgery.modules.trace import Flow
 from dropnorm.surgery.moments import Moments
-from dropnorm.surgery.reading import is_dropout, is_fused
-from dropnorm.surgery.recording import Recording, record
-from dropnorm.surgery.restoring import restored
-from dropnorm.surgery.trace import Flow
 
 ROWS = 1024
 MASKS = 4

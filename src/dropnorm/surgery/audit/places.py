@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import fx
 
 from dropnorm.surgery.kinds import AnyNode, Graph, Kind, kind_of
-from dropnorm.surgery.recording import SHAPE
+from dropnorm.surgery.modules.recording import SHAPE
 from dropnorm.surgery.ways import WEIGHTS, ahead, behind, inputs, users
 
 # Positions and defaults of (p, training) in torch's functions.

@@ -3,7 +3,7 @@
 from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.places import function_dropout
 from dropnorm.surgery.audit.registry import Seen, rule
-from dropnorm.surgery.operations import Kind, kind_of
+from dropnorm.surgery.modules.operations import Kind, kind_of
 
 _KERAS_MOMENTUM = 0.9
 _KERAS_EPSILON = 1e-3

@@ -9,9 +9,9 @@ from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dropnorm.surgery.audit.places import function_dropout, only_input
+from dropnorm.surgery.modules.operations import Kind, kind_of
+from dropnorm.surgery.modules.trace import Flow
 from dropnorm.surgery.moments import Moments
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.trace import Flow
 
 _CONVOLUTIONS = {nn.Conv1d: F.conv1d, nn.Conv2d: F.conv2d, nn.Conv3d: F.conv3d}
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.registry import Seen, Values, rule
-from dropnorm.surgery.recording import BatchSeen
+from dropnorm.surgery.modules.recording import BatchSeen
 
 # Half a standard deviation, or half or twice the variance, beyond three standard errors of a batch of independent rows.
 _FAR_MEAN, _FAR_RATIO, _ERRORS = 0.5, 2.0, 3.0

@@ -10,8 +10,8 @@ from dropnorm.nn import BatchNormActDropout2d
 from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.places import between, leads_out, only_input, shape_of
 from dropnorm.surgery.audit.registry import Seen, Values, rule
-from dropnorm.surgery.operations import Kind, kind_of
-from dropnorm.surgery.trace import Flow
+from dropnorm.surgery.modules.operations import Kind, kind_of
+from dropnorm.surgery.modules.trace import Flow
 from dropnorm.surgery.ways import PASSING, WEIGHTS, ahead, behind, users
 
 _ELEMENTWISE = (nn.Dropout,)

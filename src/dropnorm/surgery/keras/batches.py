@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from dropnorm.surgery.batches import check_batches
+from dropnorm.surgery.modules.batches import check_batches
 
 ROWS_OF_A_BATCH = 32
 """As many as `fit` has in a batch where it is not told."""

@@ -14,7 +14,7 @@ from dropnorm.keras import _backend
 from dropnorm.surgery.keras.calls import replaced_call
 from dropnorm.surgery.keras.layers import drops_by_itself, is_channelwise, is_dropout, noise_shape, rate_of
 from dropnorm.surgery.keras.paths import layers_of
-from dropnorm.surgery.masking import SELU_LIMIT, Run
+from dropnorm.surgery.modules.masking import SELU_LIMIT, Run
 
 Tensor = Any
 

@@ -13,7 +13,7 @@ class Receipt:
     """A new model that computes what the given one does, what was done to it, and what was left alone with the reason.
 
     Args:        model: the new one, of the same class; done: what was done, by the paths of layers; notes: what not, and why.
-    See also:    dropnorm.surgery.receipt.Receipt, of a torch module, whose `undo` changes that module back in place.
+    See also:    dropnorm.surgery.modules.receipt.Receipt, of a torch module, whose `undo` changes that module back in place.
     """
 
     model: keras.Model

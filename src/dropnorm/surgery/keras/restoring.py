@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute  # where the generator without a layer is kept
 
-from dropnorm.surgery.restoring import random_states
+from dropnorm.surgery.modules.restoring import random_states
 
 
 @contextmanager

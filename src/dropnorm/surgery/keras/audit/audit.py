@@ -16,7 +16,7 @@ from dropnorm.surgery.keras.audit.watching import Seen, is_relu
 from dropnorm.surgery.keras.batches import batches_of, inputs_of
 from dropnorm.surgery.keras.graph import Graph, is_graph, read_graph
 from dropnorm.surgery.keras.paths import layers_of
-from dropnorm.surgery.restoring import random_states
+from dropnorm.surgery.modules.restoring import random_states
 
 
 def audit(

@@ -16,7 +16,7 @@ from dropnorm.surgery.keras.layers import rate_of
 from dropnorm.surgery.keras.paths import layers_of
 from dropnorm.surgery.keras.reading import has_rate
 from dropnorm.surgery.kinds import Kind
-from dropnorm.surgery.recording import BatchSeen
+from dropnorm.surgery.modules.recording import BatchSeen
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dropnorm.surgery.keras.audit.watching import Seen, as_tensor, watched
 from dropnorm.surgery.keras.batches import inputs_of
 from dropnorm.surgery.keras.graph import Graph
 from dropnorm.surgery.keras.restoring import restored
-from dropnorm.surgery.observe import described
+from dropnorm.surgery.modules.observe import described
 
 
 def look_at(model: Any, layers: Mapping[str, Any], x: Any) -> Seen:

@@ -14,8 +14,8 @@ from dropnorm.surgery.audit.shift import Squares
 from dropnorm.surgery.keras.calls import replaced_call
 from dropnorm.surgery.keras.layers import drops_by_itself, noise_shape, rate_of
 from dropnorm.surgery.keras.reading import has_rate, is_fused
+from dropnorm.surgery.modules.recording import BatchSeen
 from dropnorm.surgery.moments import Moments
-from dropnorm.surgery.recording import BatchSeen
 
 Tensor = Any
 

@@ -1,0 +1,1 @@
+"""PyTorch modules: traced, judged, and rewritten on a copy."""
