@@ -1,4 +1,5 @@
 import keras
+import pytest
 import torch
 from keras import layers
 
@@ -23,16 +24,14 @@ def train(trainer):
     return list(trainer.finish())
 
 
-def test_a_net_that_is_trained_after_another_comes_out_as_if_it_were_the_first(trainer_of):
-    for factory in (dense, compiled):
-        first = trainer_of(factory, None)
-        other = trainer_of(factory, None, kind=first.kind)
-        expected = train(trainer_of(factory, None))
-        assert train(first) == expected
-        again = trainer_of(factory, None, kind=first.kind)
-        assert train(again) == expected
-        if keras.backend.backend() != "torch":
-            assert again.nets.model is first.nets.model is other.nets.model
+@pytest.mark.parametrize("factory", [dense, compiled])
+def test_a_net_that_is_trained_after_another_comes_out_as_if_it_were_the_first(trainer_of, factory):
+    first = trainer_of(factory, None)
+    expected = train(first)
+    again = trainer_of(factory, None, kind=first.kind)
+    assert train(again) == expected
+    if keras.backend.backend() != "torch":
+        assert again.nets.model is first.nets.model, "so that nothing is traced anew"
 
 
 def test_the_learning_rate_is_the_studys_where_the_net_has_none(trainer_of):
