@@ -216,6 +216,14 @@ def test_last_drops_behind_all_batch_norms_and_poolings():
     assert (edit.path, edit.layer.name) == ("r", "SpatialDropout2D")
 
 
+def test_what_is_flattened_before_its_activation_has_no_channels():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.ReLU(name="r"), layers.Dense(2)]
+    )
+    (edit,) = dn.regularize(model, batch_norm=False).edits
+    assert (edit.path, edit.layer.name) == ("r", "Dropout")
+
+
 def test_input_dropout(normal):
     new = dn.regularize(mlp(), dropout=None, batch_norm=False, input_dropout=0.1, sample=normal(2, 6)).apply()
     assert (new.layers[0].name, new.layers[0].rate) == ("x_dropout", 0.1)
