@@ -117,8 +117,6 @@ class _Folding:
             beside = neighbour(self.graph, operation, before, _passes)
             if beside is None or beside.kind is not Kind.WEIGHT or not isinstance(beside.layer, keras.layers.Layer):
                 return None, _NO_LAYER
-            if before and beside.part != "whole":
-                return None, _NO_LAYER
             found.append(beside)
         layers = dict.fromkeys(each.layer for each in found)
         if len(layers) > 1:
