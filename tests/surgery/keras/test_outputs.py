@@ -15,7 +15,9 @@ X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 
 
 def net(*head, loss=None):
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="relu"), layers.Dropout(0.5), *head])
+    # Named, since those of `head` may have been made, and named, before.
+    hidden = layers.Dense(8, activation="relu", name="hidden"), layers.Dropout(0.5, name="drop")
+    model = keras.Sequential([keras.Input((4,)), *hidden, *head])
     if loss is not None:
         model.compile("sgd", loss)
     return model
@@ -24,7 +26,7 @@ def net(*head, loss=None):
 def on_logits(model):
     """The same model without its last activation."""
     head = model.layers[-1]
-    bare = layers.Dense(head.units)
+    bare = layers.Dense(head.units, name="bare")
     made = keras.Sequential([keras.Input((4,)), *model.layers[:-1], bare])
     bare.set_weights(head.get_weights())
     return made
@@ -57,6 +59,7 @@ def test_operations_and_models_without_a_graph():
     ("loss", "logits", "binary"),
     [
         ("sparse_categorical_crossentropy", False, False),
+        ("BinaryCrossentropy", False, True),
         (keras.losses.CategoricalCrossentropy(from_logits=True), True, False),
         ([keras.losses.BinaryCrossentropy(from_logits=True)], True, True),
         (keras.losses.binary_crossentropy, False, True),

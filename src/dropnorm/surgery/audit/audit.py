@@ -96,7 +96,8 @@ def audit(
         workers=workers,
     )
     needs = {"batch": given, "optimizer": optimizer, "loader": loader, "history": losses}
-    return looked_over(type(inner).__name__, examination, rules, needs, reasons)
+    untraced = f"{reasons[0]}: only in parts; give a batch" if reasons else ""
+    return looked_over(type(inner).__name__, examination, rules, needs, untraced)
 
 
 def _unwrapped(model: Any) -> tuple[nn.Module, int]:

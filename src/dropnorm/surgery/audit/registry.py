@@ -103,12 +103,11 @@ def _codes(given: Sequence[str] | str, argument: str) -> list[str]:
     return found
 
 
-def looked_over(
-    name: str, examination: Any, rules: Sequence[Rule], given: Mapping[str, Any], untraced: Sequence[str]
-) -> Audit:
+def looked_over(name: str, examination: Any, rules: Sequence[Rule], given: Mapping[str, Any], untraced: str) -> Audit:
     """What the rules find in a model of the class of this name.
 
-    Args:        given: by what rules need, what there is of it, or None; untraced: why not all of the forward pass is known.
+    Args:        given: by what rules need, what there is of it, or None; untraced: why not all of the forward pass is known,
+                 empty if it is.
     """
     found = [finding for rule in rules if not _lacks(rule, given) for finding in rule.findings(examination)]
     needed = {
@@ -117,7 +116,7 @@ def looked_over(
         if _lacks(rule, given)
     }
     # Rules on how the forward pass goes, where a part of it is not known.
-    in_parts = {rule.code: f"{untraced[0]}: only in parts; give a batch" for rule in rules if untraced and rule.traced}
+    in_parts = {rule.code: untraced for rule in rules if untraced and rule.traced}
     unique = {(each.code, each.path, each.seen): each for each in found}
     ordered = sorted(unique.values(), key=lambda each: (_SEVERITIES.index(each.severity), each.code))
     return Audit(model=name, findings=tuple(ordered), not_checked=needed | in_parts)

@@ -69,7 +69,7 @@ def _loss(loss: Any) -> Any:
         loss = getattr(loss, "__name__", None)
     if not isinstance(loss, str):
         return loss
-    name = "".join(part.capitalize() for part in loss.split("_"))
+    name = loss if loss[:1].isupper() else "".join(part.capitalize() for part in loss.split("_"))
     kind = getattr(keras.losses, name, None)
     return kind() if isinstance(kind, type) and issubclass(kind, keras.Loss) else None
 

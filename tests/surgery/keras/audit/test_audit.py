@@ -145,11 +145,13 @@ def test_models_with_a_call_of_their_own(normal):
     model(normal(2, 8))
     alone = dn.audit(model, ignore="DN2")
     assert alone.codes == ("DN121",)
-    assert alone.not_checked["DN101"] == "a call of its own cannot be followed: only in parts; give a batch"
+    assert alone.not_checked["DN101"] == "only a functional or Sequential model has a graph"
+    assert alone.not_checked["DN123"] == dn.audit(model).not_checked["DN204"] == "needs a batch"
     seen = dn.audit(model, normal(64, 8), ignore="DN203")
     assert seen.codes == ("DN123", "DN204", "DN121")
     assert [finding.path for finding in seen.findings] == ["drop", "norm", "norm"]
     assert "DN101" in seen.not_checked
+    assert "DN123" not in seen.not_checked
     calm = Net(always=False)
     calm(normal(2, 8))
     assert dn.audit(calm, normal(64, 8), loader=[normal(64, 8)]).codes == ("DN121",)

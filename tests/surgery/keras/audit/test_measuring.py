@@ -58,6 +58,14 @@ def test_what_is_on_in_inference_too(normal):
     assert [call.path for call in look_at(model, layers_of(model), normal(8, 4)).training] == ["always/drop"]
 
 
+def test_outputs_of_any_dimensions_and_no_rows_at_all(normal):
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(), layers.Dense(6), layers.Reshape((2, 3))])
+    assert measured(model, [normal(8, 4), normal(0, 4)]).rows == 8
+    look_at(model, layers_of(model), normal(0, 4))
+    flat = keras.Sequential([keras.Input((4,)), layers.Dense(1), layers.Reshape(())])
+    assert measured(flat, [normal(8, 4)]).rows == 8
+
+
 def test_what_cannot_be_run(normal):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
     with pytest.raises(SurgeryError, match=r"\Aloader=an array of shape \(2, 9\) cannot be given to Sequential"):

@@ -18,6 +18,9 @@ from dropnorm.surgery.keras.graph import Graph, is_graph, read_graph
 from dropnorm.surgery.keras.paths import layers_of
 from dropnorm.surgery.modules.restoring import random_states
 
+SEEN_BY_RUNNING = ("DN123", "DN204")
+"""What only a batch shows of a model with a call of its own."""
+
 
 def audit(
     model: Any,
@@ -59,8 +62,13 @@ def audit(
         history=losses,
     )
     needs = {"batch": given, "optimizer": optimizer, "loader": batches, "history": losses}
-    untraced = [] if graph is not None else ["a call of its own cannot be followed"]
-    return looked_over(type(model).__name__, examination, rules, needs, untraced)
+    if graph is not None:
+        return looked_over(type(model).__name__, examination, rules, needs, "")
+    found = looked_over(
+        type(model).__name__, examination, rules, needs, "only a functional or Sequential model has a graph"
+    )
+    unseen = {rule.code: "needs a batch" for rule in rules if rule.code in SEEN_BY_RUNNING and given is None}
+    return found.model_copy(update={"not_checked": found.not_checked | unseen})
 
 
 def _check(model: Any, optimizer: Any) -> None:

@@ -68,4 +68,4 @@ def _run(model: Any, x: Any, argument: str, training: bool) -> torch.Tensor:
             f"what the model takes: an array, or a list or dictionary of several; in a tuple the inputs come first."
         ) from error
     flat = as_tensor(keras.tree.flatten(outputs)[0]).double()
-    return flat.reshape(len(flat), -1) if flat.ndim else flat.reshape(1, 1)
+    return flat.flatten(1) if flat.ndim > 1 else flat.reshape(-1, 1)
