@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def _names_from_the_start():
     """Keras numbers the layers of a process; the names in a test shall not depend on those before it."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)  # to collect garbage takes longer than a test
 
 
 def _randomized(model, seed: int = 0):
