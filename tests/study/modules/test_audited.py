@@ -42,3 +42,10 @@ def test_images_are_images_and_many_rows_a_sample():
     assert sum(map(len, batches)) == ROWS
     few = batches_of(load_dataset(np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2))
     assert [batch.shape for batch in few] == [(20, 3)]
+
+
+def test_a_keras_model_of_flat_rows_gets_images_as_rows():
+    import keras
+
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)])
+    assert {batch.shape[1:] for batch in batches_of(load_dataset("digits"), model)} == {(64,)}

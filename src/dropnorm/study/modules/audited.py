@@ -82,13 +82,19 @@ def batches_of(dataset: Dataset, model: Any = None) -> list[Any]:
     features = Standardization.learn(dataset.features, np.arange(dataset.rows)).apply(dataset.features[chosen])
     x = torch.from_numpy(features)
     architecture = architecture_for("", dataset)
-    if architecture.image is not None:
+    if architecture.image is not None and not _takes_rows(model):
         x = to_images(x[None], architecture.image, architecture.channels_last)
     if is_keras(model):
         x = x.movedim(1, -1) if x.ndim == 4 and _channels_are_last() else x
     batches = [batch.numpy() if is_keras(model) else batch for batch in torch.split(x, BATCH_ROWS)]
     # A last batch of few rows would be judged for being small.
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) < BATCH_ROWS else batches
+
+
+def _takes_rows(model: Any) -> bool:
+    """Whether it is a Keras model whose first layer was told that rows are flat, as a study gives them to it then."""
+    shape = getattr(model, "input_shape", None) if is_keras(model) else None
+    return isinstance(shape, tuple) and len(shape) == 2
 
 
 def _channels_are_last() -> bool:
