@@ -74,4 +74,4 @@ def _model_and_data(model: str, data: str | None, target: str | None) -> tuple[A
         return net, loader
     dataset = load_dataset(data, target=target)
     net = model_for(model, dataset)
-    return net, batches_of(dataset, net)
+    return net, batches_of(dataset, net, model)

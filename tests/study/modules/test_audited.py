@@ -48,4 +48,7 @@ def test_a_keras_model_of_flat_rows_gets_images_as_rows():
     import keras
 
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)])
-    assert {batch.shape[1:] for batch in batches_of(load_dataset("digits"), model)} == {(64,)}
+    digits = load_dataset("digits")
+    assert {batch.shape[1:] for batch in batches_of(digits, model)} == {(64,)}
+    with pytest.raises(ArgumentError, match=r"model='nets:wide' takes an input of shape \(65,\)"):
+        batches_of(digits, keras.Sequential([keras.Input((65,)), keras.layers.Dense(10)]), "nets:wide")

@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from dropnorm.study.keras.inputs import Layout, arranged
 from dropnorm.study.modules.architecture import FactoryArchitecture
 
 Meaning = Literal["probabilities", "logits", "probability", "logit", "quantity"]
@@ -11,7 +12,6 @@ Meaning = Literal["probabilities", "logits", "probability", "logit", "quantity"]
 LossName = Literal[
     "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error"
 ]
-Layout = Literal["rows", "channels_last", "channels_first"]
 
 
 class KerasArchitecture(FactoryArchitecture):
@@ -36,10 +36,4 @@ class KerasArchitecture(FactoryArchitecture):
 
     def inputs(self, features: np.ndarray) -> np.ndarray:
         """Rows (n, features) as the net takes them, (n, *input_shape)."""
-        if self.image is not None and self.layout != "rows":
-            channels, *size = self.image
-            last = self.layout == "channels_last"
-            if self.channels_last != last:
-                stored, order = ((channels, *size), (0, 2, 3, 1)) if last else ((*size, channels), (0, 3, 1, 2))
-                features = features.reshape(-1, *stored).transpose(order)
-        return np.ascontiguousarray(features.reshape(len(features), *self.input_shape))
+        return arranged(features, self, self.input_shape, self.layout)

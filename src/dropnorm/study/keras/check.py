@@ -6,9 +6,10 @@ import keras
 import numpy as np
 
 from dropnorm.errors import ArgumentError
-from dropnorm.study.keras.architecture import KerasArchitecture, Layout
+from dropnorm.study.keras.architecture import KerasArchitecture
 from dropnorm.study.keras.compiling import compile_for_study
 from dropnorm.study.keras.fingerprint import fingerprint_of
+from dropnorm.study.keras.inputs import input_of
 from dropnorm.study.keras.model import make_model, noise
 from dropnorm.study.keras.outputs import default_loss, loss_of, meaning_of, targets_for
 from dropnorm.study.keras.seeding import seeded
@@ -31,7 +32,7 @@ def look_over(given: FactoryArchitecture, config: StudyConfig, classes: int) -> 
     model, again = make_model(given, 0), make_model(given, 0)
     _check_new(model, again, name)
     _check_weights(model, name)
-    shape, layout = _input_of(model, given)
+    shape, layout = input_of(model, given)
     outputs = _call(model, given, shape, classes)
     loss = loss_of(model, name)
     meaning = meaning_of(model, outputs, loss, classes, name)
@@ -89,42 +90,6 @@ def _check_weights(model: Any, name: str) -> None:
                 f"net={name!r} has {variable.path!r} of {dtype}: expected weights of float32 alone. Leave dtype= out of the "
                 f"factory, or take the policy 'mixed_float16' or 'mixed_bfloat16', whose weights are float32."
             )
-
-
-def _input_of(model: Any, given: FactoryArchitecture) -> tuple[tuple[int, ...], Layout]:
-    """The shape of a row as the model takes it, and the order of an image in it."""
-    taken = getattr(model, "input_shape", None) or (None, *given.keras_shape)
-    shapes: dict[tuple[int, ...], Layout] = {}
-    if given.image is not None:
-        channels, *size = given.image
-        last: Layout = "channels_last"
-        orders = {(*size, channels): last, (channels, *size): "channels_first"}
-        shapes[given.keras_shape] = orders[given.keras_shape]
-        shapes |= {shape: layout for shape, layout in orders.items() if shape not in shapes}
-        if channels == 1:
-            shapes[tuple(size)] = last
-    shapes[(given.features,)] = "rows"
-    for shape, layout in shapes.items():
-        if _fits(taken, shape):
-            return shape, layout
-    expected = " or ".join(map(str, shapes))
-    raise ArgumentError(
-        f"net={given.factory!r} takes an input of shape {_without_rows(taken)}, where a row of the data has {given.features} "
-        f"features: expected one input of shape {expected}. Give the first layer that shape; the factory is told it as "
-        f"input_shape, if it asks for that."
-    )
-
-
-def _fits(taken: Any, shape: tuple[int, ...]) -> bool:
-    """Whether rows of this shape go into one input, whose lengths may be open."""
-    if not isinstance(taken, tuple) or len(taken) != len(shape) + 1:
-        return False
-    return all(length in (None, other) for length, other in zip(taken[1:], shape, strict=True))
-
-
-def _without_rows(taken: Any) -> Any:
-    """An input's shape without the rows; of several inputs all of them."""
-    return taken[1:] if isinstance(taken, tuple) and not isinstance(taken[0], tuple | list) else taken
 
 
 def _call(model: Any, given: FactoryArchitecture, shape: tuple[int, ...], classes: int) -> np.ndarray:

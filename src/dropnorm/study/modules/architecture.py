@@ -78,10 +78,17 @@ def make_module(architecture: ModuleArchitecture, key: int) -> nn.Module:
     Raises:      ArgumentError for a factory that fails, with its own traceback; ArgumentTypeError for one that makes no module.
     """
     with seeded(key, "cpu"):
-        made = call_factory(architecture)
+        return checked_module(call_factory(architecture), architecture.factory)
+
+
+def checked_module(made: Any, factory: str) -> nn.Module:
+    """What a factory gives, if it is a module.
+
+    Raises:      ArgumentTypeError if it is none.
+    """
     if not isinstance(made, nn.Module):
         raise ArgumentTypeError(
-            f"net={architecture.factory!r} gives {type(made).__name__}: expected a torch.nn.Module or a keras.Model. Return "
+            f"net={factory!r} gives {type(made).__name__}: expected a torch.nn.Module or a keras.Model. Return "
             f"the net from the factory."
         )
     return made

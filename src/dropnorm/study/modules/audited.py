@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from dropnorm.errors import ArgumentError, ArgumentTypeError
+from dropnorm.errors import ArgumentError
 from dropnorm.study.data.dataset import Dataset
 from dropnorm.study.data.standardization import Standardization
-from dropnorm.study.modules.architecture import NAMES, ModuleArchitecture, make_module
+from dropnorm.study.keras.inputs import arranged, input_of
+from dropnorm.study.modules.architecture import NAMES, ModuleArchitecture, call_factory, checked_module
 from dropnorm.study.modules.factory import find_factory
+from dropnorm.study.modules.tensors import seeded
 from dropnorm.study.nets.architecture import image_of
 from dropnorm.study.nets.layers import to_images
 from dropnorm.surgery.dispatch import is_keras
@@ -28,29 +30,22 @@ def model_for(factory: str, dataset: Dataset | None) -> Any:
     """
     function = find_factory(factory, "model")
     if dataset is not None:
-        return _made(function, architecture_for(factory, dataset))
+        return _made(architecture_for(factory, dataset))
     asked = [name for name in _parameters(function) if name in NAMES]
     if asked:
         raise ArgumentError(
             f"model={factory!r} asks for {asked[0]!r}, which data tell: expected --data with a file or a name. Give it, or "
             f"name a function that needs none."
         )
-    return _made(function, ModuleArchitecture(factory=factory, features=0, outputs=0))
+    return _made(ModuleArchitecture(factory=factory, features=0, outputs=0))
 
 
-def _made(function: Callable[..., Any], architecture: ModuleArchitecture) -> Any:
+def _made(architecture: ModuleArchitecture) -> Any:
     """A module; or a Keras model, which is no module on each of Keras's backends."""
-    with random_states():
+    with random_states(), seeded(0, "cpu"):
         random.seed(0)  # which Keras takes its seeds from
-        try:
-            return make_module(architecture, 0)
-        except ArgumentTypeError:
-            made = function(
-                **{name: getattr(architecture, NAMES[name]) for name in _parameters(function) if name in NAMES}
-            )
-            if is_keras(made):
-                return made
-            raise
+        made = call_factory(architecture)
+    return made if is_keras(made) else checked_module(made, architecture.factory)
 
 
 def _parameters(function: Callable[..., Any]) -> list[str]:
@@ -73,31 +68,22 @@ def architecture_for(factory: str, dataset: Dataset) -> ModuleArchitecture:
     )
 
 
-def batches_of(dataset: Dataset, model: Any = None) -> list[Any]:
-    """Some rows, drawn evenly from all, standardized as a study standardizes, in batches as a model of a factory takes them.
+def batches_of(dataset: Dataset, model: Any = None, factory: str = "") -> list[Any]:
+    """Some rows, drawn evenly from all, standardized as a study standardizes, in batches as the model of a factory takes them.
 
-    A Keras model gets arrays, with the channels of images where Keras is set to have them, which is last by default.
+    A Keras model gets arrays, flat or as images, as its first layer was told.
+
+    Raises:      ArgumentError for a Keras model that takes no such rows.
     """
     chosen = np.random.default_rng(0).permutation(dataset.rows)[:ROWS]
     features = Standardization.learn(dataset.features, np.arange(dataset.rows)).apply(dataset.features[chosen])
-    x = torch.from_numpy(features)
-    architecture = architecture_for("", dataset)
-    if architecture.image is not None and not _takes_rows(model):
-        x = to_images(x[None], architecture.image, architecture.channels_last)
+    architecture = architecture_for(factory, dataset)
     if is_keras(model):
-        x = x.movedim(1, -1) if x.ndim == 4 and _channels_are_last() else x
+        x = torch.from_numpy(arranged(features, architecture, *input_of(model, architecture, "model")))
+    else:
+        x = torch.from_numpy(features)
+        if architecture.image is not None:
+            x = to_images(x[None], architecture.image, architecture.channels_last)
     batches = [batch.numpy() if is_keras(model) else batch for batch in torch.split(x, BATCH_ROWS)]
     # A last batch of few rows would be judged for being small.
     return batches[:-1] if len(batches) > 1 and len(batches[-1]) < BATCH_ROWS else batches
-
-
-def _takes_rows(model: Any) -> bool:
-    """Whether it is a Keras model whose first layer was told that rows are flat, as a study gives them to it then."""
-    shape = getattr(model, "input_shape", None) if is_keras(model) else None
-    return isinstance(shape, tuple) and len(shape) == 2
-
-
-def _channels_are_last() -> bool:
-    import keras  # which is loaded, since there is a model of it
-
-    return bool(keras.config.image_data_format() == "channels_last")

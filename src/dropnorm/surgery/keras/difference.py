@@ -32,8 +32,9 @@ def _of_call(operation: Operation, changes: Changes) -> Iterator[tuple[str, str]
     if path in changes.removed:
         yield "-", line
     elif path in changes.instead and not operation.call:
-        yield "-", line
-        yield "+", f"{path}: {described(changes.instead[path].layer)}"
+        new = f"{path}: {described(changes.instead[path].layer)}"
+        # Where only values are others, nothing is to be seen.
+        yield from [(" ", line)] if new == line else [("-", line), ("+", new)]
     else:
         yield " ", line
     yield from _new(path, changes.after.get(place, []))
