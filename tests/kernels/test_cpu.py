@@ -88,6 +88,31 @@ def test_memory_formats_and_strides_change_nothing(native, channelwise):
         assert_same(strided, [0.3], channelwise=channelwise)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "channelwise"),
+    [
+        ((4100, 4096), False),
+        ((167000, 101), False),
+        ((16500, 1023), False),
+        ((4, 64, 260, 256), True),
+        ((4, 64, 260, 256), False),
+    ],
+    ids=str,
+)
+def test_outputs_that_go_past_the_caches_are_what_the_portable_kernels_store(forced, shape, channelwise, dtype):
+    # Rows of 101 and 1023 values begin where no vector may.
+    x = torch.arange(shape[0] * shape[1]).remainder(251).to(dtype).reshape(shape[:2])
+    x = x if len(shape) == 2 else x[:, :, None, None].expand(shape).contiguous()
+    assert x.nbytes >= 2**25
+    for strided in (x, x.to(memory_format=torch.channels_last)) if x.ndim == 4 else (x,):
+        found = []
+        for name in NATIVE:
+            with forced(name):
+                found.append(cpu.dropout(strided, [0.3], KEY, 0, None, channelwise))
+        assert all(torch.equal(other, found[0]) for other in found[1:])
+
+
 def test_an_input_is_left_as_it_was(native):
     x = torch.randn(40, 200)
     before = x.clone()

@@ -4,6 +4,7 @@
 // the same to the bit for any number of threads.
 #include "activation.hpp"
 #include "channels.hpp"
+#include "parallel.hpp"
 #include "runs.hpp"
 
 #include <memory>
@@ -16,8 +17,6 @@ namespace {
 constexpr int64_t kRows = 4, kRowsOfThree = 1;
 // How far ahead in its row, in values, each of a chunk's rows is asked for.
 constexpr int64_t kAhead = 128;
-// An output of as many bytes would throw everything else out of the caches, and goes past them.
-constexpr int64_t kStreamedBytes = int64_t{32} << 20;
 
 template <class Value, Activation kind>
 class BatchNormPass {
@@ -189,7 +188,7 @@ class BatchNormPass {
 
   template <class Body>
   void for_tasks(Body body) {
-    on_threads(blocks_.tasks(), [&](auto each) {
+    on_threads(threads_, blocks_.tasks(), [&](auto each) {
       RowBits::Scratch scratch;
       each([&](int64_t index) { body(blocks_.task(index), scratch); });
       if (streamed_) finish_streams();
@@ -199,27 +198,11 @@ class BatchNormPass {
   template <class Body>
   void for_channels(Body body) {
     const int64_t parts = pitch_ / kTileColumns;
-    on_threads(layout_.groups * parts, [&](auto each) {
+    on_threads(threads_, layout_.groups * parts, [&](auto each) {
       each([&](int64_t index) {
         const int64_t c0 = index % parts * kTileColumns;
         body(index / parts, c0, std::min<int64_t>(c0 + kTileColumns, layout_.channels));
       });
-    });
-  }
-
-  // Calls work(each) on every thread; each(body) calls body(index) for the thread's share of `count`.
-  template <class Work>
-  void on_threads(int64_t count, Work work) {
-    if (threads_ == 1) {  // a parallel region of one thread is not free
-      work([&](auto body) {
-        for (int64_t index = 0; index < count; ++index) body(index);
-      });
-      return;
-    }
-#pragma omp parallel num_threads(threads_)
-    work([&](auto body) {
-#pragma omp for schedule(static)
-      for (int64_t index = 0; index < count; ++index) body(index);
     });
   }
 

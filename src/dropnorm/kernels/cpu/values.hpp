@@ -117,6 +117,9 @@ inline void store(Float16* to, const Lanes<float>& lanes) {
 #endif
 }
 
+// An output of as many bytes would throw everything else out of the caches, and goes past them.
+constexpr int64_t kStreamedBytes = int64_t{32} << 20;
+
 // Past the caches, into memory that begins at a multiple of the vector's size: for what is larger than they are, since an
 // ordinary store first reads what it overwrites.
 template <class Value>
