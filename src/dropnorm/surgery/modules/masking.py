@@ -90,8 +90,10 @@ class _Call:
     def hook(self, path: str) -> Callable[[Any, Any, Any], Tensor]:
         def drop(layer: Any, _: Any, output: Tensor) -> Tensor:
             site, self.site = self.site, self.site + 1
+            drop_units = ops.dropout
             if self.copies > 1 and site == 0 and output.ndim and output.shape[0] * self.copies == len(self.rows):
-                output = _repeated(output, self.copies)
+                # Nobody else has the copies: fresh memory would cost more than dropping.
+                output, drop_units = _repeated(output, self.copies), ops.dropout_
             channelwise = isinstance(layer, _CHANNELWISE) or (isinstance(layer, _FUSED) and layer.channelwise)
             if output.shape[0] != len(self.rows) or output.ndim < 1 + channelwise:
                 wanted = f"({len(self.rows)}, channels, *)" if channelwise else f"({len(self.rows)}, *)"
@@ -102,14 +104,14 @@ class _Call:
             p, rows = layer.p, self.rows.to(output.device)
             if isinstance(layer, _ALPHA):
                 return _alpha_dropout(output, p, self.key, site, rows, channelwise)
-            return ops.dropout(output, p, self.key, site=site, rows=rows, channelwise=channelwise)
+            return drop_units(output, p, self.key, site=site, rows=rows, channelwise=channelwise)
 
         return drop
 
 
 def _repeated(x: Tensor, times: int) -> Tensor:
-    # Four times as fast as repeat for a single row.
-    return x.expand(times, *x.shape).flatten(0, 1)
+    # Four times as fast as repeat for a single row, of which flatten alone makes no copies.
+    return x.expand(times, *x.shape).flatten(0, 1).contiguous()
 
 
 def _alpha_dropout(x: Tensor, p: float, key: Tensor, site: int, rows: Tensor, channelwise: bool) -> Tensor:
