@@ -58,7 +58,9 @@ def test_all_of_it_on_another_backend_without_torch(backend, tmp_path):
 @pytest.mark.skipif(not OTHERS, reason="asked for by DROPNORM_KERAS_BACKENDS")
 @pytest.mark.parametrize("backend", OTHERS.split(","))
 def test_every_test_passes_on(backend):
-    files = [str(path) for path in HERE.glob("test_*.py") if path.name != Path(__file__).name]
+    # The audit of keras.applications sees the same layers on each backend, and compiles for minutes there.
+    left_out = (Path(__file__), HERE / "audit" / "test_real_models.py")
+    files = [str(path) for path in sorted(HERE.rglob("test_*.py")) if path not in left_out]
     done = on(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files, folder=HERE.parents[2])
     assert done.returncode == 0, done.stdout[-5000:]
     assert " passed" in done.stdout
