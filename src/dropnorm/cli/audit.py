@@ -54,8 +54,8 @@ def audit(
 def _model_and_data(model: str, data: str | None, target: str | None) -> tuple[Any, Any]:
     """The model that the function makes, and batches of the data if there are."""
     from dropnorm.errors import ArgumentError
+    from dropnorm.study.audited import batches_of, model_for
     from dropnorm.study.data.dataset import load_dataset
-    from dropnorm.study.modules.audited import batches_of, model_for
     from dropnorm.study.modules.factory import find_factory, is_factory
     from dropnorm.study.modules.own_traceback import failure
 

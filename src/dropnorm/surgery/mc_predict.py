@@ -13,7 +13,7 @@ from dropnorm.surgery.modules.masking import Passes, masked_passes
 from dropnorm.surgery.outcomes import QUANTITIES, Outcomes, classes
 
 Array = TypeVar("Array")
-# What an MLP computes for as many is still in the caches at the next layer: faster than more or fewer.
+# What an MLP of a thousand units computes for as many is still in the caches at the next layer.
 PASSES_AT_ONCE = 1024
 TAIL = 0.025
 

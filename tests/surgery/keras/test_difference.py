@@ -40,6 +40,13 @@ def test_what_is_removed_and_what_takes_its_place():
     ]
 
 
+def test_a_layer_of_which_only_values_change_is_no_change_to_be_seen():
+    model = keras.Sequential(
+        [keras.Input((4,), name="x"), layers.Dense(3, name="a"), layers.BatchNormalization(name="n")]
+    )
+    assert str(dn.fold(model)).splitlines()[-3:] == ["  x: Input((4,))", "  a: Dense(3)", "- n: BatchNormalization()"]
+
+
 class Own(layers.Layer):
     pass
 

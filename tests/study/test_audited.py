@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from dropnorm.errors import ArgumentError
+from dropnorm.study.audited import BATCH_ROWS, ROWS, batches_of, model_for
 from dropnorm.study.data.dataset import load_dataset
-from dropnorm.study.modules.audited import BATCH_ROWS, ROWS, batches_of, model_for
 
 
 @pytest.fixture
