@@ -23,10 +23,12 @@ struct Output {
   Value* y;
   bool streamed;
 
-  Output(const Dropout& job, int64_t offset) : y(static_cast<Value*>(job.y) + offset) {
-    constexpr int64_t kBytes = sizeof(Value);
-    streamed = job.y != job.x && job.layout.size() * kBytes >= kStreamedBytes &&
-               reinterpret_cast<uintptr_t>(y) % (Vector::kCount * kBytes) == 0;
+  static Output of(const Dropout& job) {
+    const int64_t bytes = job.layout.size() * static_cast<int64_t>(sizeof(Value));
+    return {static_cast<Value*>(job.y), job.y != job.x && bytes >= kStreamedBytes};
+  }
+  Output from(int64_t offset) const {
+    return {y + offset, streamed && reinterpret_cast<uintptr_t>(y + offset) % (Vector::kCount * sizeof(Value)) == 0};
   }
   void write(int64_t i, const Vector& values, int64_t count = Vector::kCount) const {
     streamed && count >= Vector::kCount ? stream(y + i, values) : store(y + i, values, count);
@@ -34,31 +36,19 @@ struct Output {
 };
 
 template <class Value>
-inline void drop_stretch(const Value* x, const Output<Value>& y, int64_t first, int64_t count, const uint64_t* bits,
-                         typename Value::Compute factor) {
+inline void drop_stretch(const Value* x, Output<Value> y, int64_t count, const uint64_t* bits, typename Value::Compute factor) {
   using Vector = Lanes<typename Value::Compute>;
   const Vector scale(factor);
-  Value* const to = y.y + first;
-  x += first;
   int64_t i = 0;
-  const auto whole_words = [&](auto write) {
-    for (; i + 64 <= count; i += 64) {
-      const uint64_t word = bits[i / 64];
-      for (int j = 0; j < 64; j += Vector::kCount) write(to + i + j, keep(word >> j, load(x + i + j) * scale));
-    }
-  };
-  // Two loops, since a choice for each vector takes a tenth of the time of what lies in the caches.
-  if (y.streamed)
-    whole_words([](Value* to, const Vector& values) { stream(to, values); });
-  else
-    whole_words([](Value* to, const Vector& values) { store(to, values); });
+  for (; i + 64 <= count; i += 64)
+    for (int j = 0; j < 64; j += Vector::kCount) y.write(i + j, keep(bits[i / 64] >> j, load(x + i + j) * scale));
   for (; i < count; i += Vector::kCount)
-    store(to + i, keep(bits[i / 64] >> (i % 64), load(x + i, count - i) * scale), count - i);
+    y.write(i, keep(bits[i / 64] >> (i % 64), load(x + i, count - i) * scale), count - i);
 }
 
 // A piece of a long row. While the decisions about one part are made, the next part of x comes from memory.
 template <class Value>
-void drop_piece(const Decisions& decisions, int64_t row, int64_t first, int64_t length, const Value* x, const Output<Value>& y,
+void drop_piece(const Decisions& decisions, int64_t row, int64_t first, int64_t length, const Value* x, Output<Value> y,
                 typename Value::Compute factor) {
   constexpr int64_t kPart = 256, kLine = 64 / sizeof(Value);
   uint64_t bits[kPart / 64];
@@ -66,13 +56,14 @@ void drop_piece(const Decisions& decisions, int64_t row, int64_t first, int64_t 
     const int64_t part = std::min(kPart, length - i);
     for (int64_t j = 0; j < kPart; j += kLine) __builtin_prefetch(x + i + kPart + j);
     decisions.columns(row, first + i, first + i + part, bits);
-    drop_stretch(x, y, i, part, bits, factor);
+    drop_stretch(x + i, y.from(i), part, bits, factor);
   }
 }
 
 // Rows of units that follow one another in memory in the order of the mask's columns.
 template <class Value>
 void drop_units(const Dropout& job, int threads) {
+  const auto output = Output<Value>::of(job);
   constexpr int64_t kPiece = 8192, kShort = 512, kTogether = 4096;
   const int64_t columns = job.layout.channels * job.layout.positions, rows = job.layout.samples;
   // A long row is cut into pieces; of short ones, so many that they make a piece are taken together.
@@ -88,7 +79,7 @@ void drop_units(const Dropout& job, int threads) {
     const auto factor = static_cast<typename Value::Compute>(job.mask.of(group).scale);
     const int64_t first = task % pieces * kPiece, offset = (group * rows + row) * columns + first;
     const auto* x = static_cast<const Value*>(job.x) + offset;
-    const Output<Value> y(job, offset);
+    const Output<Value> y = output.from(offset);
     if (is_long) {
       drop_piece(decisions, row, first, std::min(kPiece, columns - first), x, y, factor);
       return;
@@ -105,13 +96,14 @@ void drop_units(const Dropout& job, int threads) {
           set_bits(bits.together, i * columns + c, std::min<int64_t>(64, columns - c), bits.row[c / 64]);
       }
     }
-    drop_stretch(x, y, 0, count * columns, bits.together, factor);
+    drop_stretch(x, y, count * columns, bits.together, factor);
   });
 }
 
 // Whole channels, each of which is a stretch of memory.
 template <class Value>
 void drop_channels(const Dropout& job, int threads) {
+  const auto output = Output<Value>::of(job);
   const Layout& layout = job.layout;
   for_tasks<SampleBits>(threads, layout.groups * layout.samples, [&](int64_t index, SampleBits& bits) {
     const int64_t group = index / layout.samples;
@@ -121,7 +113,7 @@ void drop_channels(const Dropout& job, int threads) {
       const int64_t offset = (index * layout.channels + c) * layout.positions;
       const uint64_t word = -(bits.at(c, 0) & 1);
       const auto* x = static_cast<const Value*>(job.x) + offset;
-      const Output<Value> y(job, offset);
+      const Output<Value> y = output.from(offset);
       for (int64_t s = 0; s < layout.positions; s += scale.kCount)
         y.write(s, keep(word, load(x + s, layout.positions - s) * scale), layout.positions - s);
     }
@@ -131,6 +123,7 @@ void drop_channels(const Dropout& job, int threads) {
 // Channels that come last: units, whose bits lie the other way, and whole channels.
 template <class Value>
 void drop_rows(const Dropout& job, int threads) {
+  const auto output = Output<Value>::of(job);
   constexpr int64_t kRows = 1024;
   const Layout& layout = job.layout;
   const int64_t pieces = ceil_div(layout.positions, kRows), tasks = layout.groups * layout.samples * pieces;
@@ -145,7 +138,7 @@ void drop_rows(const Dropout& job, int threads) {
                 [&](int64_t q, int64_t rows, int64_t, int64_t, const RowBits& bits, int64_t first_bits) {
                   for (int64_t row = 0; row < rows; ++row) {
                     const int64_t offset = (q + row) * layout.channels;
-                    const Output<Value> y(job, of_group + offset);
+                    const Output<Value> y = output.from(of_group + offset);
                     for (int64_t c = 0; c < layout.channels; c += scale.kCount) {
                       const auto scaled = load(x + offset + c, layout.channels - c) * scale;
                       y.write(c, keep(*bits.words(first_bits + row, c) >> (c % 64), scaled), layout.channels - c);
