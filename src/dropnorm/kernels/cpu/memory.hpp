@@ -8,11 +8,11 @@
 
 namespace dropnorm {
 
-// Asks for large pages where so much is to be written that its pages count. Where there are none, or the memory has been touched
-// before, nothing happens.
+// Asks for large pages where memory is surely fresh: glibc maps tensors that are larger than this anew. Smaller ones share a heap,
+// where their memory mostly has been touched before, and a piece of it with pages of its own would slow the neighbours down.
 inline void prefer_large_pages(void* from, int64_t bytes) {
 #ifdef MADV_HUGEPAGE
-  constexpr int64_t kWorthIt = int64_t{8} << 20, kPage = 4096;
+  constexpr int64_t kWorthIt = int64_t{32} << 20, kPage = 4096;
   if (bytes < kWorthIt) return;
   const auto address = reinterpret_cast<uintptr_t>(from);
   const uintptr_t first = (address + kPage - 1) / kPage * kPage, last = (address + bytes) / kPage * kPage;

@@ -118,7 +118,7 @@ inline void store(Float16* to, const Lanes<float>& lanes) {
 }
 
 // An output of as many bytes would throw everything else out of the caches, and goes past them.
-constexpr int64_t kStreamedBytes = int64_t{32} << 20;
+constexpr int64_t kStreamedBytes = int64_t{8} << 20;
 
 // Past the caches, into memory that begins at a multiple of the vector's size: for what is larger than they are, since an
 // ordinary store first reads what it overwrites.
