@@ -12,11 +12,9 @@
 namespace dropnorm {
 namespace {
 
-// Rows that a run goes down, whose channels' parameters and sums are loaded once. Many more, of a length that is a power of two,
-// would compete for the same places in a cache, as three tensors' four rows do already.
-constexpr int64_t kRows = 4, kRowsOfThree = 1;
-// How far ahead in its row, in values, each of a chunk's rows is asked for.
-constexpr int64_t kAhead = 128;
+// How far ahead, in values, a chunk's rows are asked for: each in its row and from its end in the next chunk's, or where rows are short,
+// in the order in which they lie.
+constexpr int64_t kAhead = 128, kFarAhead = 2048, kShort = 512;
 
 template <class Value, Activation kind>
 class BatchNormPass {
@@ -49,7 +47,7 @@ class BatchNormPass {
       const Value* x = this->x();
       const Writer y = writer();
       const auto ahead = [=](int64_t offset, int64_t count) { fetch(x + offset, count); };
-      runs<kRows>(task, decisions, scratch, ahead, [=](const auto& run) DROPNORM_INLINE {
+      runs(task, decisions, scratch, ahead, [=](const auto& run) DROPNORM_INLINE {
         const Vector mean = run.parameter(means), slope = run.parameter(slopes), bias = run.parameter(biases);
         y.write(run, [=](int64_t i) DROPNORM_INLINE {
           const Vector z = (load(x + run.offset(i), run.values(i)) - mean) * slope + bias;
@@ -69,7 +67,7 @@ class BatchNormPass {
       const Value *x = this->x(), *grad = this->grad();
       Gate* gates = gates_.get();
       const auto ahead = [=](int64_t offset, int64_t count) { fetch(x + offset, count), fetch(grad + offset, count); };
-      runs<kRows>(task, decisions, scratch, ahead, [=](const auto& run) DROPNORM_INLINE {
+      runs(task, decisions, scratch, ahead, [=](const auto& run) DROPNORM_INLINE {
         const Channel channel(gradient, run);
         Vector sum(T{0}), projection(T{0});
         for (int64_t i = 0; i < run.size; ++i) {
@@ -93,7 +91,7 @@ class BatchNormPass {
       const Gate* gates = gates_.get();
       const uint8_t* counted = job_.counted;
       const Writer grad_x = writer();
-      runs<kRowsOfThree>(task, nothing_decided, scratch, [](auto...) {}, [=](const auto& run) DROPNORM_INLINE {
+      runs(task, nothing_decided, scratch, [](auto...) {}, [=](const auto& run) DROPNORM_INLINE {
         const Channel channel(gradient, run);
         const Vector grad_mean = run.parameter(grad_means), grad_centre = run.parameter(grad_centred);
         grad_x.write(run, [=](int64_t i) DROPNORM_INLINE {
@@ -207,9 +205,9 @@ class BatchNormPass {
   }
 
   // Calls body(run) for all of a task's values.
-  template <int64_t kAtOnce, class Ahead, class Body>
+  template <class Ahead, class Body>
   void runs(const Task& task, const Decisions& decisions, RowBits::Scratch& scratch, Ahead ahead, Body body) {
-    blocks_.template runs<T, kAtOnce>(task, decisions, job_.mask.channelwise, scratch, ahead, body);
+    blocks_.template runs<T>(task, decisions, job_.mask.channelwise, scratch, ahead, body);
   }
 
   static void fetch(const Value* from, int64_t count) {
@@ -221,6 +219,7 @@ class BatchNormPass {
     const Value* base = x() + task.group * layout_.rows() * layout_.channels;
     const uint8_t* counted = job_.counted ? job_.counted + task.group * layout_.rows() : nullptr;
     double *means = partial(0, task), *squares = partial(1, task);
+    const bool is_short = layout_.channels <= kShort;
     const Value* rows[kChunk];
     int waiting = 0;
     int64_t done = 0;
@@ -232,7 +231,9 @@ class BatchNormPass {
       int64_t c = task.c0;
       // A constant count is unrolled.
       for (; waiting == kChunk && c + Vector::kCount <= task.c1; c += Vector::kCount) {
-        for (int i = 0; i < kChunk; ++i) __builtin_prefetch(rows[i] + c + kAhead);
+        const int64_t ahead = c + kAhead < task.c1 ? kAhead : kAhead - (task.c1 - task.c0) + kChunk * layout_.channels;
+        for (int i = 0; i < kChunk; ++i)
+          __builtin_prefetch(is_short ? rows[0] + kFarAhead + kChunk * (c - task.c0) + i * Vector::kCount : rows[i] + c + ahead);
         merge(means + c, squares + c, weights, chunk_of<T>(kChunk, [&](int i) { return load(rows[i] + c); }));
       }
       for (; c < task.c1; c += Vector::kCount)

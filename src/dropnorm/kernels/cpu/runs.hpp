@@ -66,7 +66,7 @@ struct PlaneRun {
 
 // The blocks into which a tensor is cut, by its shape alone.
 class Blocks {
-  static constexpr int64_t kBlockRows = 256, kMostOfRows = 64, kRowChannels = 2048, kValues = 16384, kPlaneColumns = 1024, kAlong = 32, kFewChannels = 512;
+  static constexpr int64_t kBlockRows = 256, kMostOfRows = 64, kRowChannels = 2048, kValues = 16384, kPlaneColumns = 1024, kAlong = 32;
 
  public:
   explicit Blocks(const Layout& layout)
@@ -113,9 +113,8 @@ class Blocks {
     for (int64_t n = n0; n < n1; ++n) body(n, s0, std::min(s0 + segment(), layout_.positions));
   }
 
-  // Calls body(run) for all of a task's values; where channels come last, a run has kRows rows. ahead(offset, count) may ask for
-  // values that will be worked on soon.
-  template <class T, int64_t kRows, class Ahead, class Body>
+  // Calls body(run) for all of a task's values. ahead(offset, count) may ask for values that will be worked on soon.
+  template <class T, class Ahead, class Body>
   void runs(const Task& task, const Decisions& decisions, bool channelwise, RowBits::Scratch& scratch, Ahead ahead, Body body) const {
     constexpr int64_t kLanes = Lanes<T>::kCount;
     const int64_t base = task.group * layout_.rows() * layout_.channels;
@@ -136,12 +135,14 @@ class Blocks {
         if (c < c1) run(std::false_type{}, c);
       };
       const auto row_ahead = [&](int64_t q, int64_t c, int64_t c1) { ahead(base + q * layout_.channels + c, c1 - c); };
-      // Few channels: a run of many rows lies together, and the channels' parameters are loaded once for all of them.
-      if (layout_.channels <= kFewChannels)
-        for_rows<16>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
-      else
-        for_rows<kRows>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
-      return;
+      const auto each = [&](auto rows) {
+        for_rows<rows.value>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
+      };
+      // Rows of a run, whose channels' parameters and sums are loaded once. So little memory that the order in it does not matter; or
+      // the order in which it lies, which the processor fetches ahead; or as many long rows as it fetches side by side.
+      if (layout_.channels <= 32) return each(std::integral_constant<int64_t, 16>{});
+      if (layout_.channels <= 64 || layout_.channels > 512) return each(std::integral_constant<int64_t, 4>{});
+      return each(std::integral_constant<int64_t, 1>{});
     }
     stretches(task, [&, this](int64_t n, int64_t s0, int64_t s1) {
       scratch.sample.fill(decisions, layout_, channelwise, n, task.c0, task.c1, s0, s1, [](int64_t) {});
