@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -117,7 +118,7 @@ def _sampled(passes: Passes, x: Any, count: int, samples: int, passes_at_once: i
 def _summary(outputs: Tensor, outcomes: Outcomes) -> tuple[Any, ...]:
     """The fields of a MonteCarlo from the outputs (samples, N, *) of some rows."""
     values = outcomes.values(outputs)
-    mean, sorted_values = values.mean(0), values.sort(dim=0).values
+    mean, sorted_values = values.mean(0), _sorted(values)
     predictive = mutual = None
     if outcomes.entropy is not None:
         predictive = outcomes.entropy(mean)
@@ -127,6 +128,11 @@ def _summary(outputs: Tensor, outcomes: Outcomes) -> tuple[Any, ...]:
     low, high = (_quantile(sorted_values, q) for q in (TAIL, 1.0 - TAIL))
     variance = (values - mean).square().sum(0) / (len(values) - 1)
     return mean, variance, low, high, predictive, mutual
+
+
+def _sorted(values: Tensor) -> Tensor:
+    # On a CPU three times as fast as torch, which takes half of the summary's time.
+    return torch.from_numpy(np.sort(values.numpy(), axis=0)) if values.is_cpu else values.sort(dim=0).values
 
 
 def _quantile(sorted_values: Tensor, q: float) -> Tensor:
