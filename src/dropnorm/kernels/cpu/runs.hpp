@@ -138,10 +138,11 @@ class Blocks {
       const auto each = [&](auto rows) {
         for_rows<rows.value>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
       };
-      // Rows of a run, whose channels' parameters and sums are loaded once. So little memory that the order in it does not matter; or
-      // the order in which it lies, which the processor fetches ahead; or as many long rows as it fetches side by side.
-      if (layout_.channels <= 32) return each(std::integral_constant<int64_t, 16>{});
-      if (layout_.channels <= 64 || layout_.channels > 512) return each(std::integral_constant<int64_t, 4>{});
+      // Rows of a run, whose channels' parameters and sums are loaded once: many, where the order in memory does not matter; one, where
+      // the processor fetches that order ahead; or as many long rows as it fetches side by side.
+      const bool in_caches = layout_.size() * static_cast<int64_t>(sizeof(T)) < kStreamedBytes;
+      if (layout_.channels <= (in_caches ? 256 : 32)) return each(std::integral_constant<int64_t, 16>{});
+      if (in_caches || layout_.channels <= 64 || layout_.channels > 512) return each(std::integral_constant<int64_t, 4>{});
       return each(std::integral_constant<int64_t, 1>{});
     }
     stretches(task, [&, this](int64_t n, int64_t s0, int64_t s1) {
