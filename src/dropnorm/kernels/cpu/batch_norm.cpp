@@ -207,7 +207,7 @@ class BatchNormPass {
   // Calls body(run) for all of a task's values.
   template <class Ahead, class Body>
   void runs(const Task& task, const Decisions& decisions, RowBits::Scratch& scratch, Ahead ahead, Body body) {
-    blocks_.template runs<T>(task, decisions, job_.mask.channelwise, scratch, ahead, body);
+    blocks_.template runs<Value>(task, decisions, job_.mask.channelwise, scratch, ahead, body);
   }
 
   static void fetch(const Value* from, int64_t count) {

@@ -114,8 +114,9 @@ class Blocks {
   }
 
   // Calls body(run) for all of a task's values. ahead(offset, count) may ask for values that will be worked on soon.
-  template <class T, class Ahead, class Body>
+  template <class Value, class Ahead, class Body>
   void runs(const Task& task, const Decisions& decisions, bool channelwise, RowBits::Scratch& scratch, Ahead ahead, Body body) const {
+    using T = typename Value::Compute;
     constexpr int64_t kLanes = Lanes<T>::kCount;
     const int64_t base = task.group * layout_.rows() * layout_.channels;
     if (by_rows_) {
@@ -139,10 +140,12 @@ class Blocks {
         for_rows<rows.value>(decisions, layout_, channelwise, q0, q1, task.c0, task.c1, scratch, row_ahead, rows_body);
       };
       // Rows of a run, whose channels' parameters and sums are loaded once: many, where the order in memory does not matter; one, where
-      // the processor fetches that order ahead; or as many long rows as it fetches side by side.
-      const bool in_caches = layout_.size() * static_cast<int64_t>(sizeof(T)) < kStreamedBytes;
-      if (layout_.channels <= (in_caches ? 256 : 32)) return each(std::integral_constant<int64_t, 16>{});
-      if (in_caches || layout_.channels <= 64 || layout_.channels > 512) return each(std::integral_constant<int64_t, 4>{});
+      // the processor fetches that order ahead; or as many as it fetches side by side.
+      constexpr auto kBytes = static_cast<int64_t>(sizeof(Value));
+      const int64_t row_bytes = layout_.channels * kBytes;
+      const bool in_caches = layout_.size() * kBytes < kStreamedBytes;
+      if (row_bytes <= (in_caches ? 1024 : 64)) return each(std::integral_constant<int64_t, 16>{});
+      if (in_caches || row_bytes <= 256 || row_bytes > 2048) return each(std::integral_constant<int64_t, 4>{});
       return each(std::integral_constant<int64_t, 1>{});
     }
     stretches(task, [&, this](int64_t n, int64_t s0, int64_t s1) {
