@@ -1,17 +1,12 @@
-"""Runs every benchmark, one after the other in this process: `make bench`."""
+"""Runs every benchmark, each in a process of its own, so that none inherits another's memory: `make bench`."""
 
-import keras_layers
-import kernels
-import layers
-import sizes
-import study_engine
-import study_growth
-import study_memory
-import study_step
-import surgery
-import training_step
+import subprocess
+import sys
+from pathlib import Path
+
+STUDIES = ("study_step", "study_engine", "study_growth", "study_memory")
+BENCHMARKS = ("layers", "kernels", "training_step", *STUDIES, "surgery", "sizes", "keras_layers")
 
 if __name__ == "__main__":
-    studies = study_step, study_engine, study_growth, study_memory
-    for benchmark in (layers, kernels, training_step, *studies, surgery, sizes, keras_layers):
-        benchmark.main()
+    for name in BENCHMARKS:
+        subprocess.run([sys.executable, Path(__file__).with_name(f"{name}.py")], check=True)
