@@ -310,9 +310,11 @@ def test_any_shape_and_any_options(leading, shape, dtype, rates, site, channelwi
 
 
 @pytest.mark.parametrize("order", [torch.Tensor.contiguous, channels_last])
-@pytest.mark.parametrize("shape", [(4100, 2048), (2, 47, 300, 300), (3, 64, 256, 192)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(4100, 2048), (65600, 128), (525000, 16), (2, 47, 300, 300), (3, 64, 256, 192)], ids=str
+)
 def test_outputs_that_go_past_the_caches_are_what_the_portable_kernels_store(forced, shape, order):
-    # A sample of 300 x 300 is cut into stretches that do not end with a vector.
+    # A sample of 300 x 300 is cut into stretches that do not end with a vector. By their length, 16, 4 or 1 rows go together.
     x, grad, weight, bias = example(*shape)
     assert x.nbytes >= 2**25
     found = []
