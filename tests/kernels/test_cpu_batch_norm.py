@@ -323,3 +323,12 @@ def test_outputs_that_go_past_the_caches_are_what_the_portable_kernels_store(for
             found.append(results(cpu, order(x), order(grad), weight, bias, activation="relu"))
     for other in found[1:]:
         assert_identical(other, found[0])
+
+
+@pytest.mark.parametrize("channels", [16, 64, 128, 1024])
+def test_rows_of_any_length_beyond_the_caches_are_the_reference_in_float64(native, channels):
+    # By their length, 16, 4 or 1 go together, and the last ones are fewer.
+    x, grad, *parameters = example(2**21 // channels + 3, channels)
+    assert x.nbytes >= 2**23
+    assert_right(x, grad, *parameters, activation="relu")
+    assert_right(x, grad, *parameters, mask=torch.rand(len(x)) < 0.9)
