@@ -76,6 +76,36 @@ def test_gradients_are_keras_s(case, normal, backpropagated):
     close(*(backpropagated(layer, x, grad, training=True, **call) for layer in (ours, theirs)), 1e-4)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only on TensorFlow the gradient is written out")
+@pytest.mark.parametrize("case", ["features", "axis 1 of 3", "no scale", "no center"])
+@pytest.mark.parametrize("in_graph", [False, True])
+def test_the_gradient_has_a_gradient(case, in_graph, normal, tensor):
+    # Keras's own is not compared: there the gradient of the variance takes the mean for a constant.
+    import tensorflow as tf
+
+    shape, arguments, _ = CASES[case]
+    layer = BatchNormalization(**arguments, dtype="float64")
+    layer.build(shape)
+    x, grad, direction, step = (tensor(normal(*shape, seed=seed), "float64") for seed in range(4))
+
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        of_x, *of_weights = tape.gradient(y, [x, *(weight.value for weight in layer.trainable_weights)], grad)
+        return tf.reduce_sum(of_x * direction) + sum(tf.reduce_sum(each) for each in of_weights)
+
+    def second(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = slope(x)
+        return tf.reduce_sum(tape.gradient(total, x) * step)
+
+    found = (tf.function(second) if in_graph else second)(x)
+    by_difference = (slope(x + 1e-5 * step) - slope(x - 1e-5 * step)) / 2e-5
+    np.testing.assert_allclose(found, by_difference, rtol=1e-6)
+
+
 @differentiable
 @pytest.mark.parametrize("training", [True, False])
 def test_a_frozen_layer_is_in_inference(training, normal, backpropagated):

@@ -1,7 +1,7 @@
 """Who computes: native kernels on the torch backend, operations that XLA compiles on JAX and TensorFlow, NumPy as it is.
 
-Each of the two modules has `dropout(x, rate, generator, noise)`, `masked(x, rate, key, site, rows, noise)`, and what batch norm
-needs of `_normalization`. torch is imported where it is the backend, and nowhere else.
+Each of the modules has `dropout(x, rate, generator, noise)`, `masked(x, rate, key, site, rows, noise)`, and what batch norm
+needs of `_normalization`. torch and TensorFlow are imported where they are the backend, and nowhere else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,13 @@ import numpy as np
 
 from dropnorm.errors import ArgumentTypeError, ShapeError
 
-if keras.backend.backend() == "torch":
-    from dropnorm.keras import _torch as backend
-else:
-    from dropnorm.keras import _xla as backend  # type: ignore[no-redef]
+match keras.backend.backend():
+    case "torch":
+        from dropnorm.keras import _torch as backend
+    case "tensorflow":
+        from dropnorm.keras import _tensorflow as backend  # type: ignore[no-redef]
+    case _:
+        from dropnorm.keras import _xla as backend  # type: ignore[no-redef]
 
 Tensor = Any
 batch_norm, normalize = backend.batch_norm, backend.normalize

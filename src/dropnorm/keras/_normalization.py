@@ -39,19 +39,18 @@ def moments(x: Tensor, mask: Tensor | None, axis: int, synchronized: bool) -> tu
         mean, variance = ops.moments(x, axes, synchronized=True)  # over all replicas
         return mean, variance
     if mask is None:
-        rough = ops.stop_gradient(ops.mean(x, axis=axes, keepdims=True))
-        centered = x - rough
+        rough = ops.stop_gradient(ops.mean(x, axis=axes))
+        centered = x - along(x, rough, axis)
         residue = ops.mean(centered, axis=axes)
         square = ops.mean(ops.square(centered), axis=axes)
     else:
         counted = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), ops.shape(x))
-        count = ops.maximum(ops.sum(ops.cast(counted, x.dtype), axis=axes, keepdims=True), 1)
-        total = ops.sum(ops.where(counted, x, 0), axis=axes, keepdims=True)
-        rough = ops.stop_gradient(total / count)
-        centered = ops.where(counted, x - rough, 0)
-        residue = ops.sum(centered / count, axis=axes)
-        square = ops.sum(ops.square(centered) / count, axis=axes)
-    return ops.squeeze(rough, axes) + residue, square - ops.square(residue)
+        count = ops.maximum(ops.sum(ops.cast(counted, x.dtype), axis=axes), 1)
+        rough = ops.stop_gradient(ops.sum(ops.where(counted, x, 0), axis=axes) / count)
+        centered = ops.where(counted, x - along(x, rough, axis), 0)
+        residue = ops.sum(centered / along(x, count, axis), axis=axes)
+        square = ops.sum(ops.square(centered) / along(x, count, axis), axis=axes)
+    return rough + residue, square - ops.square(residue)
 
 
 def normalize(
@@ -71,9 +70,12 @@ def normalize(
     return scaled_and_shifted(x - along(x, mean, axis), factor, beta, axis)
 
 
-def counts(mean: Tensor, variance: Tensor, mask: Tensor | None) -> Tensor | bool:
-    """Whether a batch has finite statistics, and of at least one position."""
-    finite = ops.all(ops.isfinite(mean) & ops.isfinite(variance))
+def counts(variance: Tensor, mask: Tensor | None) -> Tensor | bool:
+    """Whether a batch has finite statistics, and of at least one position.
+
+    Where a mean is not finite, neither is the variance, as it is that of what is left when the mean is taken off.
+    """
+    finite = ops.all(ops.isfinite(variance))
     return finite if mask is None else finite & ops.any(ops.cast(mask, "bool"))
 
 
@@ -91,6 +93,6 @@ def scaled_and_shifted(x: Tensor, gamma: Tensor | None, beta: Tensor | None, axi
 
 def along(x: Tensor, values: Tensor, axis: int) -> Tensor:
     """One value per feature, of the type and shaped to broadcast against x."""
-    shape = [1] * len(x.shape)
-    shape[axis] = -1
-    return ops.reshape(ops.cast(values, x.dtype), shape)
+    values = ops.cast(values, x.dtype)
+    following = (len(x.shape) - 1 - axis) % len(x.shape)
+    return values if following == 0 else ops.reshape(values, (-1,) + (1,) * following)

@@ -1,4 +1,4 @@
-"""Keras on JAX, TensorFlow and NumPy: the mask and what it drops, as one function that XLA compiles.
+"""Keras on JAX and NumPy, and what TensorFlow shares: the mask and what it drops, as one function that XLA compiles.
 
 It is compiled on its own, too, where nothing around it is: in eager code each of its many small steps would be a pass.
 """
@@ -14,7 +14,7 @@ from keras import ops
 from dropnorm.keras._mask import keep_mask
 from dropnorm.keras._normalization import batch_norm, between, counts, normalize
 
-__all__ = ["batch_norm", "between", "counts", "dropout", "masked", "normalize"]
+__all__ = ["batch_norm", "between", "chosen", "counts", "drop_rows", "dropout", "kept", "masked", "normalize", "words"]
 
 Tensor = Any
 Noise = tuple[int | None, ...] | None
@@ -22,59 +22,42 @@ Noise = tuple[int | None, ...] | None
 
 def dropout(x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: Noise) -> Tensor:
     """Drop units of x; see `_backend`."""
-    return _compiled(keras.backend.backend())(x, _next_key(generator), rate, noise)
+    # The seed, then how often it was used: two words, low and high.
+    return _compiled(drop, (2, 3))(x, ops.cast(generator.next(), "uint32"), rate, noise)
 
 
 def masked(x: Tensor, rate: float, key: int, site: int, rows: np.ndarray, noise: Noise) -> Tensor:
     """Drop units of x by a mask of this key and site; see `_backend`."""
-    drop = _compiled_masked(keras.backend.backend(), len(x.shape))
+    return _compiled(drop_rows, (5, 6))(x, *words(key, site, rows), rate, noise)
+
+
+@functools.cache
+def _compiled(function: Any, static: tuple[int, ...]) -> Any:
+    if keras.backend.backend() == "numpy":
+        return function
+    import jax
+
+    return jax.jit(function, static_argnums=static)
+
+
+def drop(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
+    """Drop units of x; key: two words, uint32."""
+    return chosen(x, kept(x, key, rate, noise), rate)
+
+
+def drop_rows(x: Tensor, key: Tensor, low: Tensor, high: Tensor, site: Tensor, rate: float, noise: Noise) -> Tensor:
+    """Drop units of rows that have numbers, by `words` of them."""
+    return chosen(x, kept(x, key, rate, noise, (low, high), site), rate)
+
+
+def words(key: int, site: int, rows: np.ndarray) -> list[Tensor]:
+    """Key, low and high words of the rows' numbers, and site: each uint32."""
     low, high = ((rows >> shift & 0xFFFFFFFF).astype(np.uint32) for shift in (0, 32))
-    words = np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF], np.uint32)
-    tensors = [ops.convert_to_tensor(each, "uint32") for each in (words, low, high, np.uint32(site))]
-    return drop(x, *tensors, rate, noise)
+    of_key = np.array([key & 0xFFFFFFFF, key >> 32 & 0xFFFFFFFF], np.uint32)
+    return [ops.convert_to_tensor(each, "uint32") for each in (of_key, low, high, np.uint32(site))]
 
 
-def _next_key(generator: keras.random.SeedGenerator) -> Tensor:
-    """The seed, then how often it was used: two words, low and high."""
-    words = generator.next()
-    if keras.backend.backend() == "tensorflow":  # whose seeds have 64 bits each
-        import tensorflow as tf
-
-        return tf.cast(tf.bitwise.bitwise_and(words, 0xFFFFFFFF), tf.uint32)
-    return ops.cast(words, "uint32")
-
-
-@functools.cache
-def _compiled(backend: str) -> Any:
-    if backend == "jax":
-        import jax
-
-        return jax.jit(_dropout, static_argnums=(2, 3))
-    return _dropout_in_tensorflow if backend == "tensorflow" else _dropout
-
-
-@functools.cache
-def _compiled_masked(backend: str, rank: int) -> Any:  # noqa: ARG001 - what TensorFlow traces keeps its rank
-    if backend == "jax":
-        import jax
-
-        return jax.jit(_masked, static_argnums=(5, 6))
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(_masked, jit_compile=True, reduce_retracing=True, autograph=False)
-    return _masked
-
-
-def _masked(x: Tensor, key: Tensor, low: Tensor, high: Tensor, site: Tensor, rate: float, noise: Noise) -> Tensor:
-    return _chosen(x, _kept(x, key, rate, noise, (low, high), site), rate)
-
-
-def _dropout(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
-    return _chosen(x, _kept(x, key, rate, noise), rate)
-
-
-def _kept(
+def kept(
     x: Tensor,
     key: Tensor,
     rate: float,
@@ -91,33 +74,9 @@ def _kept(
     return ops.reshape(keep_mask(key, count if rows is None else rows, math.prod(shape[1:]), rate, site), shape)
 
 
-def _chosen(x: Tensor, kept: Tensor, rate: float) -> Tensor:
+def chosen(x: Tensor, kept: Tensor, rate: float) -> Tensor:
+    """Return x where it is kept, scaled, and zero elsewhere."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     scaled = ops.cast(x, "float64" if dtype == "float64" else "float32") * (1.0 / (1.0 - rate))
     # Chosen and not multiplied: a dropped unit is zero, even if it was infinite.
     return ops.where(kept, ops.cast(scaled, dtype), ops.zeros_like(x))
-
-
-def _dropout_in_tensorflow(x: Tensor, key: Tensor, rate: float, noise: Noise) -> Tensor:
-    import tensorflow as tf
-
-    compiled = _tensorflow_function(rate, noise, len(x.shape))
-
-    @tf.custom_gradient
-    def drop(x: Tensor) -> Any:
-        # To call compiled code takes longer than it does to drop a small batch, so that the mask is not made again.
-        y, kept = compiled(x, key)
-        return y, lambda grad: _chosen(grad, kept, rate)
-
-    return drop(x)
-
-
-@functools.lru_cache(maxsize=256)
-def _tensorflow_function(rate: float, noise: Noise, rank: int) -> Any:  # noqa: ARG001 - what is traced keeps its rank
-    import tensorflow as tf
-
-    def both(x: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        kept = _kept(x, key, rate, noise)
-        return _chosen(x, kept, rate), kept
-
-    return tf.function(both, jit_compile=True, reduce_retracing=True, autograph=False)

@@ -117,7 +117,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if self.renorm:
             return self._renormalized(accumulated(inputs), mask)
         y, mean, variance = self._normalized(inputs, mask)
-        counts = self._counts(mean, variance, mask)
+        counts = self._counts(variance, mask)
         self._move(self.moving_mean, mean, self.momentum, counts)
         self._move(self.moving_variance, variance, self.momentum, counts)
         return y
@@ -142,7 +142,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if limits.get("dmax") is not None:
             shift = ops.clip(shift, -limits["dmax"], limits["dmax"])
         scale, shift = ops.stop_gradient(scale), ops.stop_gradient(shift)
-        counts = self._counts(mean, variance, mask)
+        counts = self._counts(variance, mask)
         self._move(self.renorm_mean, mean, self.renorm_momentum, counts)
         self._move(self.renorm_stddev, deviation, self.renorm_momentum, counts)
         self._move(self.moving_mean, mean, self.momentum, counts)
@@ -151,11 +151,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
         renormalized = normalize(x, mean, variance, scale, shift, self.axis, self.epsilon)
         return scaled_and_shifted(renormalized, self.gamma, self.beta, self.axis)
 
-    def _counts(self, mean: Tensor, variance: Tensor, mask: Tensor | None) -> Tensor | bool:
+    def _counts(self, variance: Tensor, mask: Tensor | None) -> Tensor | bool:
         """Whether a batch counts in the moving statistics."""
         if self.nonfinite == "propagate":
             return True
-        return _backend.counts(mean, variance, mask)
+        return _backend.counts(variance, mask)
 
     def _move(self, variable: keras.Variable, new: Tensor, momentum: float, counts: Tensor | bool) -> Tensor:
         old = ops.cast(variable, new.dtype)
