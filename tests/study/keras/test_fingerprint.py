@@ -14,6 +14,33 @@ class Own(layers.Layer):
         self.units = units
 
 
+# Of an input and two layers that are alike.
+CONNECTIONS = {
+    "one after the other": lambda x, first, second: second(first(x)),
+    "the first twice": lambda x, first, _: first(first(x)),
+    "side by side": lambda x, first, second: first(x) + second(x),
+    "difference": lambda x, first, second: first(x) - second(x),
+    "with the input": lambda x, first, second: second(first(x)) + x,
+    "doubled": lambda x, first, second: second(first(x)) * 2,
+    "tripled": lambda x, first, second: second(first(x)) * 3,
+    "in training": lambda x, first, second: layers.Dropout(0.5)(second(first(x)), training=True),
+    "in inference": lambda x, first, second: layers.Dropout(0.5)(second(first(x)), training=False),
+    "left half": lambda x, first, second: keras.ops.split(second(first(x)), 2, axis=1)[0],
+    "right half": lambda x, first, second: keras.ops.split(second(first(x)), 2, axis=1)[1],
+}
+
+
+def connected(how):
+    x = keras.Input((4,))
+    return keras.Model(x, CONNECTIONS[how](x, layers.Dense(4), layers.Dense(4)))
+
+
+def test_other_connections_of_the_same_layers_have_another():
+    found = {how: fingerprint_of(connected(how)) for how in CONNECTIONS}
+    assert len(set(found.values())) == len(CONNECTIONS)
+    assert found == {how: fingerprint_of(connected(how)) for how in CONNECTIONS}
+
+
 def test_models_made_alike_have_one_whatever_their_names():
     assert fingerprint_of(made()) == fingerprint_of(made())
     assert fingerprint_of(made(made(width=3))) == fingerprint_of(made(made(width=3)))
