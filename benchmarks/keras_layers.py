@@ -71,7 +71,7 @@ def measure(backend: str) -> None:
     from dropnorm import keras as ours
 
     of_fit, of_dropout = BOUNDS[backend]
-    found = medians(fits(keras, ours), repeats=15, warmup=2)
+    found = medians(fits(keras, ours), repeats=45, warmup=2)
     print("row", backend, "fit, 784-128-10, batch 32", f"{found['keras'] / found['dropnorm']:.2f}", of_fit, sep="|")
     for what, ways in dropouts(backend, keras, ours).items():
         found = medians(ways, repeats=9, warmup=2)
