@@ -10,11 +10,11 @@ from keras import ops
 
 from dropnorm.keras import _normalization, _xla
 from dropnorm.keras._normalization import accumulated, along, between, counts, moments, normalize
+from dropnorm.keras._xla import Noise
 
 __all__ = ["batch_norm", "between", "counts", "dropout", "masked", "normalize"]
 
 Tensor = Any
-Noise = tuple[int | None, ...] | None
 
 
 def dropout(x: Tensor, rate: float, generator: keras.random.SeedGenerator, noise: Noise) -> Tensor:

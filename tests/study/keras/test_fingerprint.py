@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 from keras import layers
 
 from dropnorm.study.keras.fingerprint import fingerprint_of
@@ -25,6 +26,11 @@ CONNECTIONS = {
     "tripled": lambda x, first, second: second(first(x)) * 3,
     "in training": lambda x, first, second: layers.Dropout(0.5)(second(first(x)), training=True),
     "in inference": lambda x, first, second: layers.Dropout(0.5)(second(first(x)), training=False),
+    "array added": lambda x, first, second: second(first(x)) + np.arange(4.0),
+    "other array added": lambda x, first, second: second(first(x)) + np.arange(1.0, 5.0),
+    "tensor added": lambda x, first, second: second(first(x)) + keras.ops.ones(4),
+    "first columns": lambda x, first, second: second(first(x))[:, :2],
+    "last columns": lambda x, first, second: second(first(x))[:, 2:],
     "left half": lambda x, first, second: keras.ops.split(second(first(x)), 2, axis=1)[0],
     "right half": lambda x, first, second: keras.ops.split(second(first(x)), 2, axis=1)[1],
 }

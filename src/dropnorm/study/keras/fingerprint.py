@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import keras
+import numpy as np
 from keras.src.models import Functional  # which is not exported: what keras.Model(inputs, outputs) makes
 
 from dropnorm.surgery.keras.graph import nodes_of
@@ -38,7 +39,7 @@ def _connections(model: Functional) -> Any:
     calls = []
 
     def numbered(value: Any) -> Any:
-        return ["tensor", numbers[id(value)]] if isinstance(value, keras.KerasTensor) else value
+        return ["tensor", numbers[id(value)]] if isinstance(value, keras.KerasTensor) else _constant(value)
 
     for node in nodes_of(model):
         of, arguments = node.operation, node.arguments
@@ -48,6 +49,16 @@ def _connections(model: Functional) -> Any:
         calls.append([type(of).__name__, what, _nameless(given)])
         numbers |= {id(tensor): len(numbers) + place for place, tensor in enumerate(node.outputs)}
     return [calls, [numbers[id(tensor)] for tensor in model.outputs]]
+
+
+def _constant(value: Any) -> Any:
+    """What a call was given beside tensors, such as bounds of a slice or an array, so that JSON tells it from another."""
+    if isinstance(value, slice):
+        return str(value)
+    if isinstance(value, np.ndarray | np.generic) or keras.ops.is_tensor(value):
+        array = keras.ops.convert_to_numpy(value)
+        return [str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
+    return value
 
 
 def _nameless(config: Any) -> Any:
