@@ -159,6 +159,25 @@ def test_a_bad_batch_leaves_the_moving_statistics_alone(what, x, mask, renorm, t
     assert np.abs(layer.get_weights()[2] - before[2]).max() > 1e-4
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, of what overflows
+def test_no_batch_makes_the_moving_statistics_infinite(tensor):
+    # Of a batch the variance alone is looked at, which is not finite where the mean is not, whatever of the two overflows.
+    random = np.random.default_rng(0)
+    layer = BatchNormalization(momentum=0.0)
+    layer.build((None, 4))
+    moved = 0
+    for _ in range(60):
+        x = random.normal(size=(5, 4)).astype("float32") * np.float32(10.0) ** random.integers(-20, 38)
+        for value in (np.inf, -np.inf, np.nan, 3.4e38, -3.4e38):
+            if random.random() < 0.1:
+                x[random.integers(5), random.integers(4)] = value
+        before = layer.get_weights()
+        layer(tensor(x), training=True, mask=tensor(random.random(5) < 0.8, "bool") if random.random() < 0.5 else None)
+        assert all(np.isfinite(weight).all() for weight in layer.get_weights())
+        moved += not np.array_equal(before, layer.get_weights())
+    assert 10 < moved < 50
+
+
 @pytest.mark.parametrize(("what", "x", "mask"), list(bad_batches()))
 def test_a_bad_batch_moves_them_if_it_is_asked_to_as_in_keras(what, x, mask, tensor):
     pair = keras.layers.BatchNormalization(), BatchNormalization(nonfinite="propagate")
