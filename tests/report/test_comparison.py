@@ -23,9 +23,9 @@ def paired(make_run):
 
 def test_a_run_is_told_in_a_line(make_run):
     assert run_in_short(make_run()) == (
-        "digits, 3 seeds, each with its own split, 24 nets, 1 min 23 s; recommends dropout+batch_norm"
+        "digits, 3 seeds, each with its own split, 24 nets, 1 min 23 s; advises dropout+batch_norm"
     )
-    assert ", 24 nets; recommends" in run_in_short(make_run(timing=False))
+    assert ", 24 nets; advises" in run_in_short(make_run(timing=False))
 
 
 def test_pairs_have_scores_and_differences(paired):

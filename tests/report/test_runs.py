@@ -13,8 +13,7 @@ UNFINISHED |= {
     "begun": datetime(2026, 5, 6, tzinfo=UTC),
     "seconds": 61,
 }
-FINISHED = UNFINISHED | {"state": "finished", "done": 1.0, "plain": SCORE, "best": SCORE, "best_arm": "dropout"}
-FINISHED |= {"recommended": "plain"}
+FINISHED = UNFINISHED | {"state": "finished", "done": 1.0, "plain": SCORE, "advised_score": SCORE, "advised": "dropout"}
 
 
 def cells(**fields):
@@ -32,15 +31,18 @@ def test_a_finished_run_is_told_in_a_row():
         "arms": "2",
         "nets": "1,200",
         "plain": "96.2 %",
-        "best arm": "dropout 96.2 %",
-        "recommended": "plain",
+        "advised": "dropout 96.2 %",
         "took": "1 min 1 s",
     }
 
 
 def test_a_quantity_is_told_by_the_name_of_its_score():
-    found = cells(**FINISHED | {"task": "regression", "best": Interval(mean=54.3214, low=1, high=99)})
-    assert found["best arm"] == "dropout RMSE 54.32"
+    found = cells(**FINISHED | {"task": "regression", "advised_score": Interval(mean=54.3214, low=1, high=99)})
+    assert found["advised"] == "dropout RMSE 54.32"
+
+
+def test_where_plain_is_advised_its_score_stands_there_once():
+    assert cells(**FINISHED | {"advised": "plain"})["advised"] == "plain"
 
 
 def test_how_far_a_run_is_and_what_is_not_known():

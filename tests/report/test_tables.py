@@ -63,10 +63,10 @@ def test_a_median_that_was_never_reached_is_said(make_run):
 
 
 @pytest.mark.parametrize("arm", ["plain", "dropout", "dropout+batch_norm"])
-def test_the_recommended_row_is_marked_not_the_best(make_run, arm):
+def test_the_advised_row_is_marked_not_the_best(make_run, arm):
     summary = make_run().summary
-    recommendation = summary.recommendation.model_copy(update={"arm": arm, "best_arm": "batch_norm"})
-    table = tables.arm_table(summary.model_copy(update={"recommendation": recommendation}))
+    advice = summary.advice.model_copy(update={"arm": arm})
+    table = tables.arm_table(summary.model_copy(update={"advice": advice}))
     assert table.rows[table.marked][0] == arm
 
 

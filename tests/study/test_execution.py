@@ -14,12 +14,14 @@ from safetensors.torch import load
 import dropnorm as dn
 from dropnorm.random import keep_mask
 from dropnorm.study import execution
+from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.splitting import split_rows
 from dropnorm.study.design import Purpose, seed_keys
 from dropnorm.study.progress import Progress
 from dropnorm.study.run import plan_study
 from dropnorm.study.runs.store import Store
+from dropnorm.study.task import ACCURACY, RMSE
 
 RESULTS = ("summary.json", "model.json", "model.safetensors")
 # Nets stop at different epochs, and some before the last.
@@ -263,7 +265,7 @@ def threads():
     torch.set_num_threads(before)
 
 
-def test_the_number_of_threads_changes_no_mask_and_no_recommendation(csv, threads):
+def test_the_number_of_threads_changes_no_mask_and_no_advice(csv, threads):
     rows, keys = torch.arange(64), seed_keys(range(8), Purpose.MASKS, 3, 5)
     studies, masks = [], []
     for count in (1, 2):
@@ -272,9 +274,7 @@ def test_the_number_of_threads_changes_no_mask_and_no_recommendation(csv, thread
         studies.append(dn.run_study(csv, target="kind", **(STUDY | {"patience": 8})))
     assert torch.equal(*masks)
     one, two = studies
-    assert one.summary.recommendation.model_copy(update={"test_score": 0.0}) == two.summary.recommendation.model_copy(
-        update={"test_score": 0.0}
-    )
+    assert (one.summary.advice.arm, one.summary.advice.rate) == (two.summary.advice.arm, two.summary.advice.rate)
     # Sums in another order differ in float32's last digits, which training spreads; another mask would differ at once.
     losses = [[record.validation_loss for record in study.run.epochs] for study in studies]
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
@@ -290,7 +290,7 @@ def test_labels_of_pure_noise_are_learned_by_heart_and_nothing_else_is_claimed()
     assert abs(summary.arms[0].test_score.mean - 0.5) < 0.1
     assert summary.verdict[0].startswith("The plain net overfits: it is right on ")
     assert summary.verdict[1].startswith(
-        "On new rows it is not surely better than always saying the most frequent class ("
+        "On new rows the plain net is not surely better than always saying the most frequent class ("
     )
     assert summary.verdict[2].startswith(
         "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy ("
@@ -309,7 +309,7 @@ def test_of_a_quantity_of_pure_noise_nothing_is_claimed():
     assert 25 < plain.test_score.mean < 45
     assert plain.test_r2.mean < 0.1
     assert summary.verdict[0].startswith("There is too little data to say whether the plain net overfits: its RMSE is ")
-    assert summary.verdict[1].startswith("On new rows it is not surely better than always saying the mean (")
+    assert summary.verdict[1].startswith("On new rows the plain net is not surely better than always saying the mean (")
     assert summary.verdict[2].startswith(
         "There is no evidence that dropout, batch norm and dropout with batch norm change test RMSE ("
     )
@@ -325,10 +325,11 @@ def test_a_quantity_that_depends_on_its_features_is_found_up_to_its_noise():
     plain = study.summary.arms[0]
     assert 9 < plain.test_score.mean < 16
     assert plain.test_r2.mean > 0.97
-    recommended = study.summary.recommendation
-    test = split_rows(load_dataset(X, y), recommended.seed, study.summary.config).test
+    result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
+    saved = best_net(result, study.run.nets, RMSE)
+    test = split_rows(load_dataset(X, y), saved.seed, study.summary.config).test
     predicted = study.model.predict(X[test])["prediction"].to_numpy()
-    assert np.mean((predicted - y[test]) ** 2) ** 0.5 == pytest.approx(recommended.test_score, rel=1e-4)
+    assert np.mean((predicted - y[test]) ** 2) ** 0.5 == pytest.approx(saved.test_score, rel=1e-4)
 
 
 def test_an_interrupted_regression_ends_as_one_that_was_not(csv, tmp_path, monkeypatch):
@@ -357,12 +358,12 @@ def test_classes_far_apart_leave_nothing_to_improve(blobs):
     assert [arm.test_score.mean for arm in summary.arms] == [1.0] * 4
     assert summary.state.name == "fine"
     assert summary.verdict == (
-        "The plain net is fine: it is right on 100.0 % of its training rows and on 100.0 % of new ones, a gap of 0.0 points "
-        "(95 % interval −5.6 to 5.6), no evidence of overfitting.",
-        "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy (0.0, 0.0 and 0.0 "
-        "points, with intervals from −5.6 to +5.6).",
-        "Dropout raises the calibration error by 0.6 points.",
-        "Use the plain net: nothing is better on validation. The saved net is right on 100.0 % of its test rows.",
+        "The plain net is fine: it is right on 100.0 % of its training rows and on 100.0 % of new ones, no evidence of "
+        "overfitting.",
+        "There is no evidence that dropout, batch norm and dropout with batch norm change test accuracy (95 % intervals from "
+        "−5.6 to +5.6 points).",
+        "3 seeds are too few to be sure of any difference: take at least 5.",
+        "Stay with the plain net: no arm is ahead of it on validation rows by more than one standard error.",
     )
 
 
@@ -381,10 +382,12 @@ def test_a_run_says_what_it_ran_on(uninterrupted):
     assert timing.processor == execution.processor_name("cpu")
 
 
-def test_the_model_is_the_recommended_net(uninterrupted):
-    """Its weights are in the run's store under the recommended net's number, transposed."""
+def test_the_model_is_a_net_of_the_advised_arm(uninterrupted):
+    """Its weights are in the run's store under its number, transposed."""
     folder, _ = uninterrupted
-    chosen = dn.load_run(folder).summary.recommendation
+    run = dn.load_run(folder)
+    result = next(arm for arm in run.summary.arms if arm.arm == run.summary.advice.arm)
+    chosen = best_net(result, run.nets, ACCURACY)
     store = Store(folder / "study.sqlite")
     kept = load(store.weights(chosen.net))
     store.close()

@@ -12,11 +12,13 @@ from torch.utils.data import TensorDataset
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError, RunError
+from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.splitting import split_rows
 from dropnorm.study.design import configure
 from dropnorm.study.run import plan_study
 from dropnorm.study.statistics.intervals import interval
+from dropnorm.study.task import ACCURACY
 
 
 def fail(*_):
@@ -32,13 +34,7 @@ def test_a_study_answers_with_records_a_verdict_and_a_model(finished, quick):
     assert (summary.steps_per_epoch, summary.parameters) == (72 // 16, 8 * 8 + 8 + 8 * 3 + 3)
     assert finished.verdict == " ".join(summary.verdict)
     assert len(finished.run.nets) == 2 * (1 + 2 + 1 + 2)
-    assert finished.model.description.arm.name == summary.recommendation.arm
-    chosen = next(net for net in finished.run.nets if net.net == summary.recommendation.net)
-    assert (chosen.seed, chosen.rate, chosen.test_score) == (
-        summary.recommendation.seed,
-        summary.recommendation.rate,
-        summary.recommendation.test_score,
-    )
+    assert finished.model.description.arm.name == summary.advice.arm
 
 
 def test_intervals_are_corrected_for_the_share_of_rows_that_test(finished):
@@ -60,7 +56,7 @@ def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):
         "summary.json",
     ]
     assert json.loads((folder / "summary.json").read_text()) == json.loads(finished.summary.model_dump_json())
-    assert json.loads((folder / "model.json").read_text())["arm"]["name"] == finished.summary.recommendation.arm
+    assert json.loads((folder / "model.json").read_text())["arm"]["name"] == finished.summary.advice.arm
     assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.net.state_dict().keys()
     assert (folder / "study.sqlite").read_bytes().startswith(b"SQLite format 3\0")
     assert b"pickle" not in b"".join(path.read_bytes() for path in folder.iterdir())
@@ -247,7 +243,7 @@ def test_a_folder_of_images_is_studied_and_predicted(images, quick, tmp_path):
     data = study.summary.data
     assert (data.rows, data.columns, data.features, data.images_skipped) == (60, 1, 48, 1)
     assert (data.target, data.classes) == ("class", ("left", "right"))
-    assert study.summary.recommendation.test_score > 0.9
+    assert study.summary.arms[0].test_score.mean > 0.9
     assert "--skip-broken" in study.run.command
     column = dn.load_model(tmp_path).description.encoding.columns[0]
     assert (column.kind, column.shape) == ("array", (1, 6, 8))
@@ -357,7 +353,8 @@ def test_in_time_and_of_a_test_part_the_shares_are_those_of_what_is_resampled(bl
 def test_calibration_is_that_of_the_models_own_predictions(blobs, quick):
     X, y = blobs(apart=1.0)
     study = dn.run_study(X, y, **quick)
-    chosen = study.summary.recommendation
+    result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
+    chosen = best_net(result, study.run.nets, ACCURACY)
     test = split_rows(load_dataset(X, y), chosen.seed, study.summary.config).test
     predicted = study.model.predict(X[test])
     confidence = predicted.select(pl.max_horizontal(pl.col("^probability_.*$"))).to_series().to_numpy()

@@ -24,7 +24,7 @@ def tell(message: str, console: Console | None = None) -> None:
 
 
 def print_results(summary: "Summary") -> None:
-    """The table of arms, the recommended one marked, and the verdict."""
+    """The table of arms, the advised one marked, and the verdict."""
     from dropnorm.report.tables import arm_table, repetitions
     from dropnorm.study.conclusions.learning_curve import describe_curve
     from dropnorm.study.task import TASKS
@@ -32,7 +32,7 @@ def print_results(summary: "Summary") -> None:
     title = f"{summary.data.name}: {repetitions(summary.config)}; intervals 95 %"
     print_table(arm_table(summary), title)
     curve = summary.learning_curve
-    said = [describe_curve(curve, TASKS[summary.data.task].metric)] if curve else []
+    said = [describe_curve(curve, TASKS[summary.data.task].metric, summary.advice.units)] if curve else []
     print_sentences([*summary.verdict, *said])
 
 

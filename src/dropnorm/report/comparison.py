@@ -10,12 +10,12 @@ SHOWN = 8
 
 
 def run_in_short(run: Run) -> str:
-    """Tell a run in one line: of what, how large, what it recommends."""
+    """Tell a run in one line: of what, how large, what it advises."""
     summary = run.summary
     took = "" if run.timing is None else f", {duration(run.timing.seconds)}"
     return (
         f"{summary.data.name}, {repetitions(summary.config)}, {len(run.nets):,} nets{took}; "
-        f"recommends {summary.recommendation.arm}"
+        f"advises {summary.advice.arm}"
     )
 
 
@@ -44,7 +44,7 @@ def pairs_table(comparison: RunComparison, first: Summary, second: Summary) -> T
 
 
 def _arm(arm: PairOfArms) -> str:
-    """Name an arm; where the two runs recommend others, both of them."""
+    """Name an arm; where the two runs advise others, both of them."""
     names = [name for name in dict.fromkeys((arm.first_arm, arm.second_arm)) if name is not None]
     return " → ".join(names)
 

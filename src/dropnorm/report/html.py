@@ -52,7 +52,7 @@ def _render(run: Run) -> str:
     )
     answer, numbers = tables.interaction_sentence(run.summary)
     task = TASKS[run.summary.data.task]
-    pictures = run.pictures or Pictures()
+    pictures, curve = run.pictures or Pictures(), run.summary.learning_curve
     return environment.from_string(source).render(
         data=run.summary.data,
         task=task,
@@ -68,7 +68,7 @@ def _render(run: Run) -> str:
         dropping=[arm.name for arm in run.summary.config.arms if arm.dropout],
         effects=effects.effect_table(run.summary),
         unit=effects.unit_of_evidence(run.summary),
-        curve=describe_curve(run.summary.learning_curve, task.metric) if run.summary.learning_curve else "",
+        curve=describe_curve(curve, task.metric, run.summary.advice.units) if curve else "",
         optimism=effects.optimism_sentences(run.summary),
         differences=figures.paired_differences(run.summary),
         answer=answer,

@@ -13,7 +13,7 @@ def runs_table(runs: Sequence[RunOverview]) -> Table:
     """List runs one a row: how far each is, what it studied, and what came out; scores are those on test rows."""
     rows = [_row(run) for run in runs if run.state != "unreadable"]
     headers = list(rows[0]) if rows else []
-    left = ("run", "data", "state", "best arm", "recommended")
+    left = ("run", "data", "state", "advised")
     columns = tuple(Column(header, "left" if header in left else "right") for header in headers)
     return Table(columns, tuple(tuple(row.values()) for row in rows), marked=None)
 
@@ -27,11 +27,17 @@ def _row(run: RunOverview) -> dict[str, str]:
         "arms": str(len(run.arms)) if run.arms else NONE,
         "nets": f"{run.nets:,}" if run.nets is not None else NONE,
         "plain": _score(run, run.plain),
-        "best arm": NONE if run.best_arm is None else f"{run.best_arm} {_score(run, run.best)}",
-        "recommended": run.recommended or NONE,
+        "advised": _advised(run),
         "begun": run.begun.astimezone().strftime("%Y-%m-%d %H:%M") if run.begun else NONE,
         "took": NONE if run.seconds is None else duration(run.seconds),
     }
+
+
+def _advised(run: RunOverview) -> str:
+    """Write the advised arm with its score; that of plain stands beside it already."""
+    if run.advised is None or run.advised == "plain":
+        return run.advised or NONE
+    return f"{run.advised} {_score(run, run.advised_score)}"
 
 
 def _state(run: RunOverview) -> str:

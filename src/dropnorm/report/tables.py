@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from dropnorm.study.conclusions.significance import together
 from dropnorm.study.records import (
     Arm,
     ArmResult,
@@ -32,7 +33,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under columns; `marked` is the index of the row that is recommended, if they are arms."""
+    """Rows of text under columns; `marked` is the index of the row that is advised, if they are arms."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -59,7 +60,7 @@ class Numbers:
 
 
 def arm_table(summary: Summary) -> Table:
-    """List the arms of a study with their 95 % intervals, one row each, the recommended one marked.
+    """List the arms of a study with their 95 % intervals, one row each, the advised one marked.
 
     Args:
         summary: a finished study. Scores come out in the metric's unit, accuracies in percent, and their
@@ -67,11 +68,11 @@ def arm_table(summary: Summary) -> Table:
     """
     numbers = Numbers.of(summary)
     rows = [_arm_row(result, numbers) for result in summary.arms]
-    recommended = [result.arm for result in summary.arms].index(summary.recommendation.arm)
+    advised = [result.arm for result in summary.arms].index(summary.advice.arm)
     return Table(
         tuple(Column(header, "left" if header == "arm" else "right") for header in rows[0]),
         tuple(tuple(row.values()) for row in rows),
-        recommended,
+        advised,
     )
 
 
@@ -147,12 +148,14 @@ def interaction_sentence(summary: Summary) -> tuple[str, str]:
         )
     interval, p_value = summary.interaction.interval, summary.interaction.p_value
     numbers = Numbers.of(summary)
-    if p_value >= 0.05:
-        answer = "No evidence either way."
-    elif numbers.metric.gain(interval.mean, 0.0) > 0:
-        answer = "Yes: together they give more than their separate effects add up to."
-    else:
-        answer = "No: together they give less than their separate effects add up to."
+    plain = summary.arms[0].test_score.mean
+    match together(summary.interaction, summary.advice, numbers.metric, plain):
+        case "more":
+            answer = "Yes: together they give more than their separate effects add up to."
+        case "less":
+            answer = "No: together they give less than their separate effects add up to."
+        case _:
+            answer = "No evidence either way."
     mean, low, high = (
         numbers.scale.write(value, signed=True) for value in (interval.mean, interval.low, interval.high)
     )

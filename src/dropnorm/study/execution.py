@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dropnorm.study.conclusions.advice import advise
 from dropnorm.study.conclusions.learning_curve import summarize_curve
-from dropnorm.study.conclusions.recommendation import best_net, recommend
+from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.conclusions.state import find_state
 from dropnorm.study.conclusions.verdict import write_verdict
 from dropnorm.study.data.dataset import Dataset
@@ -71,7 +72,7 @@ def execute(
             index += 1
     summary = _summarize(store, dataset, parts, config, architecture)
     models = _best_models(store, summary, dataset, parts, architecture)
-    model = models[summary.recommendation.arm]
+    model = models[summary.advice.arm]
     timing = Timing(
         seconds=store.seconds(),
         processor=processor_name(config.device),
@@ -168,8 +169,8 @@ def _summarize(
     arms = summarize_arms(nets, epochs, names, task.metric, resampling, steps, resolution)
     chosen = {name: choose_nets(nets, name) for name in names}
     both = interactions(chosen, task.metric, resampling, resolution)
-    state = find_state(chosen["plain"], epochs, data, config, task.metric, resampling, resolution)
-    recommendation = recommend(arms, nets, task.metric, resampling)
+    state = find_state(chosen, epochs, data, config, task.metric, resampling, resolution)
+    advice = advise(arms, nets, task.metric, resampling)
     return Summary(
         dropnorm_version=version("dropnorm"),
         data=data,
@@ -179,9 +180,9 @@ def _summarize(
         arms=arms,
         interactions=both,
         state=state,
-        recommendation=recommendation,
+        advice=advice,
         learning_curve=summarize_curve(nets, store.curve_nets(), data, config),
-        verdict=write_verdict(task, arms, state, both, recommendation),
+        verdict=write_verdict(data, arms, state, both, advice, resampling.unit),
     )
 
 

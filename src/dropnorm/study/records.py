@@ -13,7 +13,8 @@ SCHEMA_VERSION: Literal[3] = 3
 
 TaskName = Literal["classification", "regression"]
 MeasureName = Literal["score", "loss", "calibration_error", "generalization_gap"]
-StateName = Literal["overfitting", "underfitting", "fine", "too_little_data"]
+StateName = Literal["overfitting", "underfitting", "fine", "too_little_data", "shifted"]
+CaseName = Literal["shown", "likely", "not_shown", "harmful"]
 ArmName = str
 NetName = Literal["dense", "conv"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
@@ -201,13 +202,17 @@ class CurveNet(NetRecord):
 
 
 class CurvePoint(Record):
-    """One arm at one size of the training part: its test score, and its paired difference to plain, which has none."""
+    """One arm at one size of the training part: its test score, and its paired difference to plain, which has none.
+
+    Holm's adjustment is over the arms of one size.
+    """
 
     arm: ArmName
     fraction: float
     rows: int
     test_score: Interval
     difference: Interval | None
+    p_holm: float | None = None
 
 
 class Power(Record):
@@ -305,7 +310,8 @@ class State(Record):
     `gap` is its generalization gap; `constant` the score of always saying the most frequent class or the mean; `train_skill`
     how much of what that leaves is learned of the training rows; `opening` by which share of the validation loss the training
     loss lies below it at the end of training; `still_learning` the share of seeds whose best epoch is among the last tenth
-    that were allowed. The criteria are those of `dropnorm.study.conclusions.state`.
+    that were allowed; `drop` by how much the score is worse on test than on validation rows, where the test rows are later
+    ones or were given. The criteria are those of `dropnorm.study.conclusions.state`.
     """
 
     name: StateName
@@ -314,19 +320,39 @@ class State(Record):
     constant: float
     opening: float
     still_learning: float
+    drop: float | None = None
 
 
-class Recommendation(Record):
-    """The simplest arm within one standard error of the best on validation, and the net of it that was saved."""
+class ArmEvidence(Record):
+    """What a study shows of an arm beside plain.
+
+    `case` is the row of `dropnorm.study.conclusions.evidence` that the arm falls under; `lead` by how much its score is better
+    than plain's on validation rows, on average over the seeds, `standard_error` that of the paired difference, and `ahead`
+    whether the first is larger than the second, and not written as zero.
+    """
 
     arm: ArmName
-    best_arm: ArmName
-    within_one_standard_error: tuple[ArmName, ...]
-    net: int
-    seed: int
+    case: CaseName
+    lead: float
+    standard_error: float
+    ahead: bool
+
+
+class Advice(Record):
+    """The arm to use, at the rate and decay that are best on average over the seeds, and the evidence on every other arm.
+
+    `units` is how many values the evidence rests on: splits, or seeds where each has a split of its own or all share one.
+    """
+
+    arm: ArmName
     rate: float
     weight_decay: float = 0.0
-    test_score: float
+    units: int
+    evidence: tuple[ArmEvidence, ...]
+
+    def case_of(self, arm: ArmName) -> CaseName | None:
+        """What is shown of an arm; nothing is of plain, with which all others are compared."""
+        return next((one.case for one in self.evidence if one.arm == arm), None)
 
 
 class Summary(Record):
@@ -341,7 +367,7 @@ class Summary(Record):
     arms: tuple[ArmResult, ...]
     interactions: tuple[Interaction, ...]
     state: State
-    recommendation: Recommendation
+    advice: Advice
     learning_curve: tuple[CurvePoint, ...] = ()
     verdict: tuple[str, ...]
 

@@ -16,7 +16,11 @@ class Scale:
     def write(self, value: float, *, signed: bool = False) -> str:
         """The value as text with a true minus; `signed` shows a plus too, and zero has no sign."""
         text = f"{self.factor * value:{'+' if signed else ''},.{self.decimals}f}"
-        return text.lstrip("+-") if not text.strip("+-0.,") else text.replace("-", "\N{MINUS SIGN}")
+        return text.lstrip("+-") if self.is_nothing(value) else text.replace("-", "\N{MINUS SIGN}")
+
+    def is_nothing(self, value: float) -> bool:
+        """Whether a value is written as zero, so that nothing is to be said of it."""
+        return not f"{self.factor * value:.{self.decimals}f}".strip("+-0.,")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Task:
     constant: str
     metric: Metric
     on_both_parts: str
+    on_three_parts: str
     on_test_rows: str
     gap: str
 
@@ -108,6 +113,8 @@ TASKS: dict[TaskName, Task] = {
         constant="always saying the most frequent class",
         metric=ACCURACY,
         on_both_parts="it is right on {train} % of its training rows and on {test} % of new ones",
+        on_three_parts="the plain net is right on {train} % of its training rows, on {validation} % of its validation rows and "
+        "on {test} % of its test rows",
         on_test_rows="is right on {test} % of its test rows",
         gap="How much more accurate the networks are on the rows they were trained on than on rows they have not seen, in "
         "percentage points (pp)",
@@ -119,6 +126,8 @@ TASKS: dict[TaskName, Task] = {
         constant="always saying the mean",
         metric=RMSE,
         on_both_parts="its RMSE is {train} on its training rows and {test} on new ones",
+        on_three_parts="the plain net has an RMSE of {train} on its training rows, of {validation} on its validation rows and "
+        "of {test} on its test rows",
         on_test_rows="has an RMSE of {test} on its test rows",
         gap="How much larger the networks' RMSE is on rows they have not seen than on the rows they were trained on, in the "
         "target's own unit",

@@ -49,7 +49,7 @@ def find(classes, make_net, make_history):
             for net in nets
             for record, loss in zip(make_history(net.net, [0.9, validation_loss]), (0.9, train_loss), strict=True)
         ]
-        return find_state(nets, epochs, data, configure(epochs=20), metric, SEEDS, step)
+        return find_state({"plain": nets}, epochs, data, configure(epochs=20), metric, SEEDS, step)
 
     return state
 
@@ -121,6 +121,13 @@ def test_of_a_quantity_the_constant_is_its_mean_and_the_skill_r2(find, classes):
     assert found.train_skill.mean == pytest.approx(0.7)
     # 0.02 of a deviation of 2 are 0.04.
     assert find((1.0,) * 3, (1.039,) * 3, data=data, metric=RMSE).name == "fine"
+
+
+def test_later_rows_that_are_other_rows_are_not_overfitting(find, classes):
+    later = classes.model_copy(update={"time": "day", "test_rows": 2000, "validation_rows": 2000})
+    found = find((0.99,) * 3, (0.3,) * 3, data=later)
+    assert (found.name, found.drop) == ("shifted", pytest.approx(0.2))
+    assert find((0.99,) * 3, (0.3,) * 3).name == "overfitting", "of a random split nothing else can be the cause"
 
 
 def test_of_nets_that_have_diverged_nothing_is_said(find, classes):

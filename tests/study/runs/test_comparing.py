@@ -69,6 +69,18 @@ def test_what_surely_differs_is_said(study):
     assert got.verdict[-1] == "The tests rest on the 6 splits that both have."
 
 
+def test_of_few_splits_the_words_are_cautious_and_of_many_arms_the_largest_change_is_told(study):
+    arms = "dropout,batch_norm,max_norm,weight_decay"
+    slow, good = (study(seeds=4, arms=arms, epochs=e, learning_rate=rate) for e, rate in ((1, 1e-5), (30, 1e-2)))
+    got = dn.compare_runs(slow, good)
+    changes = [arm.comparison_in("score").interval.mean for arm in got.arms]
+    sure = [arm for arm in got.arms if arm.comparison_in("score").p_holm < 0.05]
+    assert len(sure) > 3, "nets that learn nothing, and nets that do"
+    assert got.verdict[0].startswith(f"B seems better in test accuracy with {len(sure)} arms, most of all with ")
+    assert f"by {100 * max(changes):.1f} points" in got.verdict[0]
+    assert "4 splits are too few to be sure of any difference: take at least 5." in got.verdict
+
+
 def test_arms_of_one_run_alone_stand_there_without_a_difference(first, study):
     got = dn.compare_runs(first, study(seeds=4, arms=["batch_norm"]))
     by_name = {(arm.first_arm, arm.second_arm): arm for arm in got.arms}
@@ -80,11 +92,11 @@ def test_arms_of_one_run_alone_stand_there_without_a_difference(first, study):
     assert (got.settings[0].first.dropout, got.settings[0].second) == ((0.2, 0.5), None)
 
 
-def test_what_each_recommends_is_compared_where_it_differs(first):
-    other = first.summary.recommendation.model_copy(update={"arm": "dropout"})
+def test_what_each_advises_is_compared_where_it_differs(first):
+    other = first.summary.advice.model_copy(update={"arm": "dropout"})
     plain = other.model_copy(update={"arm": "plain"})
     one, two = (
-        first.model_copy(update={"summary": first.summary.model_copy(update={"recommendation": each})})
+        first.model_copy(update={"summary": first.summary.model_copy(update={"advice": each})})
         for each in (plain, other)
     )
     last = dn.compare_runs(one, two).arms[-1]
@@ -143,7 +155,10 @@ def test_on_one_split_the_seeds_are_paired_and_other_rows_not_spoken_of(study, b
     one, other = (study(X[:100], y[:100], test=test, splits=1, seeds=seeds) for seeds in (3, 2))
     got = dn.compare_runs(one, other)
     assert (got.units, got.unit) == (2, "seeds")
-    assert got.verdict[-1] == "The tests rest on the 2 seeds that both have, and say nothing of other rows."
+    assert got.verdict[-2:] == (
+        "2 seeds are too few to be sure of any difference: take at least 5.",
+        "The tests rest on the 2 seeds that both have, and say nothing of other rows.",
+    )
     alone = study(X[:100], y[:100], test=test, seeds=3)
     assert "have a single net of an arm on the same rows" in dn.compare_runs(one, alone).not_paired
 

@@ -40,9 +40,8 @@ def test_a_finished_run_is_told_by_its_summary(finished):
     assert (run.folder, run.state, run.data) == (str(finished.folder), "finished", "insects.csv")
     assert run.arms == tuple(arms)
     assert run.nets == run.nets_finished == len(finished.run.nets)
-    assert (run.plain, run.best) == (arms["plain"], arms[run.best_arm])
-    assert run.best_arm == finished.summary.recommendation.best_arm
-    assert run.recommended == finished.summary.recommendation.arm
+    assert run.advised == finished.summary.advice.arm
+    assert (run.plain, run.advised_score) == (arms["plain"], arms[run.advised])
     assert run.seconds == finished.run.timing.seconds
     assert timedelta(0) < datetime.now(UTC) - run.begun < timedelta(hours=1)
 
@@ -64,7 +63,7 @@ def test_how_far_an_unfinished_one_is(begin, make_net, make_history):
     assert (run.state, run.arms, run.nets, run.nets_finished) == ("unfinished", ("plain", "batch_norm"), 4, 1)
     assert run.done == (1 + 3 / 4) / 4
     assert run.seconds == 3.5
-    assert run.plain is run.best is run.recommended is None
+    assert run.plain is run.advised is run.advised_score is None
 
 
 def test_one_that_another_process_writes_to_is_running(begin, make_history):

@@ -14,6 +14,7 @@ from dropnorm import nn
 from dropnorm.errors import ArgumentError, DataError, RunError
 from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.arms import named_arm
+from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.encoding import ColumnEncoding, Encoding
 from dropnorm.study.data.sources.bundled import load_bundled
@@ -24,6 +25,7 @@ from dropnorm.study.nets.architecture import Architecture
 from dropnorm.study.nets.batched import BatchedNets
 from dropnorm.study.runs.store import Store
 from dropnorm.study.saving.saved_model import ModelDescription, load_model, model_of
+from dropnorm.study.task import TASKS
 from dropnorm.surgery.mc_predict import mc_predict
 
 SHAPE = Architecture(features=4, hidden=(10, 7), outputs=3)
@@ -122,8 +124,14 @@ def test_a_quantity_is_predicted_in_its_own_unit():
     np.testing.assert_allclose(predictions["prediction"].to_numpy(), expected, rtol=1e-6)
 
 
+def _saved(study):
+    """The net that a study's folder keeps."""
+    result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
+    return best_net(result, study.run.nets, TASKS[study.summary.data.task].metric)
+
+
 def test_on_its_test_rows_the_model_is_as_good_as_the_study_said(finished, table):
-    chosen = finished.summary.recommendation
+    chosen = _saved(finished)
     labels = table["kind"].to_numpy()
     test = split_rows(load_dataset(table, target="kind"), chosen.seed, finished.summary.config).test
     predicted = load_model(finished.folder).predict(table[test])["prediction"].to_numpy()
@@ -236,7 +244,7 @@ def test_every_arms_best_net_can_be_loaded(finished, table):
         test = split_rows(dataset, best.seed, summary.config).test
         predicted = model.predict(table[test])["prediction"].to_numpy()
         assert np.mean(predicted == labels[test]) == pytest.approx(best.test_score)
-    recommended = load_model(finished.folder, summary.recommendation.arm)
+    recommended = load_model(finished.folder, summary.advice.arm)
     assert recommended.predict(table).equals(load_model(finished.folder).predict(table))
 
 
@@ -254,7 +262,7 @@ def test_a_run_that_keeps_the_recommended_net_only(finished, tmp_path, refuses):
     store = Store(folder / "study.sqlite")
     store.put(models=None)
     store.close()
-    other = next(arm.arm for arm in finished.summary.arms if arm.arm != finished.summary.recommendation.arm)
+    other = next(arm.arm for arm in finished.summary.arms if arm.arm != finished.summary.advice.arm)
     message = (
         f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: it "
         f"keeps those of all arms, without training anew."

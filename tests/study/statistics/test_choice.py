@@ -1,6 +1,6 @@
 import pytest
 
-from dropnorm.study.statistics.choice import choose_nets, selection_optimism
+from dropnorm.study.statistics.choice import best_choice, choose_nets, selection_optimism
 from dropnorm.study.statistics.intervals import interval
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import ACCURACY, RMSE
@@ -22,6 +22,36 @@ def test_each_seed_takes_the_rate_that_is_best_on_its_own_validation_part(make_n
 def test_of_rates_that_are_equally_good_the_smaller_is_taken(make_net):
     nets = [make_net(0, "dropout", 0, 0.5), make_net(1, "dropout", 0, 0.1), make_net(2, "dropout", 0, 0.3)]
     assert [net.rate for net in choose_nets(nets, "dropout")] == [0.1]
+
+
+def test_the_rate_of_an_arm_is_best_on_average_over_the_seeds(make_net):
+    losses = {0.1: (0.1057, 0.2), 0.3: (0.3, 0.05), 0.5: (0.05, 0.5)}
+    nets = [
+        make_net(len(losses) * index + seed, "dropout", seed, rate, validation_loss=loss)
+        for index, (rate, own) in enumerate(losses.items())
+        for seed, loss in enumerate(own)
+    ]
+    assert best_choice(nets, "dropout", ACCURACY) == (0.1, 0.0)
+    same = [make_net(0, "dropout", 0, 0.5), make_net(1, "dropout", 0, 0.1)]
+    assert best_choice(same, "dropout", ACCURACY) == (0.1, 0.0), "ties: the smaller"
+
+
+def test_the_decay_of_a_quantity_is_best_in_the_targets_own_unit(make_net):
+    # Seed 1 has an outlier to learn from: its loss is small in units of a large deviation.
+    scores = {0.01: ((5.0, 0.9), (50.0, 0.1)), 1.0: ((4.0, 0.8), (52.0, 0.3))}
+    nets = [
+        make_net(
+            10 * seed + index,
+            "weight_decay",
+            seed,
+            weight_decay=decay,
+            validation_score=own[seed][0],
+            validation_loss=own[seed][1],
+        )
+        for index, (decay, own) in enumerate(scores.items())
+        for seed in range(2)
+    ]
+    assert best_choice(nets, "weight_decay", RMSE) == (0.0, 0.01)
 
 
 def grid(make_net, scores):

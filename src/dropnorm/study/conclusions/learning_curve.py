@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from dropnorm.study.arms import words
-from dropnorm.study.records import CurveNet, CurvePoint, DataDescription, Interval, NetRecord, StudyConfig
+from dropnorm.study.conclusions.significance import FEW, SIGNIFICANCE
+from dropnorm.study.records import CurveNet, CurvePoint, DataDescription, NetRecord, StudyConfig
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import paired
-from dropnorm.study.statistics.intervals import interval, interval_within
+from dropnorm.study.statistics.intervals import holm, interval, interval_within, p_value
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import TASKS, Metric
 
@@ -35,9 +36,14 @@ def _points(
     metric = TASKS[data.task].metric
     resolution = metric.resolution(data.test_rows)
     chosen = {arm.name: choose_nets(nets, arm.name) for arm in config.arms}
+    differences = {
+        arm: resampling.tested(paired(own, chosen["plain"], "score", metric) or [], resolution)
+        for arm, own in chosen.items()
+        if arm != "plain"
+    }
+    adjusted = dict(zip(differences, holm([p_value(*sample) for sample in differences.values()]), strict=True))
     points = []
     for arm, own in chosen.items():
-        differences = None if arm == "plain" else paired(own, chosen["plain"], "score", metric)
         tested = resampling.tested([net.test_score for net in own], resolution)
         points.append(
             CurvePoint(
@@ -45,35 +51,42 @@ def _points(
                 fraction=fraction,
                 rows=data.train_rows,
                 test_score=interval_within(*tested, lowest=0.0, highest=metric.highest),
-                difference=None if differences is None else interval(*resampling.tested(differences, resolution)),
+                difference=interval(*differences[arm]) if arm in differences else None,
+                p_holm=adjusted.get(arm),
             )
         )
     return points
 
 
-def is_better(difference: Interval, metric: Metric) -> bool:
-    """Whether the whole interval of a difference to plain lies on the better side of zero."""
-    return metric.gain(difference.low, 0.0) > 0.0 and metric.gain(difference.high, 0.0) > 0.0
+def is_better(point: CurvePoint, metric: Metric) -> bool:
+    """Whether an arm is shown to be better than plain at this size, by the same criterion as in the study itself."""
+    if point.difference is None or point.p_holm is None or point.p_holm >= SIGNIFICANCE:
+        return False
+    written = metric.scale(point.test_score.mean)
+    return metric.gain(point.difference.mean, 0.0) > 0.0 and not written.is_nothing(point.difference.mean)
 
 
 def pays_from(points: Sequence[CurvePoint], arm: str, metric: Metric) -> int | None:
     """The fewest rows at which, and at all more of which, an arm is better than plain; None if not with all rows."""
     fewest = None
     for point in sorted((point for point in points if point.arm == arm), key=lambda point: point.rows, reverse=True):
-        if point.difference is None or not is_better(point.difference, metric):
+        if not is_better(point, metric):
             break
         fewest = point.rows
     return fewest
 
 
-def describe_curve(points: Sequence[CurvePoint], metric: Metric) -> str:
-    """With how many training rows each arm beats plain, in one sentence."""
+def describe_curve(points: Sequence[CurvePoint], metric: Metric, units: int) -> str:
+    """With how many training rows each arm beats plain, in one sentence.
+
+    Args:        units: how many values each point rests on; of few, an arm only seems to beat plain.
+    """
     clauses, beaten = list[str](), False
     for arm in dict.fromkeys(point.arm for point in points if point.difference is not None):
         own = [point for point in points if point.arm == arm]
-        better = [f"{point.rows:,}" for point in own if point.difference and is_better(point.difference, metric)]
+        better = [f"{point.rows:,}" for point in own if is_better(point, metric)]
         fewest = pays_from(points, arm, metric)
-        verb = "" if clauses else " beats plain"
+        verb = "" if clauses else " seems to beat plain" if units < FEW else " beats plain"
         beaten = beaten or bool(better)
         if not better:
             clauses.append(f"{words(arm)}{verb} at no size")
@@ -84,5 +97,5 @@ def describe_curve(points: Sequence[CurvePoint], metric: Metric) -> str:
         else:
             clauses.append(f"{words(arm)}{verb} with {' and '.join(better)} rows, but not with all")
     if not beaten:
-        return "By the amount of training data, no arm beats plain at any size (all 95 % intervals hold zero or worse)."
-    return f"By the amount of training data (95 % intervals, size by size), {'; '.join(clauses)}."
+        return "By the amount of training data, no arm is shown to beat plain at any size."
+    return f"By the amount of training data (p values adjusted over the arms, size by size), {'; '.join(clauses)}."

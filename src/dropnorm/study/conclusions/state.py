@@ -1,9 +1,19 @@
 """How the plain net is doing: does it overfit, underfit, neither, or are there too few rows to say?"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from dropnorm.study.records import DataDescription, EpochRecord, Interval, NetRecord, State, StateName, StudyConfig
+from dropnorm.study.conclusions.shift import find_shift
+from dropnorm.study.records import (
+    ArmName,
+    DataDescription,
+    EpochRecord,
+    Interval,
+    NetRecord,
+    State,
+    StateName,
+    StudyConfig,
+)
 from dropnorm.study.statistics.intervals import interval, interval_within
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import Metric
@@ -16,7 +26,7 @@ LAST_EPOCHS = 0.1
 
 
 def find_state(
-    nets: Sequence[NetRecord],
+    chosen: Mapping[ArmName, Sequence[NetRecord]],
     epochs: Sequence[EpochRecord],
     data: DataDescription,
     config: StudyConfig,
@@ -24,11 +34,13 @@ def find_state(
     resampling: Resampling,
     resolution: float = 0.0,
 ) -> State:
-    """The state of the plain net, one net per seed, read from the records alone.
+    """The state of the plain net, one net per seed, read from the records alone; of each arm one net per seed is given.
 
     Sizes are shares of the error that the best constant leaves, which always says the most frequent class or the mean: so
     they mean the same for two classes, for a hundred and for a quantity. In this order:
 
+    shifted:         the test rows are other rows than those for validation (`find_shift`), so that what separates training
+                     from test rows is not only what was learned by heart.
     underfitting:    it has surely learned less than 0.9 of its own training rows, and its losses on training and validation
                      rows are still within a tenth of each other when training ends, epochs after the best one: a net that
                      could learn more by heart would have begun to. No gap is sure, and none that there may be is as large as
@@ -42,19 +54,21 @@ def find_state(
                      "The elements of statistical learning", sections 7.2 and 7.3; a net that stays underfitted through all
                      of its training: Liu et al. 2023, "Dropout reduces underfitting", arXiv 2303.01500.
     """
-    constant = constant_score(data)
+    nets, constant = chosen["plain"], constant_score(data)
+    drop = find_shift(chosen, data, metric, constant)
     scale = metric.gain(metric.best, constant)
     gap = interval(*resampling.tested([metric.gain(net.train_score, net.test_score) for net in nets], resolution))
     skills = [_skill(net, constant, data) for net in nets]
     skill = interval_within(*resampling.tested(skills, resolution / scale), highest=1.0)
     opening = _opening(nets, epochs)
     return State(
-        name=_name(gap.low / scale, gap.mean / scale, gap.high / scale, skill, opening),
+        name="shifted" if drop else _name(gap.low / scale, gap.mean / scale, gap.high / scale, skill, opening),
         gap=gap,
         train_skill=skill,
         constant=constant,
         opening=opening,
         still_learning=sum(net.best_epoch > (1 - LAST_EPOCHS) * config.epochs for net in nets) / len(nets),
+        drop=drop,
     )
 
 

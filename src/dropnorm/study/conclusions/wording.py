@@ -26,12 +26,17 @@ class Words:
         return self.difference(Interval(mean=-interval.mean, low=-interval.high, high=-interval.low))
 
     def spans(self, intervals: Sequence[Interval]) -> str:
-        """What was seen though nothing is sure: the differences, and how large they might be."""
-        means = joined([self.scale.write(one.mean, signed=True) for one in intervals])
-        low = self.scale.write(min(one.low for one in intervals), signed=True)
-        high = self.scale.write(max(one.high for one in intervals), signed=True)
-        spanned = "an interval" if len(intervals) == 1 else "intervals"
-        return f"{means}{self.task.metric.difference_in_words}, with {spanned} from {low} to {high}"
+        """What may be though nothing is sure: '95 % intervals from −2.2 to +1.3 points'.
+
+        An interval is that of its arm alone, and may leave zero out where the test, adjusted over all arms, finds nothing.
+        """
+        low, high = min(one.low for one in intervals), max(one.high for one in intervals)
+        if self.scale.is_nothing(low) and self.scale.is_nothing(high):
+            return "no difference in any seed"
+        ends = f"from {self.scale.write(low, signed=True)} to {self.scale.write(high, signed=True)}"
+        spanned, each = ("interval", "") if len(intervals) == 1 else ("intervals", "each ")
+        alone = f", {each}taken alone," if any(one.low > 0.0 or one.high < 0.0 for one in intervals) else ""
+        return f"95 % {spanned}{alone} {ends}{self.task.metric.difference_in_words}"
 
 
 def verb_of(change: Interval) -> str:
@@ -47,3 +52,8 @@ def as_sentence(text: str) -> str:
 def joined(parts: Sequence[str]) -> str:
     """Commas, and an "and" before the last."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def counted(number: int, things: str) -> str:
+    """A number with what it counts, of which `things` is the plural: '1 seed', '3 splits'."""
+    return f"{number} {things[:-1] if number == 1 else things}"

@@ -3,13 +3,14 @@
 Nothing here imports torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dropnorm._record import Record
 from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.arms import words as arm_words
-from dropnorm.study.conclusions.verdict import SIGNIFICANCE
+from dropnorm.study.conclusions.significance import FEW, SIGNIFICANCE
+from dropnorm.study.conclusions.verdict import TOLD_ONE_BY_ONE
 from dropnorm.study.conclusions.wording import Words, joined
 from dropnorm.study.records import (
     ArmName,
@@ -39,7 +40,7 @@ class Difference(Record):
 
 
 class PairOfArms(Record):
-    """An arm of both runs, or the recommended arms of the two: test scores, and the second's paired differences to the first.
+    """An arm of both runs, or the advised arms of the two: test scores, and the second's paired differences to the first.
 
     There are no comparisons where an arm is in one run alone, or the runs are not paired.
     """
@@ -59,7 +60,7 @@ class RunComparison(Record):
     """Two finished runs held against each other.
 
     Args:        data, settings: what differs; units: how many values the tests have, of `unit`, 0 where nothing is tested,
-                 which `not_paired` then says why; arms: those of either run, and behind them the recommended ones, where they
+                 which `not_paired` then says why; arms: those of either run, and behind them the advised ones, where they
                  have other names; verdict: what came out, in words, where A is the first run and B the second.
     """
 
@@ -101,8 +102,8 @@ def compare_runs(first: Run, second: Run) -> RunComparison:
     shared = SharedSplits.of(one, other)
     obstacle = _why_not_paired(one, other, shared)
     pairs = [(arm, arm) for arm in dict.fromkeys(result.arm for study in (one, other) for result in study.arms)]
-    if not obstacle and one.recommendation.arm != other.recommendation.arm:
-        pairs.append((one.recommendation.arm, other.recommendation.arm))
+    if not obstacle and one.advice.arm != other.advice.arm:
+        pairs.append((one.advice.arm, other.advice.arm))
     arms = tuple(_side_by_side(one, other, *pair) for pair in pairs)
     if not obstacle:
         arms = _tested(first, second, arms, shared)
@@ -193,20 +194,23 @@ def _found(arms: tuple[PairOfArms, ...], one: Summary, other: Summary, shared: S
     """Sentences on what the second run changes in the score, and on what that rests."""
     task = TASKS[one.data.task]
     words = Words(task, task.metric.scale(one.arms[0].test_score.mean))
-    sentences, silent = [], []
-    sure: dict[str, list[str]] = {"better": [], "worse": []}
+    few = shared.units < FEW
+    silent, sure = list[PairOfArms](), dict[str, list[PairOfArms]]({"better": [], "worse": []})
     for arm in arms:
-        score = arm.comparison_in("score")
-        if score is not None and score.p_holm < SIGNIFICANCE:
-            which = "better" if task.metric.gain(score.interval.mean, 0.0) > 0 else "worse"
-            sure[which].append(f"with {_called(arm)} by {words.size(score.interval)}")
-        elif score is not None:
-            silent.append((_called(arm), score.interval))
-    name = f"test {task.metric.name}"
-    sentences += [f"B is {which} in {name} {joined(found)}." for which, found in sure.items() if found]
+        change = _change(arm)
+        if change is None:
+            continue
+        if change.p_holm >= SIGNIFICANCE or words.scale.is_nothing(change.interval.mean):
+            silent.append(arm)
+        else:
+            sure["better" if task.metric.gain(change.interval.mean, 0.0) > 0 else "worse"].append(arm)
+    name, verb = f"test {task.metric.name}", "seems" if few else "is"
+    sentences = [f"B {verb} {which} in {name} {_told_of(found, words)}." for which, found in sure.items() if found]
     if silent:
-        names, intervals = joined([called for called, _ in silent]), words.spans([interval for _, interval in silent])
-        sentences.append(f"There is no evidence of a difference in {name} with {names} ({intervals}).")
+        intervals = words.spans([change.interval for arm in silent if (change := _change(arm))])
+        sentences.append(f"There is no evidence of a difference in {name} with {_named(silent)} ({intervals}).")
+    if few:
+        sentences.append(f"{shared.units} {shared.unit} are too few to be sure of any difference: take at least {FEW}.")
     rests = f"The tests rest on the {shared.units} {shared.unit} that both have"
     rests += ", and say nothing of other rows." if shared.splits == 1 else "."
     if one.data.fingerprint != other.data.fingerprint:
@@ -214,7 +218,25 @@ def _found(arms: tuple[PairOfArms, ...], one: Summary, other: Summary, shared: S
     return (*sentences, rests)
 
 
+def _change(arm: PairOfArms) -> Comparison | None:
+    return arm.comparison_in("score")
+
+
+def _told_of(arms: Sequence[PairOfArms], words: Words) -> str:
+    """With which arms and by how much; of many the one where it is most."""
+    sized = [(arm, change.interval) for arm in arms if (change := _change(arm))]
+    if len(sized) < TOLD_ONE_BY_ONE:
+        return joined([f"with {_called(arm)} by {words.size(change)}" for arm, change in sized])
+    most, largest = max(sized, key=lambda one: abs(one[1].mean))
+    return f"with {len(sized)} arms, most of all with {_called(most)} by {words.size(largest)}"
+
+
+def _named(arms: Sequence[PairOfArms]) -> str:
+    """The arms by name, or how many they are."""
+    return joined([_called(arm) for arm in arms]) if len(arms) < TOLD_ONE_BY_ONE + 1 else f"{len(arms)} arms"
+
+
 def _called(arm: PairOfArms) -> str:
     if arm.first_arm == arm.second_arm:
         return arm_words(str(arm.first_arm))
-    return f"what each recommends, {arm_words(str(arm.first_arm))} and {arm_words(str(arm.second_arm))}"
+    return f"what each advises, {arm_words(str(arm.first_arm))} and {arm_words(str(arm.second_arm))}"

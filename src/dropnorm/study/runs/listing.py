@@ -21,8 +21,8 @@ class RunOverview(Record):
     """A run in short; what is not known of it is None.
 
     Args:        state: running, if another process writes to it; unreadable, if it is damaged, of another version or no run at
-                 all, which `problem` says; done: the share of all epochs of all nets that are behind; plain, best: test
-                 scores, of the arm that is best on validation.
+                 all, which `problem` says; done: the share of all epochs of all nets that are behind; plain, advised_score:
+                 the mean scores on test rows of the plain arm and of the advised one, over the same seeds.
     """
 
     folder: str
@@ -35,9 +35,8 @@ class RunOverview(Record):
     nets_finished: int | None = None
     done: float | None = None
     plain: Interval | None = None
-    best_arm: ArmName | None = None
-    best: Interval | None = None
-    recommended: ArmName | None = None
+    advised: ArmName | None = None
+    advised_score: Interval | None = None
     begun: datetime | None = None
     seconds: float | None = None
 
@@ -97,14 +96,13 @@ def _of_store(folder: Path, store: Store) -> RunOverview:
         return RunOverview(**_started(folder, store))
     summary = read_record(folder / SUMMARY_NAME, Summary, DAMAGED_SUMMARY)
     scores = {arm.arm: arm.test_score for arm in summary.arms}
-    best = summary.recommendation.best_arm
+    advised = summary.advice.arm
     concluded = {
         "state": "finished",
         "done": 1.0,
         "plain": scores["plain"],
-        "best_arm": best,
-        "best": scores[best],
-        "recommended": summary.recommendation.arm,
+        "advised": advised,
+        "advised_score": scores[advised],
     }
     return RunOverview(**(_started(folder, store) | concluded))
 

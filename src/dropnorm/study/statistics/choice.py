@@ -19,6 +19,20 @@ def choose_nets(nets: Sequence[NetRecord], arm: ArmName) -> list[NetRecord]:
     ]
 
 
+def best_choice(nets: Sequence[NetRecord], arm: ArmName, metric: Metric) -> tuple[float, float]:
+    """The rate and the decay of an arm whose nets are best on validation on average over the seeds (ties: the smaller).
+
+    Nets of classes are ranked by their loss, since many have the same share of hits; those of a quantity by their score,
+    since the loss is in the unit of each seed's own training part.
+    """
+    by_choice: dict[tuple[float, float], list[float]] = {}
+    for net in nets:
+        if net.arm == arm:
+            rank = net.validation_loss if metric.counted else -metric.gain(net.validation_score, 0.0)
+            by_choice.setdefault((net.rate, net.weight_decay), []).append(rank)
+    return min(by_choice, key=lambda choice: (float(np.mean(by_choice[choice])), choice))
+
+
 def selection_optimism(
     nets: Sequence[NetRecord], arm: ArmName, metric: Metric, resampling: Resampling
 ) -> SelectionOptimism | None:

@@ -66,6 +66,11 @@ class Resampling:
         """What more of would make a conclusion surer: splits or seeds."""
         return "splits" if self.splits > 1 and self.seeds > 1 else "seeds"
 
+    @property
+    def units(self) -> int:
+        """How many values a conclusion rests on."""
+        return self.splits if self.splits > 1 else self.seeds
+
     def _sample(self, values: Sequence[float], share: float, resolution: float) -> Sample:
         if self.splits == 1 or self.seeds == 1:
             return Sample(list(values), share, resolution)
