@@ -16,6 +16,7 @@ def nets(monkeypatch):
     module = types.ModuleType("nets_for_audits")
     module.fitted = lambda features, outputs: nn.Linear(features, outputs)
     module.plain = lambda: nn.Linear(2, 2)
+    module.of_images = lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 10))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module.__name__
 
@@ -42,6 +43,14 @@ def test_images_are_images_and_many_rows_a_sample():
     assert sum(map(len, batches)) == ROWS
     few = batches_of(load_dataset(np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2))
     assert [batch.shape for batch in few] == [(20, 3)]
+
+
+def test_a_module_gets_rows_or_images_as_it_takes_them_and_stays_as_it_was(nets):
+    digits = load_dataset("digits")
+    for name, shape in (("fitted", (64,)), ("of_images", (1, 8, 8))):
+        model = model_for(f"{nets}:{name}", digits)
+        assert {batch.shape[1:] for batch in batches_of(digits, model, f"{nets}:{name}")} == {shape}
+        assert model.training
 
 
 def test_a_keras_model_of_flat_rows_gets_images_as_rows():

@@ -13,12 +13,13 @@ from dropnorm.study.data.dataset import Dataset
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.keras.inputs import arranged, input_of
 from dropnorm.study.modules.architecture import NAMES, ModuleArchitecture, call_factory, checked_module
+from dropnorm.study.modules.check import as_taken
 from dropnorm.study.modules.factory import find_factory
 from dropnorm.study.modules.tensors import seeded
 from dropnorm.study.nets.architecture import image_of
 from dropnorm.study.nets.layers import to_images
 from dropnorm.surgery.dispatch import is_keras
-from dropnorm.surgery.modules.restoring import random_states
+from dropnorm.surgery.modules.restoring import random_states, restored
 
 BATCH_ROWS, ROWS = 64, 1024
 
@@ -71,9 +72,9 @@ def architecture_for(factory: str, dataset: Dataset) -> ModuleArchitecture:
 def batches_of(dataset: Dataset, model: Any = None, factory: str = "") -> list[Any]:
     """Some rows, drawn evenly from all, standardized as a study standardizes, in batches as the model of a factory takes them.
 
-    A Keras model gets arrays, flat or as images, as its first layer was told.
+    A Keras model gets arrays, flat or as images, as its first layer was told; a module images or rows, as it takes them.
 
-    Raises:      ArgumentError for a Keras model that takes no such rows.
+    Raises:      ArgumentError for a model that takes no such rows.
     """
     chosen = np.random.default_rng(0).permutation(dataset.rows)[:ROWS]
     features = Standardization.learn(dataset.features, np.arange(dataset.rows)).apply(dataset.features[chosen])
@@ -82,6 +83,9 @@ def batches_of(dataset: Dataset, model: Any = None, factory: str = "") -> list[A
         x = torch.from_numpy(arranged(features, architecture, *input_of(model, architecture, "model")))
     else:
         x = torch.from_numpy(features)
+        if model is not None and factory:
+            with restored(model):
+                architecture = as_taken(model, architecture)
         if architecture.image is not None:
             x = to_images(x[None], architecture.image, architecture.channels_last)
     batches = [batch.numpy() if is_keras(model) else batch for batch in torch.split(x, BATCH_ROWS)]

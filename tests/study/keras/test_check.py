@@ -134,3 +134,35 @@ def test_a_learning_rate_that_would_have_no_say_is_refused(written, refuses):
         "of them. Leave learning_rate, or compile, out.",
     ):
         look_over(given, configure(net=given.factory, learning_rate=0.1), 3)
+
+
+def unbuilt_of_rows(features, outputs):
+    return keras.Sequential([layers.Dense(5, activation="relu"), layers.Dense(outputs)])
+
+
+def unbuilt_of_images(outputs):
+    return keras.Sequential([layers.Conv2D(2, 3, padding="same"), layers.Flatten(), layers.Dense(outputs)])
+
+
+def unbuilt_of_images_that_asks_for_features(features, outputs):
+    return unbuilt_of_images(outputs)
+
+
+class Rows(Subclassed):
+    def __init__(self, features, outputs):
+        super().__init__(outputs)
+        self.features = features
+
+
+@pytest.mark.parametrize(
+    ("factory", "shape", "layout"),
+    [
+        (unbuilt_of_rows, (30,), "rows"),
+        (unbuilt_of_images, (6, 5, 1), "channels_last"),
+        (unbuilt_of_images_that_asks_for_features, (6, 5, 1), "channels_last"),
+        (Rows, (30,), "rows"),
+    ],
+)
+def test_a_factory_that_asks_for_features_is_given_rows(factory, shape, layout):
+    found = known(factory, features=30, image=(1, 6, 5))
+    assert (found.input_shape, found.layout) == (shape, layout)

@@ -124,7 +124,53 @@ def test_a_net_that_computes_on_the_cpu_alone_is_refused_for_another_device(writ
     assert look_over(architecture_of(small), "meta") == look_over(architecture_of(small))
 
 
+def of_rows(features, outputs):
+    return nn.Linear(features, outputs)
+
+
+def of_rows_by_nothing():
+    return nn.Linear(4, 3)
+
+
+def of_images(image, outputs):
+    return nn.Sequential(
+        nn.Conv2d(image[0], 2, 3, padding=1), nn.Flatten(), nn.Linear(2 * image[1] * image[2], outputs)
+    )
+
+
+def of_images_by_nothing():
+    return of_images((1, 2, 2), 3)
+
+
+def of_images_that_asks_for_features_too(features, outputs):
+    return of_images((1, 2, 2), outputs)
+
+
+def of_images_whose_rows_are_counted(features, image, outputs):
+    return nn.Sequential(nn.Flatten(), nn.Linear(features, outputs))
+
+
+@pytest.mark.parametrize(
+    ("factory", "image"),
+    [
+        (of_rows, None),
+        (of_rows_by_nothing, None),
+        (of_images, (1, 2, 2)),
+        (of_images_by_nothing, (1, 2, 2)),
+        (of_images_that_asks_for_features_too, (1, 2, 2)),
+        (of_images_whose_rows_are_counted, (1, 2, 2)),
+    ],
+)
+def test_images_are_given_as_the_net_takes_them(factory, image):
+    found = look_over(architecture_of(factory, image=(1, 2, 2)))
+    assert (found.image, found.parameters > 0) == (image, True)
+
+
+def fails(image, outputs):
+    return nn.Sequential(nn.Linear(7, 5), nn.Linear(5, outputs))
+
+
 def test_of_images_it_is_said_that_they_are_images():
     expected = r"fails on a batch of shape \(4, 1, 2, 2\)\. Expected one that takes images .*behind nn\.Flatten\(\):"
     with pytest.raises(ArgumentError, match=expected):
-        look_over(architecture_of(small, image=(1, 2, 2)))
+        look_over(architecture_of(fails, image=(1, 2, 2)))

@@ -27,7 +27,7 @@ def input_of(model: Any, given: FactoryArchitecture, argument: str = "net") -> t
     Args:        argument: what messages call the model.
     Raises:      ArgumentError for a model that takes no such rows.
     """
-    taken = getattr(model, "input_shape", None) or (None, *given.keras_shape)
+    taken = getattr(model, "input_shape", None) or (None, *given.built_shape)
     shapes: dict[tuple[int, ...], Layout] = {}
     if given.image is not None:
         channels, *size = given.image

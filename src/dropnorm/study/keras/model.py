@@ -21,6 +21,17 @@ def make_model(architecture: FactoryArchitecture, key: int) -> keras.Model:
     Raises:      ArgumentError for a factory that fails, or whose model cannot be built for the data; ArgumentTypeError for one
                  that makes no model.
     """
+    refused: list[ArgumentError] = []
+    # A model that does not say its input is built as the factory asks for rows, and else for images.
+    for shape in dict.fromkeys((architecture.built_shape, architecture.keras_shape)):
+        try:
+            return _made(architecture, key, shape)
+        except ArgumentError as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def _made(architecture: FactoryArchitecture, key: int, shape: tuple[int, ...]) -> keras.Model:
     name = architecture.factory
     with seeded(key), warnings.catch_warnings():
         # Told once, when the factory was called to see what it makes.
@@ -32,7 +43,7 @@ def make_model(architecture: FactoryArchitecture, key: int) -> keras.Model:
                 f"factory."
             )
         if not made.built:
-            _build(made, architecture)
+            _build(made, architecture, shape)
     return made
 
 
@@ -51,9 +62,8 @@ def _flat(model: Any) -> Iterator[Any]:
         yield from _flat(layer) if hasattr(layer, "layers") else (getattr(layer, "layer", layer),)
 
 
-def _build(model: keras.Model, architecture: FactoryArchitecture) -> None:
-    """Make the weights of a model that was not told the shape of its input."""
-    shape = architecture.keras_shape
+def _build(model: keras.Model, architecture: FactoryArchitecture, shape: tuple[int, ...]) -> None:
+    """Make the weights of a model that was not told the shape of its input, for rows of this shape."""
     try:
         if isinstance(model, keras.Sequential):
             model.build((None, *shape))

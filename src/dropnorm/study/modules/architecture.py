@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -52,6 +52,17 @@ class FactoryArchitecture(Record):
         keras = sys.modules.get("keras")
         first = keras is not None and keras.config.image_data_format() == "channels_first"
         return (channels, *size) if first else (*size, channels)
+
+    @property
+    def asks_for_rows(self) -> bool:
+        """Whether the factory asks how many features a row has, and not for the shape of an image: then rows are given."""
+        asked = {NAMES.get(name) for name in _parameters(find_factory(self.factory))}
+        return "features" in asked and not asked & {"image", "keras_shape"}
+
+    @property
+    def built_shape(self) -> tuple[int, ...]:
+        """The shape of a row for which a Keras model that does not say its input is built."""
+        return (self.features,) if self.asks_for_rows else self.keras_shape
 
     @property
     def identity(self) -> dict[str, str]:
@@ -108,12 +119,8 @@ def call_factory(architecture: FactoryArchitecture) -> Any:
 
 
 def _arguments(factory: Callable[..., Any], architecture: FactoryArchitecture) -> dict[str, Any]:
-    try:
-        parameters = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):
-        return {}
     given = {}
-    for parameter in parameters:
+    for parameter in _parameters(factory).values():
         known = NAMES.get(parameter.name)
         if known is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             given[parameter.name] = getattr(architecture, known)
@@ -126,3 +133,11 @@ def _arguments(factory: Callable[..., Any], architecture: FactoryArchitecture) -
                 f"named {', '.join(NAMES)}, or none. Give others a default."
             )
     return given
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """What a factory may be given, by name; nothing where Python cannot tell."""
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return {}

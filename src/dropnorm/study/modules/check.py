@@ -35,6 +35,7 @@ def look_over(architecture: ModuleArchitecture, device: str = "cpu") -> ModuleAr
             f"net={name!r} gives another net at each call: expected the same from the same seed, for pairs of nets that start "
             f"alike. Draw its random numbers from torch's default generator alone."
         )
+    architecture = as_taken(net, architecture)
     largest, called = _call(net, architecture)
     _check_copy(net, architecture, device)
     text = repr(net) + "".join(f"{key} {tuple(tensor.shape)} {tensor.dtype}" for key, tensor in sorted(tensors.items()))
@@ -105,6 +106,25 @@ def _check_copy(net: nn.Module, architecture: ModuleArchitecture, device: str) -
         raise failure(
             f"net={name!r} makes a net that fails on the device {device!r}", error, forward, expected
         ) from error
+
+
+def as_taken(net: nn.Module, architecture: ModuleArchitecture) -> ModuleArchitecture:
+    """The architecture with rows or, where rows are images, images: first as its factory asks for them, then the other way.
+
+    Raises:      ArgumentError for a net that takes neither.
+    """
+    if architecture.image is None:
+        return architecture
+    rows = architecture.model_copy(update={"image": None, "channels_last": False})
+    refused = []
+    for form in (rows, architecture) if architecture.asks_for_rows else (architecture, rows):
+        try:
+            _call(net, form)
+        except ArgumentError as error:
+            refused.append(error)
+        else:
+            return form
+    raise refused[0]
 
 
 def _call(net: nn.Module, architecture: ModuleArchitecture) -> tuple[int, list[nn.Module]]:
