@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dropnorm.study.run import Study, run_study
     from dropnorm.study.runs.comparing import RunComparison, compare_runs
     from dropnorm.study.runs.listing import RunOverview, list_runs
-    from dropnorm.study.runs.store import load_run
+    from dropnorm.study.runs.loading import load_run
     from dropnorm.study.saving.onnx_model import export_onnx
     from dropnorm.study.saving.saved_model import SavedModel, load_model
     from dropnorm.surgery.audit.audit import audit
@@ -70,7 +70,7 @@ _HOMES = {
     "fold": "dropnorm.surgery.fold",
     "fuse": "dropnorm.surgery.fuse",
     "load_model": "dropnorm.study.saving.saved_model",
-    "load_run": "dropnorm.study.runs.store",
+    "load_run": "dropnorm.study.runs.loading",
     "mc_predict": "dropnorm.surgery.mc_predict",
     "recalibrate": "dropnorm.surgery.recalibrate",
     "regularize": "dropnorm.surgery.regularize",

@@ -24,7 +24,7 @@ def compare(
     """
     from dropnorm.report.comparison import differences_table, pairs_table, run_in_short
     from dropnorm.study.runs.comparing import compare_runs
-    from dropnorm.study.runs.store import load_run
+    from dropnorm.study.runs.loading import load_run
 
     one, other = load_run(first), load_run(second)
     comparison = compare_runs(one, other)

@@ -43,7 +43,7 @@ def export(
         raise ArgumentError(f"{given}: expected --csv or --onnx. Name one.")
     if csv:
         from dropnorm.study.runs.exporting import export_csv
-        from dropnorm.study.runs.store import load_run
+        from dropnorm.study.runs.loading import load_run
 
         for path in export_csv(load_run(run), out or run / CSV_NAME):
             typer.echo(f"CSV: {path}")

@@ -28,7 +28,8 @@ from dropnorm.study.pictures.records import UnitInput
 from dropnorm.study.pictures.watching import UnitWatch
 from dropnorm.study.progress import Progress, Tracker
 from dropnorm.study.records import Arm, ArmName, CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
-from dropnorm.study.runs.store import SUMMARY_NAME, Store
+from dropnorm.study.runs.loading import SUMMARY_NAME
+from dropnorm.study.runs.store import Store
 from dropnorm.study.saving.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
 from dropnorm.study.statistics.arms import summarize_arms
 from dropnorm.study.statistics.choice import choose_nets

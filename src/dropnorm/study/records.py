@@ -4,7 +4,7 @@ Nothing here imports torch, so that a saved run can be read and drawn without it
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from dropnorm._record import Record
 from dropnorm.study.pictures.records import Pictures, UnitInput
@@ -375,6 +375,22 @@ class Summary(Record):
     def interaction(self) -> Interaction | None:
         """That of the test score, where all four arms were trained."""
         return next((one for one in self.interactions if one.measure == "score"), None)
+
+
+class StudyIdentity(Record):
+    """What a study was begun with: one of other settings or data is another study.
+
+    Args:        config: a `StudyConfig`'s fields, with what else decides the numbers, such as the version; data: a fingerprint.
+    """
+
+    config: dict[str, Any]
+    data: str
+
+    @property
+    def study_config(self) -> StudyConfig:
+        """The configuration alone."""
+        known = StudyConfig.model_fields.keys() & self.config.keys()
+        return StudyConfig.model_validate({name: self.config[name] for name in known})
 
 
 class Beginning(Record):

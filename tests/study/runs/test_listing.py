@@ -134,6 +134,10 @@ def test_foreign_stores_and_folders_are_named(finished, begin, tmp_path):
     folder, store = begin()
     store.put(study={"config": {"arms": "none"}})
     store.close()
+    assert "study.sqlite: cannot be read as a store (meta.study.data: Field required)" in overview(folder).problem
+    folder, store = begin("named")
+    store.put(study={"config": {"arms": "none"}, "data": "f"})
+    store.close()
     assert "study.sqlite: is damaged" in overview(folder).problem
     with pytest.raises(RunError, match=r"not_there: is no folder\. Expected one that holds runs"):
         dn.list_runs(tmp_path / "not_there")

@@ -1,16 +1,16 @@
+import math
 import re
-import shutil
 import sqlite3
-import subprocess
-import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from pydantic_core import PydanticSerializationError
 
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures.records import LayerActivity, Pictures, UnitInput
-from dropnorm.study.records import SCHEMA_VERSION, CurveNet
-from dropnorm.study.runs.store import Store, load_run
+from dropnorm.study.records import SCHEMA_VERSION, Beginning, CurveNet, Timing
+from dropnorm.study.runs.store import TABLES, Store
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_block_whose_last_net_fails_is_not_finished(store, path, make_net, mak
 
 def test_values_are_put_together_or_not_at_all(store):
     store.put(a=1)
-    with pytest.raises(TypeError):
+    with pytest.raises(PydanticSerializationError):
         store.put(a=2, b=object())
     assert store.get("a") == 1
 
@@ -201,16 +201,6 @@ def test_a_store_that_is_damaged_behind_its_first_pages(store, path, make_histor
         again.close()
 
 
-def test_a_run_whose_store_is_damaged(finished, tmp_path):
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
-    damaged(folder / "study.sqlite", range(2, 12))
-    with pytest.raises(RunError, match=r"study\.sqlite: cannot be read as a store \("):
-        load_run(folder)
-    (folder / "study.sqlite").write_bytes(finished.folder.joinpath("study.sqlite").read_bytes()[:5000])
-    with pytest.raises(RunError, match=r"study\.sqlite: cannot be read as a store \("):
-        load_run(folder)
-
-
 @pytest.mark.parametrize("finishing", [False, True])
 def test_where_the_disk_is_full_the_store_stays_as_it_was(finishing, store, path, make_net, make_history, refuses):
     store.save_progress(0, b"state", make_history(0, [0.5]), 1.0)
@@ -255,53 +245,74 @@ def test_without_room_to_compact_the_store_stays_as_it_is(store, path, make_hist
     assert path.stat().st_size < before
 
 
-def test_a_run_is_read_as_it_was_written(finished):
-    run = load_run(finished.folder)
-    assert run == finished.run
-    assert load_run(str(finished.folder)) == run
-    assert len(run.nets) == 12
-    assert run.timing.seconds > 0
+def edited(path, *statements):
+    """Change a closed store from outside."""
+    with sqlite3.connect(path, isolation_level=None) as database:
+        for statement in statements:
+            database.execute(statement)
+    database.close()
 
 
-def test_reading_a_run_writes_nothing_and_shuts_no_other_reader_out(finished):
-    path = finished.folder / "study.sqlite"
-    before = path.read_bytes()
-    reader = Store(path, read_only=True)
-    try:
-        assert load_run(finished.folder) == finished.run
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.put(command="another")
-    finally:
-        reader.close()
-    assert path.read_bytes() == before
-    assert not list(finished.folder.glob("*-journal"))
-
-
-def test_a_run_is_read_without_torch(finished):
-    code = f"import sys, dropnorm; dropnorm.load_run({str(finished.folder)!r}); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
-    loaded = set(done.stdout.split())
-    assert "dropnorm.study.runs.store" in loaded
-    assert not {"torch", "sklearn", "polars", "scipy"} & loaded
-
-
-def test_a_folder_without_a_study(tmp_path, refuses):
-    message = f"{tmp_path}: holds no study. Expected the folder that `dropnorm study` wrote (its --out)."
+@pytest.mark.parametrize("table", [table.name for table in TABLES])
+def test_a_table_that_is_missing_or_a_view_is_named(table, store, path, refuses):
+    store.close()
+    message = f"{path}: cannot be read as a store (no such table: {table}). Use another --out, or remove the file."
+    edited(path, f"ALTER TABLE {table} RENAME TO other")
+    for read_only in (True, False):
+        with refuses(RunError, message):
+            Store(path, read_only=read_only)
+    edited(path, f"CREATE VIEW {table} AS SELECT * FROM other")
     with refuses(RunError, message):
-        load_run(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        Store(path, read_only=True)
 
 
-def test_a_study_that_is_not_finished(store, path, refuses):
-    folder = path.parent
-    message = f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on."
-    with refuses(RunError, message):
-        load_run(folder)
+def test_a_column_that_is_missing_is_named(store, path, refuses):
+    store.close()
+    edited(path, "ALTER TABLE nets DROP COLUMN test_loss")
+    message = (
+        f"{path}: cannot be read as a store (no such column: nets.test_loss). Use another --out, or remove the file."
+    )
+    with closing(Store(path, read_only=True)) as again, refuses(RunError, message):
+        again.nets()
 
 
-def test_a_summary_that_cannot_be_read(store, path, refuses):
-    summary = path.parent / "summary.json"
-    summary.write_bytes(b"[")
-    message = f"{summary}: is damaged. Start the same `dropnorm study` again: it writes the file anew."
-    with refuses(RunError, message):
-        load_run(path.parent)
+def test_a_value_that_cannot_be_is_named(store, path, make_net, refuses):
+    store.save_finished(0, [(make_net(3), b"")], [], 0.0)
+    store.put(timing={"seconds": "long"}, seconds=[1])
+    store.close()
+    edited(path, "UPDATE nets SET reliability = '[1'")
+    reasons = {
+        "nets.reliability: Expecting ',' delimiter: line 1 column 3 (char 2)": lambda store: store.nets(),
+        "meta.timing.seconds: Input should be a valid number, unable to parse string as a number": lambda store: (
+            store.get_record("timing", Timing)
+        ),
+        "meta.seconds: Input should be a valid number": lambda store: store.seconds(),
+        "meta.command: Input should be a valid string": lambda store: store.get_text("command"),
+        "nets.weights: none of net 4": lambda store: store.weights(4),
+    }
+    with closing(Store(path, read_only=True)) as again:
+        for reason, read in reasons.items():
+            message = f"{path}: cannot be read as a store ({reason}). Use another --out, or remove the file."
+            with refuses(RunError, message):
+                read(again)
+
+
+def test_records_that_are_kept_by_name(store, path):
+    timing = Timing(seconds=2.5, processor="P", threads=2, torch_version="2")
+    store.put(timing=timing.model_dump(), command="dropnorm study")
+    again = reopened(store, path)
+    assert (again.get_record("timing", Timing), again.get_text("command")) == (timing, "dropnorm study")
+    assert again.get_record("begun", Beginning) is None
+    again.close()
+
+
+def test_nan_and_infinity_are_kept(store, path, make_net, make_history):
+    net = make_net(0, test_loss=math.nan, test_score=math.inf, test_r2=-math.inf, calibration_error=math.nan)
+    store.save_finished(0, [(net, b"")], make_history(0, [math.nan]), 0.0)
+    again = reopened(store, path)
+    (back,) = again.nets()
+    assert math.isnan(back.test_loss)
+    assert (back.test_score, back.test_r2, back.test_r2) == (math.inf, -math.inf, -math.inf)
+    assert math.isnan(back.calibration_error)
+    assert math.isnan(again.epochs()[0].validation_loss)
+    again.close()

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from dropnorm._record import Record
 from dropnorm.errors import DropnormError, RunError
-from dropnorm.study.records import ArmName, Beginning, Interval, StudyConfig, Summary, TaskName
-from dropnorm.study.runs.store import DAMAGED_SUMMARY, STORE_NAME, SUMMARY_NAME, Store, StoreInUseError
-from dropnorm.study.schema import read_record
+from dropnorm.study.records import ArmName, Beginning, Interval, StudyIdentity, TaskName
+from dropnorm.study.runs.loading import SUMMARY_NAME, load_summary
+from dropnorm.study.runs.store import STORE_NAME, Store, StoreInUseError
 
 RUNS_FOLDER = "dropnorm-runs"
 
@@ -75,7 +75,7 @@ def overview(folder: Path) -> RunOverview:
                 return _of_store(folder, store)
         except StoreInUseError:
             return _running(folder, path)
-    except ValidationError:
+    except (ValidationError, ZeroDivisionError):
         problem = f"{path}: is damaged. Use another --out, or remove the folder."
     except (DropnormError, OSError, sqlite3.Error) as error:
         problem = str(error)
@@ -94,7 +94,7 @@ def _running(folder: Path, path: Path) -> RunOverview:
 def _of_store(folder: Path, store: Store) -> RunOverview:
     if not (folder / SUMMARY_NAME).exists():
         return RunOverview(**_started(folder, store))
-    summary = read_record(folder / SUMMARY_NAME, Summary, DAMAGED_SUMMARY)
+    summary = load_summary(folder)
     scores = {arm.arm: arm.test_score for arm in summary.arms}
     advised = summary.advice.arm
     concluded = {
@@ -109,12 +109,10 @@ def _of_store(folder: Path, store: Store) -> RunOverview:
 
 def _started(folder: Path, store: Store) -> dict[str, Any]:
     """What a store says, as the fields of an overview."""
-    study, begun = store.get("study"), store.get("begun")
-    if study is None:
+    identity, beginning = store.get_record("study", StudyIdentity), store.get_record("begun", Beginning)
+    if identity is None:
         raise RunError(f"{folder}: its study was ended before it began. Start it again, or remove the folder.")
-    known = study["config"]
-    config = StudyConfig(**{name: known[name] for name in StudyConfig.model_fields if name in known})
-    beginning = None if begun is None else Beginning(**begun)
+    config = identity.study_config
     finished, behind = store.counts()
     nets = config.nets if beginning is None else beginning.nets
     return {

@@ -4,50 +4,47 @@ Rows and the state that made them are written in one transaction, so that a stud
 step. Nothing here imports torch: a state and a net's weights are bytes.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from dropnorm._record import Record
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures.records import Pictures, UnitInput
-from dropnorm.study.records import SCHEMA_VERSION, CurveNet, EpochRecord, NetRecord, Run, Summary, Timing
-from dropnorm.study.schema import check_schema, read_record
+from dropnorm.study.records import SCHEMA_VERSION, CurveNet, EpochRecord, NetRecord
+from dropnorm.study.runs.tables import RecordTable
+from dropnorm.study.schema import check_schema
 
 STORE_NAME = "study.sqlite"
-SUMMARY_NAME = "summary.json"
-DAMAGED_SUMMARY = "Start the same `dropnorm study` again: it writes the file anew."
-
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE blocks (block INTEGER PRIMARY KEY, state BLOB, finished INTEGER NOT NULL) STRICT;
-CREATE TABLE epochs (
-  net INTEGER, epoch INTEGER, train_loss REAL NOT NULL, train_score REAL NOT NULL, validation_loss REAL NOT NULL,
-  validation_score REAL NOT NULL, PRIMARY KEY (net, epoch)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE nets (
-  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, split INTEGER NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL,
-  weight_decay REAL NOT NULL, epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL,
-  train_score REAL NOT NULL, validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL,
-  test_score REAL NOT NULL, test_r2 REAL, calibration_error REAL, reliability TEXT, weights BLOB NOT NULL
-) STRICT;
-CREATE TABLE curve_nets (
-  net INTEGER PRIMARY KEY, arm TEXT NOT NULL, split INTEGER NOT NULL, seed INTEGER NOT NULL, rate REAL NOT NULL,
-  weight_decay REAL NOT NULL, epochs INTEGER NOT NULL, best_epoch INTEGER NOT NULL, train_loss REAL NOT NULL,
-  train_score REAL NOT NULL, validation_loss REAL NOT NULL, validation_score REAL NOT NULL, test_loss REAL NOT NULL,
-  test_score REAL NOT NULL, test_r2 REAL, calibration_error REAL, reliability TEXT, fraction REAL NOT NULL,
-  train_rows INTEGER NOT NULL
-) STRICT;
-CREATE TABLE unit_inputs (
-  net INTEGER, epoch INTEGER, layer INTEGER, unit INTEGER NOT NULL, low REAL NOT NULL, median REAL NOT NULL,
-  high REAL NOT NULL, PRIMARY KEY (net, epoch, layer)
-) STRICT, WITHOUT ROWID;
-"""
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class KeptValue(Record):
+    """Anything else that a run must know, under a name."""
+
+    name: str
+    value: Any
+
+
+class Block(Record):
+    """Some nets that train together; while they do, the state from which they go on is kept beside."""
+
+    block: int
+    finished: bool
+
+
+META = RecordTable("meta", KeptValue, key=("name",))
+BLOCKS = RecordTable("blocks", Block, key=("block",), blobs={"state": bytes | None})
+EPOCHS = RecordTable("epochs", EpochRecord, key=("net", "epoch"))
+NETS = RecordTable("nets", NetRecord, key=("net",), blobs={"weights": bytes})
+CURVE_NETS = RecordTable("curve_nets", CurveNet, key=("net",))
+UNIT_INPUTS = RecordTable("unit_inputs", UnitInput, key=("net", "epoch", "layer"))
+TABLES: tuple[RecordTable[Any], ...] = (META, BLOCKS, EPOCHS, NETS, CURVE_NETS, UNIT_INPUTS)
 
 
 class StoreInUseError(RunError):
@@ -73,10 +70,12 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise _ours(path, error) from error
         try:
+            self._db.row_factory = sqlite3.Row
             if read_only:
                 self._query("PRAGMA query_only = ON")
             else:
                 self._begin()
+            self._check_tables()
             check_schema(path, self.get("schema_version"))
         except BaseException:
             self.close()
@@ -86,11 +85,17 @@ class Store:
         """Lock the file, and make the tables of a new one."""
         self._query("PRAGMA locking_mode = EXCLUSIVE")
         with self._transaction("EXCLUSIVE"):
-            if not self._query("SELECT count(*) FROM sqlite_master")[0][0]:
-                # executescript would commit first
-                for statement in _SCHEMA.split(";\n"):
-                    self._query(statement)
+            if not self._query("SELECT name FROM sqlite_master"):
+                for table in TABLES:
+                    self._query(table.creation)
                 self._put("schema_version", SCHEMA_VERSION)
+
+    def _check_tables(self) -> None:
+        """See that all tables are there, and that what has the name of one is one: a view could be anything."""
+        there = {row["name"] for row in self._query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for table in TABLES:
+            if table.name not in there:
+                raise self._unreadable(f"no such table: {table.name}")
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -106,8 +111,30 @@ class Store:
 
     def get(self, name: str) -> Any:
         """A value kept by name, or None."""
-        rows = self._query("SELECT value FROM meta WHERE name = ?", (name,))
-        return json.loads(rows[0][0]) if rows else None
+        kept = self._read(META, "WHERE name = ?", (name,))
+        return kept[0].value if kept else None
+
+    def get_record(self, name: str, record: type[AnyRecord]) -> AnyRecord | None:
+        """A record kept by name, or None.
+
+        Raises:      RunError for what is no such record.
+        """
+        kept = self.get(name)
+        try:
+            return None if kept is None else record.model_validate(kept)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise self._unreadable(f"{'.'.join([META.name, name, *map(str, wrong['loc'])])}: {wrong['msg']}") from error
+
+    def get_text(self, name: str) -> str:
+        """A text kept by name.
+
+        Raises:      RunError if there is none.
+        """
+        kept = self.get(name)
+        if not isinstance(kept, str):
+            raise self._unreadable(f"{META.name}.{name}: Input should be a valid string")
+        return kept
 
     def put(self, **values: Any) -> None:
         """Keep values by name, in one transaction."""
@@ -118,7 +145,7 @@ class Store:
     def block(self, block: int) -> tuple[bytes | None, bool]:
         """The saved state of a block of nets, and whether it is finished."""
         rows = self._query("SELECT state, finished FROM blocks WHERE block = ?", (block,))
-        return (rows[0][0], bool(rows[0][1])) if rows else (None, False)
+        return (rows[0]["state"], bool(rows[0]["finished"])) if rows else (None, False)
 
     def save_progress(
         self,
@@ -131,7 +158,7 @@ class Store:
         """Keep a block's state together with what was measured since the last one."""
         with self._transaction():
             self._save_measured(epochs, unit_inputs, seconds)
-            self._query("INSERT OR REPLACE INTO blocks VALUES (?, ?, 0)", (block, state))
+            self._insert(BLOCKS, Block(block=block, finished=False), replace=True, state=state)
 
     def save_finished(
         self,
@@ -145,64 +172,67 @@ class Store:
         with self._transaction():
             self._save_measured(epochs, unit_inputs, seconds)
             for record, weights in nets:
-                reliability = None if record.reliability is None else record.reliability.model_dump_json()
-                values = (*(record.model_dump() | {"reliability": reliability}).values(), weights)
-                self._query(f"INSERT INTO nets VALUES ({', '.join('?' * len(values))})", values)
-            self._query("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
+                self._insert(NETS, record, weights=weights)
+            self._insert(BLOCKS, Block(block=block, finished=True), replace=True, state=None)
 
     def save_curve(self, block: int, nets: Iterable[CurveNet], seconds: float) -> None:
         """Keep a finished block of the learning curve, of which nothing but the scores is of use."""
         with self._transaction():
             self._save_measured((), (), seconds)
             for record in nets:
-                values = tuple((record.model_dump() | {"reliability": None}).values())
-                self._query(f"INSERT INTO curve_nets VALUES ({', '.join('?' * len(values))})", values)
-            self._query("INSERT OR REPLACE INTO blocks VALUES (?, NULL, 1)", (block,))
+                self._insert(CURVE_NETS, record)
+            self._insert(BLOCKS, Block(block=block, finished=True), replace=True, state=None)
 
     def weights(self, net: int) -> bytes:
         """A finished net's weights as safetensors."""
-        weights: bytes = self._query("SELECT weights FROM nets WHERE net = ?", (net,))[0][0]
+        rows = self._query("SELECT weights FROM nets WHERE net = ?", (net,))
+        if not rows or not isinstance(rows[0]["weights"], bytes):
+            raise self._unreadable(f"nets.weights: none of net {net}")
+        weights: bytes = rows[0]["weights"]
         return weights
 
     def nets(self) -> tuple[NetRecord, ...]:
         """All finished nets."""
-        return self._records(NetRecord, "nets")
+        return self._read(NETS)
 
     def epochs(self) -> tuple[EpochRecord, ...]:
         """All epochs of all nets."""
-        return self._records(EpochRecord, "epochs")
+        return self._read(EPOCHS)
 
     def curve_nets(self) -> tuple[CurveNet, ...]:
         """All finished nets of the learning curve."""
-        return self._records(CurveNet, "curve_nets")
+        return self._read(CURVE_NETS)
 
     def unit_inputs(self) -> tuple[UnitInput, ...]:
         """All that was measured of units' inputs while nets learned."""
-        return self._records(UnitInput, "unit_inputs")
+        return self._read(UNIT_INPUTS)
 
     def pictures(self) -> Pictures | None:
         """What was measured in the finished nets, once it was."""
-        kept = self.get("pictures")
-        return None if kept is None else Pictures.model_validate(kept)
+        return self.get_record("pictures", Pictures)
 
     def counts(self) -> tuple[int, int]:
         """How many nets are finished, those of the learning curve too, and how many epochs of the others are behind."""
-        finished = self._query("SELECT (SELECT count(*) FROM nets) + (SELECT count(*) FROM curve_nets)")[0][0]
-        behind = self._query("SELECT count(*) FROM epochs WHERE net NOT IN (SELECT net FROM nets)")[0][0]
-        return int(finished), int(behind)
+        finished = "(SELECT count(*) FROM nets) + (SELECT count(*) FROM curve_nets)"
+        behind = "(SELECT count(*) FROM epochs WHERE net NOT IN (SELECT net FROM nets))"
+        row = self._query(f"SELECT {finished} AS finished, {behind} AS behind")[0]
+        return row["finished"], row["behind"]
 
     def seconds(self) -> float:
         """How long training has taken so far, interruptions left out."""
-        return float(self.get("seconds") or 0.0)
+        seconds = self.get("seconds")
+        if not isinstance(seconds, int | float | None):
+            raise self._unreadable("meta.seconds: Input should be a valid number")
+        return float(seconds or 0.0)
 
     def _put(self, name: str, value: Any) -> None:
-        self._query("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+        self._insert(META, KeptValue(name=name, value=value), replace=True)
 
     def _save_measured(self, epochs: Iterable[EpochRecord], unit_inputs: Iterable[UnitInput], seconds: float) -> None:
         for record in epochs:
-            self._query("INSERT INTO epochs VALUES (?, ?, ?, ?, ?, ?)", tuple(record.model_dump().values()))
+            self._insert(EPOCHS, record)
         for measured in unit_inputs:
-            self._query("INSERT INTO unit_inputs VALUES (?, ?, ?, ?, ?, ?, ?)", tuple(measured.model_dump().values()))
+            self._insert(UNIT_INPUTS, measured)
         self._put("seconds", self.seconds() + seconds)
 
     @contextmanager
@@ -218,7 +248,7 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of an answer.
 
         Raises:      StorageError where the file cannot be written, RunError where it is damaged or another process has it.
@@ -228,47 +258,27 @@ class Store:
         except sqlite3.DatabaseError as error:
             raise _ours(self._path, error) from error
 
-    def _records(self, record: type[AnyRecord], table: str) -> tuple[AnyRecord, ...]:
-        fields = list(record.model_fields)
-        key = ", ".join(name for name in ("net", "epoch", "layer") if name in fields)
-        rows = self._query(f"SELECT {', '.join(fields)} FROM {table} ORDER BY {key}")
-        return tuple(
-            record(**{name: _read(name, value) for name, value in zip(fields, row, strict=True)}) for row in rows
-        )
+    def _insert(self, table: RecordTable[AnyRecord], record: AnyRecord, *, replace: bool = False, **blobs: Any) -> None:
+        self._query(*table.insertion(record, blobs, replace=replace))
 
+    def _read(
+        self, table: RecordTable[AnyRecord], condition: str = "", values: Sequence[Any] = ()
+    ) -> tuple[AnyRecord, ...]:
+        """All records of a table, or those that a condition holds for.
 
-def load_run(folder: str | Path) -> Run:
-    """Read a finished run from its folder, without torch.
+        Raises:      RunError that names table and column of what is missing or cannot be.
+        """
+        try:
+            rows = self._query(table.selection(self._columns(table), condition), values)
+            return tuple(table.record_of(dict(row)) for row in rows)
+        except ValueError as error:
+            raise self._unreadable(str(error)) from error
 
-    Raises:      RunError if there is no run, it is not finished, or another version wrote it.
-    """
-    folder = Path(folder)
-    path, summary_path = folder / STORE_NAME, folder / SUMMARY_NAME
-    if not path.exists():
-        raise RunError(f"{folder}: holds no study. Expected the folder that `dropnorm study` wrote (its --out).")
-    if not summary_path.exists():
-        raise RunError(f"{folder}: its study is not finished. Start the same `dropnorm study` again, and it goes on.")
-    summary = read_record(summary_path, Summary, DAMAGED_SUMMARY)
-    store = Store(path, read_only=True)
-    try:
-        timing = store.get("timing")
-        return Run(
-            summary=summary,
-            nets=store.nets(),
-            epochs=store.epochs(),
-            curve_nets=store.curve_nets(),
-            unit_inputs=store.unit_inputs(),
-            pictures=store.pictures(),
-            timing=None if timing is None else Timing(**timing),
-            command=store.get("command"),
-        )
-    finally:
-        store.close()
+    def _columns(self, table: RecordTable[Any]) -> set[str]:
+        return {row["name"] for row in self._query("SELECT name FROM pragma_table_info(?)", (table.name,))}
 
-
-def _read(name: str, value: Any) -> Any:
-    """A column's value; that of the bins is JSON."""
-    return json.loads(value) if name == "reliability" and value is not None else value
+    def _unreadable(self, reason: str) -> RunError:
+        return RunError(f"{self._path}: cannot be read as a store ({reason}). Use another --out, or remove the file.")
 
 
 def _ours(path: Path | None, error: sqlite3.DatabaseError) -> Exception:
