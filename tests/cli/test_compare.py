@@ -31,14 +31,14 @@ def test_two_runs_are_held_against_each_other(finished, other, run):
         assert sentence in lines
 
 
-def test_json_has_every_measure(finished, other, run):
+def test_json_has_every_statistic(finished, other, run):
     code, out, _ = run("compare", finished[3], other, "--json")
     assert code == 0
     comparison = json.loads(out)
     assert comparison["units"] == 2
-    assert [one["measure"] for one in comparison["arms"][0]["comparisons"]] == [
-        "score",
-        "loss",
+    assert [one["statistic"] for one in comparison["arms"][0]["comparisons"]] == [
+        "test_score",
+        "test_loss",
         "calibration_error",
         "generalization_gap",
     ]

@@ -20,7 +20,6 @@ from dropnorm.study.records import (
     EpochsToReach,
     Interaction,
     Interval,
-    MeasureName,
     NetRecord,
     Power,
     Quantity,
@@ -99,18 +98,18 @@ def _net(arm: ArmName, seed: int, rate: float, history: list[EpochRecord], test:
 
 
 def _comparisons(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> tuple[Comparison, ...]:
-    values: dict[MeasureName, Callable[[NetRecord], float]] = {
-        "score": lambda net: net.test_score,
-        "loss": lambda net: net.test_loss,
+    values: dict[str, Callable[[NetRecord], float]] = {
+        "test_score": lambda net: net.test_score,
+        "test_loss": lambda net: net.test_loss,
         "calibration_error": lambda net: net.calibration_error or 0.0,
         "generalization_gap": lambda net: net.train_score - net.test_score,
     }
     found = []
-    for measure, of in values.items():
+    for statistic, of in values.items():
         differences = [of(net) - of(other) for net, other in zip(nets, plain, strict=True)]
         found.append(
             Comparison(
-                measure=measure,
+                statistic=statistic,
                 differences=tuple(differences),
                 interval=_interval(differences),
                 bootstrap=_interval(differences),
@@ -149,14 +148,15 @@ def _result(nets: list[NetRecord], plain: list[NetRecord], p_value: float) -> Ar
         nets=tuple(net.net for net in nets),
         rates=tuple(net.rate for net in nets),
         weight_decays=(),
-        train_score=_interval([net.train_score for net in nets]),
-        test_score=_interval([net.test_score for net in nets]),
-        test_r2=None,
-        test_loss=_interval([net.test_loss for net in nets]),
-        calibration_error=_interval([net.calibration_error or 0.0 for net in nets]),
-        validation_score=_interval([net.validation_score for net in nets]),
-        generalization_gap=_interval([net.train_score - net.test_score for net in nets]),
-        loss_gap=_interval([net.test_loss - net.train_loss for net in nets]),
+        statistics={
+            "train_score": _interval([net.train_score for net in nets]),
+            "validation_score": _interval([net.validation_score for net in nets]),
+            "test_score": _interval([net.test_score for net in nets]),
+            "test_loss": _interval([net.test_loss for net in nets]),
+            "calibration_error": _interval([net.calibration_error or 0.0 for net in nets]),
+            "generalization_gap": _interval([net.train_score - net.test_score for net in nets]),
+            "loss_gap": _interval([net.test_loss - net.train_loss for net in nets]),
+        },
         median_best_epoch=median,
         epochs_to_plain_best=EpochsToReach(
             reached=reached, of=len(nets), median_epochs=median, median_steps=36 * median
@@ -254,7 +254,7 @@ def build_run(
     results = tuple(_result(chosen[arm], chosen["plain"], p_value) for arm in arms)
     if interaction is None and set(arms) == set(ARMS):
         low_mean_high = Interval(mean=-0.0041, low=-0.0102, high=0.002)
-        interaction = Interaction(measure="score", interval=low_mean_high, p_value=0.171)
+        interaction = Interaction(statistic="test_score", interval=low_mean_high, p_value=0.171)
     best = max(results, key=lambda result: result.test_score.mean)
     picked = chosen[best.arm][0]
     summary = Summary(
@@ -318,6 +318,10 @@ def build_run(
     )
 
 
+def with_statistics(result: ArmResult, **changed: Interval) -> ArmResult:
+    return result.model_copy(update={"statistics": result.statistics | changed})
+
+
 @pytest.fixture(scope="session")
 def as_regression() -> Callable[..., Run]:
     """A run as if it were of a quantity, with this RMSE of plain, and its verdict."""
@@ -329,7 +333,7 @@ def as_regression() -> Callable[..., Run]:
         r2 = Interval(mean=0.4256, low=0.2, high=0.65)
         changed = {
             "data": run.summary.data.model_copy(update=kind),
-            "arms": tuple(result.model_copy(update={"test_score": test, "test_r2": r2}) for result in run.summary.arms),
+            "arms": tuple(with_statistics(result, test_score=test, test_r2=r2) for result in run.summary.arms),
             "verdict": ("The plain net overfits: its RMSE is 31.18 on its training rows and 54.32 on new ones.",),
         }
         return run.model_copy(update={"summary": run.summary.model_copy(update=changed | update)})

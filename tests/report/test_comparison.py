@@ -35,7 +35,7 @@ def test_pairs_have_scores_and_differences(paired):
     low, mean, high = (100 * getattr(plain.first, which) for which in ("low", "mean", "high"))
     found = {row["arm"]: row for row in rows(table)}
     assert found["plain"]["A: test accuracy, %"] == f"{mean:.1f} ({low:.1f} to {high:.1f})"
-    change = plain.comparison_in("score").interval
+    change = plain.comparison_in("test_score").interval
     assert found["plain"]["B less A, pp"].startswith(f"{100 * change.mean:+.1f} (".replace("-", "−"))
     assert found["batch_norm"]["B: test accuracy, %"] == found["batch_norm"]["p (Holm)"] == "–"
 

@@ -68,9 +68,10 @@ def test_of_several_seeds_a_split_the_splits_count(make_run):
 
 
 def test_a_regression_has_no_nats(regression):
-    measures = effects.measures(regression.summary)
-    assert (measures["score"].label, measures["loss"].label) == ("test RMSE", "test loss")
-    assert measures["score"].interval(Interval(mean=-1.234, low=-2.0, high=0.5)) == "−1.23 (−2.00 to +0.50)"
+    summary = with_comparison(regression, interval=Interval(mean=-1.234, low=-2.0, high=0.5))
+    (row,) = rows_of(summary)
+    assert (row["measure"], row["difference to plain"]) == ("test RMSE", "−1.23 (−2.00 to +0.50)")
+    assert [row["measure"] for row in rows_of(regression.summary)[:2]] == ["test RMSE", "test loss"]
 
 
 def test_the_optimism_of_each_arm_with_a_choice_is_told(make_run):

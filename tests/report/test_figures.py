@@ -76,7 +76,7 @@ def test_learning_curves_keep_the_order_of_the_arms_and_leave_out_those_without_
 
 def test_generalization_gaps_are_in_percentage_points(make_run):
     gap = Interval(mean=0.02, low=-0.01, high=0.05)
-    run = with_plain(make_run(), [], generalization_gap=gap)
+    run = with_plain(make_run(), [], statistics={"generalization_gap": gap})
     (one,) = figures.generalization_gaps(run.summary)
     assert (one.arm, one.mean, one.low, one.high) == ("plain", 2.0, -1.0, 5.0)
 

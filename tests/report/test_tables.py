@@ -19,8 +19,10 @@ def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
         make_run(),
         "dropout",
         rates=(0.3, 0.3, 0.3),
-        test_score=Interval(mean=0.97312, low=0.9604, high=0.9849),
-        generalization_gap=Interval(mean=0.0211, low=-0.0012, high=0.0434),
+        statistics={
+            "test_score": Interval(mean=0.97312, low=0.9604, high=0.9849),
+            "generalization_gap": Interval(mean=0.0211, low=-0.0012, high=0.0434),
+        },
         epochs_to_plain_best=EpochsToReach(reached=9, of=10, median_epochs=12.5, median_steps=450),
         comparisons=(
             make_run()
@@ -173,13 +175,13 @@ def test_of_many_classes_the_first_are_named_and_the_rest_counted(make_run):
 )
 def test_interaction_sentence_answers_by_sign_and_evidence(make_run, mean, p_value, answer):
     interval = Interval(mean=mean, low=mean - 0.005, high=mean + 0.005)
-    run = make_run(interaction=Interaction(measure="score", interval=interval, p_value=p_value))
+    run = make_run(interaction=Interaction(statistic="test_score", interval=interval, p_value=p_value))
     assert tables.interaction_sentence(run.summary)[0].startswith(answer)
 
 
 def test_interaction_sentence_gives_the_interval(make_run):
     interval = Interval(mean=-0.0041, low=-0.0102, high=0.002)
-    run = make_run(interaction=Interaction(measure="score", interval=interval, p_value=0.171))
+    run = make_run(interaction=Interaction(statistic="test_score", interval=interval, p_value=0.171))
     assert tables.interaction_sentence(run.summary)[1] == (
         "Test accuracy with both differs by −0.4 pp from what the effects of dropout alone and of batch "
         "norm alone add up to (95 % interval −1.0 to +0.2 pp, p = 0.17)."
@@ -220,7 +222,7 @@ def test_a_regression_tells_where_its_target_lies(make_run, as_regression):
 
 
 def test_together_they_are_better_where_the_error_is_lower_than_the_effects_add_up_to(make_run, as_regression):
-    interaction = Interaction(measure="score", interval=Interval(mean=-2.0, low=-3.0, high=-1.0), p_value=0.01)
+    interaction = Interaction(statistic="test_score", interval=Interval(mean=-2.0, low=-3.0, high=-1.0), p_value=0.01)
     answer, numbers = tables.interaction_sentence(as_regression(make_run(), interactions=(interaction,)).summary)
     assert answer.startswith("Yes")
     assert numbers == (

@@ -307,7 +307,7 @@ def test_of_a_quantity_of_pure_noise_nothing_is_claimed():
     assert plain.generalization_gap.mean > 2
     # What knows nothing but the mean has an RMSE of 30 and an R² of 0.
     assert 25 < plain.test_score.mean < 45
-    assert plain.test_r2.mean < 0.1
+    assert plain.statistics["test_r2"].mean < 0.1
     assert summary.verdict[0].startswith("There is too little data to say whether the plain net overfits: its RMSE is ")
     assert summary.verdict[1].startswith("On new rows the plain net is not surely better than always saying the mean (")
     assert summary.verdict[2].startswith(
@@ -324,7 +324,7 @@ def test_a_quantity_that_depends_on_its_features_is_found_up_to_its_noise():
     study = dn.run_study(X, y, **quick)
     plain = study.summary.arms[0]
     assert 9 < plain.test_score.mean < 16
-    assert plain.test_r2.mean > 0.97
+    assert plain.statistics["test_r2"].mean > 0.97
     result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
     saved = best_net(result, study.run.nets, RMSE)
     test = split_rows(load_dataset(X, y), saved.seed, study.summary.config).test

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dropnorm.report.tables import NONE, Column, Numbers, Table, arm_settings, duration, probability, repetitions
-from dropnorm.study.records import Arm, Interval, Run, Summary
+from dropnorm.study.records import MAIN_STATISTIC, Arm, Interval, Run, Summary
 from dropnorm.study.runs.comparing import PairOfArms, RunComparison
 
 SHOWN = 8
@@ -31,10 +31,10 @@ def differences_table(comparison: RunComparison) -> Table:
 def pairs_table(comparison: RunComparison, first: Summary, second: Summary) -> Table:
     """List the arms of either run with their 95 % intervals, and where runs are paired, B's differences to A."""
     one, other = Numbers.of(first), Numbers.of(second)
-    headers = ["arm", f"A: test {one.metric.label}", f"B: test {other.metric.label}"]
+    headers = ["arm", f"A: {one.header}", f"B: {other.header}"]
     tested = any(arm.comparisons for arm in comparison.arms)
     if tested:
-        headers += [one.metric.labelled("B less A"), "p (Holm)"]
+        headers += [one.difference_header("B less A"), "p (Holm)"]
     rows = tuple(
         (_arm(arm), _score(arm.first, one), _score(arm.second, other), *(_tested(arm, one) if tested else ()))
         for arm in comparison.arms
@@ -56,7 +56,7 @@ def _score(interval: Interval | None, numbers: Numbers) -> str:
 
 def _tested(arm: PairOfArms, numbers: Numbers) -> tuple[str, str]:
     """Write the difference in the score and its p value."""
-    score = arm.comparison_in("score")
+    score = arm.comparison_in(MAIN_STATISTIC)
     if score is None:
         return NONE, NONE
     return numbers.interval(score.interval, signed=True), probability(score.p_holm)

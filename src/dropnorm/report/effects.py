@@ -1,35 +1,9 @@
-"""What every arm changes in each measure, as rows of text, and how much choosing on validation flatters."""
+"""What every arm changes in each statistic, as rows of text, and how much choosing on validation flatters."""
 
-from dataclasses import dataclass
-
-from dropnorm.report.tables import LOSS_SCALE, NONE, Column, Numbers, Table, probability
-from dropnorm.study.records import ArmResult, Comparison, Interval, MeasureName, Power, Summary
-from dropnorm.study.task import TASKS, Scale
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What a measure is called, with the unit of its differences, and how these are written."""
-
-    label: str
-    scale: Scale
-
-    def interval(self, interval: Interval) -> str:
-        """A difference and its interval: −0.3 (−1.2 to +0.5)."""
-        mean, low, high = (self.scale.write(v, signed=True) for v in (interval.mean, interval.low, interval.high))
-        return f"{mean} ({low} to {high})"
-
-
-def measures(summary: Summary) -> dict[MeasureName, Measure]:
-    """The measures of a study by name: those of its task."""
-    task, numbers = TASKS[summary.data.task], Numbers.of(summary)
-    nats = ", nats" if summary.data.quantity is None else ""
-    return {
-        "score": Measure(task.metric.labelled(f"test {task.metric.name}"), numbers.scale),
-        "loss": Measure(f"test {task.loss_in_words}{nats}", LOSS_SCALE),
-        "calibration_error": Measure("calibration error, pp", Scale(factor=100.0, decimals=1)),
-        "generalization_gap": Measure(task.metric.labelled("generalization gap"), numbers.scale),
-    }
+from dropnorm.report.tables import NONE, Column, Numbers, Table, probability
+from dropnorm.study.records import ArmResult, Comparison, Power, Summary
+from dropnorm.study.statistics.catalogue import statistics_of
+from dropnorm.study.task import TASKS
 
 
 def effect_table(summary: Summary) -> Table:
@@ -39,11 +13,12 @@ def effect_table(summary: Summary) -> Table:
         summary: a finished study. The last column is how many seeds, or splits, would show a difference as large as the
             one found, with 80 % power.
     """
-    known = measures(summary)
+    plain = summary.arms[0]
     rows = tuple(
-        (arm.arm, *_row(known[one.measure], one, _mean(summary.arms[0], one.measure), _mean(arm, one.measure)))
+        (arm.arm, *_row(Numbers.of(summary, name), one, plain, arm))
         for arm in summary.arms
-        for one in arm.comparisons
+        for name in statistics_of(TASKS[summary.data.task])
+        if (one := arm.comparison_in(name)) is not None
     )
     unit = unit_of_evidence(summary)
     headers = (
@@ -68,7 +43,7 @@ def unit_of_evidence(summary: Summary) -> str:
 def optimism_sentences(summary: Summary) -> tuple[str, ...]:
     """Say of each arm with a choice by how much better its choice looks on validation than it is on test rows."""
     numbers = Numbers.of(summary)
-    unit = numbers.metric.difference_in_words
+    unit = numbers.statistic.notation.difference_in_words
     sentences = []
     for arm in summary.arms:
         if arm.selection is None:
@@ -84,30 +59,23 @@ def optimism_sentences(summary: Summary) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _mean(arm: ArmResult, measure: MeasureName) -> float:
-    """Pick an arm's mean of a measure."""
-    intervals = {
-        "score": arm.test_score,
-        "loss": arm.test_loss,
-        "calibration_error": arm.calibration_error,
-        "generalization_gap": arm.generalization_gap,
-    }
-    found = intervals[measure]
-    assert found is not None, "compared, and so measured"
-    return found.mean
-
-
-def _row(measure: Measure, comparison: Comparison, plain: float, arm: float) -> tuple[str, ...]:
+def _row(numbers: Numbers, comparison: Comparison, plain: ArmResult, arm: ArmResult) -> tuple[str, ...]:
     """Write one comparison's cells."""
-    low, high = (measure.scale.write(v, signed=True) for v in (comparison.bootstrap.low, comparison.bootstrap.high))
+    low, high = (numbers.scale.write(v, signed=True) for v in (comparison.bootstrap.low, comparison.bootstrap.high))
     return (
-        measure.label,
-        f"{measure.scale.write(plain)} → {measure.scale.write(arm)}",
-        measure.interval(comparison.interval),
+        numbers.difference_header(numbers.statistic.label),
+        f"{_mean(numbers, plain)} → {_mean(numbers, arm)}",
+        numbers.interval(comparison.interval, signed=True),
         f"{low} to {high}",
         probability(comparison.p_holm),
         _needed(comparison.power),
     )
+
+
+def _mean(numbers: Numbers, arm: ArmResult) -> str:
+    """Write an arm's mean."""
+    found = arm.statistics.get(numbers.statistic.name)
+    return NONE if found is None else numbers.scale.write(found.mean)
 
 
 def _needed(power: Power) -> str:

@@ -1,6 +1,6 @@
 """The score against the dropout rate, as data and drawn: how much dropout, and what too much of it does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -8,9 +8,10 @@ import plotly.graph_objects as go
 from dropnorm.report import marks, style
 from dropnorm.study.conclusions.pairs import without_dropout
 from dropnorm.study.records import Arm, Interval, NetRecord, Run
+from dropnorm.study.statistics.arms import interval_of
+from dropnorm.study.statistics.catalogue import Statistic, statistics_of
 from dropnorm.study.statistics.choice import choose_nets
-from dropnorm.study.statistics.intervals import interval_within
-from dropnorm.study.statistics.resampling import Resampling, Sample
+from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import TASKS, Metric
 
 
@@ -31,7 +32,7 @@ class RateCurve:
 
 def rate_curves(run: Run) -> tuple[RateCurve, ...]:
     """Compute validation and test score at each rate, for each arm with at least two, no dropout counted as one."""
-    metric = TASKS[run.summary.data.task].metric
+    statistics = statistics_of(TASKS[run.summary.data.task])
     resampling = Resampling.of(run.summary.data, run.summary.config)
     curves = []
     for arm, result in zip(run.summary.config.arms, run.summary.arms, strict=True):
@@ -42,13 +43,8 @@ def rate_curves(run: Run) -> tuple[RateCurve, ...]:
             RateCurve(
                 arm=arm.name,
                 rates=tuple(nets),
-                validation=tuple(
-                    _interval(resampling.validated([net.validation_score for net in own]), metric)
-                    for own in nets.values()
-                ),
-                test=tuple(
-                    _interval(resampling.tested([net.test_score for net in own]), metric) for own in nets.values()
-                ),
+                validation=_intervals(statistics["validation_score"], nets, resampling),
+                test=_intervals(statistics["test_score"], nets, resampling),
                 chosen=tuple(result.rates.count(rate) if rate else None for rate in nets),
             )
         )
@@ -81,8 +77,10 @@ def draw_rate_curves(curves: Sequence[RateCurve], metric: Metric) -> list[go.Fig
     return figures
 
 
-def _interval(sample: Sample, metric: Metric) -> Interval:
-    """A mean score with its interval, in the metric's unit."""
-    found = interval_within(*sample, lowest=0.0, highest=metric.highest)
-    factor = metric.factor
-    return Interval(mean=factor * found.mean, low=factor * found.low, high=factor * found.high)
+def _intervals(
+    statistic: Statistic, nets: Mapping[float, Sequence[NetRecord]], resampling: Resampling
+) -> tuple[Interval, ...]:
+    """A mean score with its interval at each rate, in the score's unit."""
+    found = [interval_of(statistic, own, resampling) for own in nets.values()]
+    factor = statistic.notation.factor
+    return tuple(Interval(mean=factor * one.mean, low=factor * one.low, high=factor * one.high) for one in found if one)

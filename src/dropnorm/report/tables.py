@@ -1,26 +1,28 @@
 """The numbers of a run as rows of text, for the page and for the command line alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from dropnorm.study.conclusions.significance import together
 from dropnorm.study.records import (
+    MAIN_STATISTIC,
     Arm,
     ArmResult,
     DataDescription,
     EpochsToReach,
+    Interaction,
     Interval,
     Quantity,
     Run,
     StudyConfig,
     Summary,
 )
-from dropnorm.study.task import RMSE, TASKS, Metric, Scale
+from dropnorm.study.statistics.catalogue import Statistic, statistics_of
+from dropnorm.study.task import RMSE, TASKS, Scale
 
 NONE = "–"
 SHOWN_CLASSES = 12
-LOSS_SCALE = Scale(factor=1.0, decimals=3)
-R2_SCALE = Scale(factor=1.0, decimals=3)
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,25 @@ class Table:
 
 @dataclass(frozen=True)
 class Numbers:
-    """How a study's scores and their differences are written, with as many digits in every place."""
+    """How a statistic of a study and its differences are written, with as many digits in every place."""
 
-    metric: Metric
+    statistic: Statistic
     scale: Scale
 
     @classmethod
-    def of(cls, summary: Summary) -> "Numbers":
-        """Those of a finished study; plain's score says how many digits matter."""
-        metric = TASKS[summary.data.task].metric
-        return cls(metric, metric.scale(summary.arms[0].test_score.mean))
+    def of(cls, summary: Summary, name: str = MAIN_STATISTIC) -> "Numbers":
+        """The notation of a finished study's statistic; plain's score says how many digits of scores matter."""
+        statistic = statistics_of(TASKS[summary.data.task])[name]
+        return cls(statistic, statistic.notation.scale(summary.arms[0].test_score.mean))
+
+    @property
+    def header(self) -> str:
+        """What heads a column of values."""
+        return self.statistic.notation.headed(self.statistic.label)
+
+    def difference_header(self, label: str) -> str:
+        """What heads a column of differences that are called so."""
+        return self.statistic.notation.labelled(label)
 
     def interval(self, interval: Interval, *, signed: bool = False) -> str:
         """A mean and its interval: 97.3 (96.0 to 98.5)."""
@@ -66,8 +77,13 @@ def arm_table(summary: Summary) -> Table:
         summary: a finished study. Scores come out in the metric's unit, accuracies in percent, and their
             differences in percentage points (pp), each as `mean (low to high)`.
     """
-    numbers = Numbers.of(summary)
-    rows = [_arm_row(result, numbers) for result in summary.arms]
+    known = {name for result in summary.arms for name in result.statistics}
+    shown = [
+        Numbers.of(summary, name)
+        for name, statistic in statistics_of(TASKS[summary.data.task]).items()
+        if statistic.in_arm_table and name in known
+    ]
+    rows = [_arm_row(result, shown) for result in summary.arms]
     advised = [result.arm for result in summary.arms].index(summary.advice.arm)
     return Table(
         tuple(Column(header, "left" if header == "arm" else "right") for header in rows[0]),
@@ -146,38 +162,41 @@ def interaction_sentence(summary: Summary) -> tuple[str, str]:
             "This run cannot tell.",
             "The question takes all four arms: plain, dropout, batch_norm and dropout+batch_norm.",
         )
-    interval, p_value = summary.interaction.interval, summary.interaction.p_value
-    numbers = Numbers.of(summary)
+    p_value, numbers = summary.interaction.p_value, Numbers.of(summary)
+    metric = TASKS[summary.data.task].metric
     plain = summary.arms[0].test_score.mean
-    match together(summary.interaction, summary.advice, numbers.metric, plain):
+    match together(summary.interaction, summary.advice, metric, plain):
         case "more":
             answer = "Yes: together they give more than their separate effects add up to."
         case "less":
             answer = "No: together they give less than their separate effects add up to."
         case _:
             answer = "No evidence either way."
-    mean, low, high = (
-        numbers.scale.write(value, signed=True) for value in (interval.mean, interval.low, interval.high)
-    )
-    unit = f" {numbers.metric.difference_unit}".rstrip()
+    mean, low, high = _signed(numbers, summary.interaction)
+    label, unit = numbers.statistic.label, f" {numbers.statistic.notation.difference_unit}".rstrip()
     told = (
-        f"Test {numbers.metric.name} with both differs by {mean}{unit} from what the effects "
+        f"{label[:1].upper()}{label[1:]} with both differs by {mean}{unit} from what the effects "
         f"of dropout alone and of batch norm alone add up to (95 % interval {low} to {high}{unit}, "
         f"p {probability(p_value, relation=True)})."
     )
-    return answer, told + _interaction_in_loss(summary)
+    known = statistics_of(TASKS[summary.data.task])
+    others = [one for one in summary.interactions if one.statistic in known and one != summary.interaction]
+    return answer, " ".join([told, *(_other_interaction(summary, one) for one in others)])
 
 
-def _interaction_in_loss(summary: Summary) -> str:
-    """Say the same of the loss, shortly."""
-    found = next((one for one in summary.interactions if one.measure == "loss"), None)
-    if found is None:
-        return ""
-    mean, low, high = (
-        LOSS_SCALE.write(v, signed=True) for v in (found.interval.mean, found.interval.low, found.interval.high)
-    )
-    loss = TASKS[summary.data.task].loss_in_words
-    return f" In {loss} it is {mean} ({low} to {high}, p {probability(found.p_value, relation=True)})."
+def _other_interaction(summary: Summary, interaction: Interaction) -> str:
+    """Say the same of another statistic, shortly."""
+    numbers = Numbers.of(summary, interaction.statistic)
+    mean, low, high = _signed(numbers, interaction)
+    p_value = probability(interaction.p_value, relation=True)
+    return f"In {numbers.statistic.label} it is {mean} ({low} to {high}, p {p_value})."
+
+
+def _signed(numbers: Numbers, interaction: Interaction) -> tuple[str, str, str]:
+    """Write an interaction's mean and the ends of its interval."""
+    found = interaction.interval
+    mean, low, high = (numbers.scale.write(value, signed=True) for value in (found.mean, found.low, found.high))
+    return mean, low, high
 
 
 def _repetitions(config: StudyConfig) -> tuple[tuple[str, str], ...]:
@@ -206,21 +225,18 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _arm_row(result: ArmResult, numbers: Numbers) -> dict[str, str]:
+def _arm_row(result: ArmResult, shown: Sequence[Numbers]) -> dict[str, str]:
     """Write one arm's cells under their headers."""
-    metric, comparison, r2 = numbers.metric, result.comparison, result.test_r2
-    return {
-        "arm": result.arm,
-        "dropout rate": _rates(result.rates),
-        f"test {metric.label}": numbers.interval(result.test_score),
-        metric.labelled("difference to plain"): numbers.interval(comparison.interval, signed=True)
-        if comparison
-        else NONE,
-        "p (Holm)": probability(comparison.p_holm) if comparison else NONE,
-        metric.labelled("generalization gap"): numbers.interval(result.generalization_gap),
-        **({} if r2 is None else {"test R²": Numbers(metric, R2_SCALE).interval(r2)}),
-        "epochs to plain's best": _epochs_to_reach(result.epochs_to_plain_best),
-    }
+    row = {"arm": result.arm, "dropout rate": _rates(result.rates)}
+    for numbers in shown:
+        found = result.statistics.get(numbers.statistic.name)
+        row[numbers.header] = NONE if found is None else numbers.interval(found)
+        if numbers.statistic.name == MAIN_STATISTIC:
+            compared = result.comparison
+            header = numbers.difference_header("difference to plain")
+            row[header] = numbers.interval(compared.interval, signed=True) if compared else NONE
+            row["p (Holm)"] = probability(compared.p_holm) if compared else NONE
+    return row | {"epochs to plain's best": _epochs_to_reach(result.epochs_to_plain_best)}
 
 
 def _rates(rates: tuple[float, ...]) -> str:

@@ -167,9 +167,9 @@ def _summarize(
     resampling = Resampling.of(data, config)
     steps = parts.steps_per_epoch(config.batch_size)
     names = [arm.name for arm in config.arms]
-    arms = summarize_arms(nets, epochs, names, task.metric, resampling, steps, resolution)
+    arms = summarize_arms(nets, epochs, names, task, resampling, steps, resolution)
     chosen = {name: choose_nets(nets, name) for name in names}
-    both = interactions(chosen, task.metric, resampling, resolution)
+    both = interactions(chosen, task, resampling, resolution)
     state = find_state(chosen, epochs, data, config, task.metric, resampling, resolution)
     advice = advise(arms, nets, task.metric, resampling)
     return Summary(

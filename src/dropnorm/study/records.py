@@ -4,15 +4,18 @@ Nothing here imports torch, so that a saved run can be read and drawn without it
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from dropnorm._record import Record
 from dropnorm.study.pictures.records import Pictures, UnitInput
 
-SCHEMA_VERSION: Literal[3] = 3
+SCHEMA_VERSION: Literal[4] = 4
+MAIN_STATISTIC = "test_score"
+"""What arms are told and compared by before all else."""
 
 TaskName = Literal["classification", "regression"]
-MeasureName = Literal["score", "loss", "calibration_error", "generalization_gap"]
 StateName = Literal["overfitting", "underfitting", "fine", "too_little_data", "shifted"]
 CaseName = Literal["shown", "likely", "not_shown", "harmful"]
 ArmName = str
@@ -228,12 +231,12 @@ class Power(Record):
 
 
 class Comparison(Record):
-    """The paired differences of an arm to plain in one measure on test rows, seed by seed, and their test.
+    """The paired differences of an arm to plain in one statistic, seed by seed, and their test.
 
     Holm's adjustment is over the arms. The bootstrap interval stands beside: it takes splits as independent.
     """
 
-    measure: MeasureName
+    statistic: str
     differences: tuple[float, ...]
     interval: Interval
     bootstrap: Interval
@@ -266,40 +269,61 @@ class EpochsToReach(Record):
 class ArmResult(Record):
     """One arm over all seeds; for each seed, the net whose rate was best on validation.
 
-    The generalization gap is by how much the score is better on training than on test rows.
+    Args:        statistics: by their names in `dropnorm.study.statistics.catalogue`, which says what each is; one that the task
+                 does not have, or that the version did not know that wrote the run, is not there.
     """
 
     arm: ArmName
     nets: tuple[int, ...]
     rates: tuple[float, ...]
     weight_decays: tuple[float, ...]
-    train_score: Interval
-    test_score: Interval
-    test_r2: Interval | None
-    test_loss: Interval
-    calibration_error: Interval | None
-    validation_score: Interval
-    generalization_gap: Interval
-    loss_gap: Interval
+    statistics: dict[str, Interval]
     median_best_epoch: float
     epochs_to_plain_best: EpochsToReach
     selection: SelectionOptimism | None
     comparisons: tuple[Comparison, ...]
 
+    @model_validator(mode="after")
+    def _has_scores(self) -> Self:
+        for name in ("train_score", "validation_score", "test_score", "generalization_gap"):
+            if name not in self.statistics:
+                raise ValueError(f"{name} is not among the statistics")
+        return self
+
+    @property
+    def train_score(self) -> Interval:
+        """The score on training rows."""
+        return self.statistics["train_score"]
+
+    @property
+    def validation_score(self) -> Interval:
+        """The score on validation rows."""
+        return self.statistics["validation_score"]
+
+    @property
+    def test_score(self) -> Interval:
+        """The score on test rows."""
+        return self.statistics[MAIN_STATISTIC]
+
+    @property
+    def generalization_gap(self) -> Interval:
+        """By how much the score is better on training than on test rows."""
+        return self.statistics["generalization_gap"]
+
     @property
     def comparison(self) -> Comparison | None:
-        """That of the test score; plain has none."""
-        return self.comparison_in("score")
+        """The comparison of the test score; plain has none."""
+        return self.comparison_in(MAIN_STATISTIC)
 
-    def comparison_in(self, measure: MeasureName) -> Comparison | None:
-        """That of a measure, if it was taken."""
-        return next((one for one in self.comparisons if one.measure == measure), None)
+    def comparison_in(self, statistic: str) -> Comparison | None:
+        """The comparison in a statistic, if the arm was compared in it."""
+        return next((one for one in self.comparisons if one.statistic == statistic), None)
 
 
 class Interaction(Record):
-    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in a measure on test rows."""
+    """Of the 2 x 2 factorial: (both - dropout) - (batch_norm - plain), in a statistic."""
 
-    measure: MeasureName
+    statistic: str
     interval: Interval
     p_value: float
 
@@ -358,7 +382,7 @@ class Advice(Record):
 class Summary(Record):
     """A finished study. The same study gives the same summary to the byte; timings are kept elsewhere."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     dropnorm_version: str
     data: DataDescription
     config: StudyConfig
@@ -373,8 +397,8 @@ class Summary(Record):
 
     @property
     def interaction(self) -> Interaction | None:
-        """That of the test score, where all four arms were trained."""
-        return next((one for one in self.interactions if one.measure == "score"), None)
+        """The interaction in the test score, where all four arms were trained."""
+        return next((one for one in self.interactions if one.statistic == MAIN_STATISTIC), None)
 
 
 class StudyIdentity(Record):

@@ -23,28 +23,49 @@ class Scale:
         return not f"{self.factor * value:.{self.decimals}f}".strip("+-0.,")
 
 
-@dataclass(frozen=True)
-class Metric:
-    """What a net is judged by: a score from 0 to `highest`, shown times `factor` in `unit`."""
+@dataclass(frozen=True, kw_only=True)
+class Notation:
+    """How values of one kind, and their differences, are written: times `factor`, in units.
+
+    Args:        decimals: None for as many as give four digits of a typical value.
+    """
+
+    factor: float = 1.0
+    decimals: int | None = 3
+    unit: str = ""
+    difference_unit: str = ""
+    difference_in_words: str = ""
+
+    def headed(self, label: str) -> str:
+        """A label of values with their unit, for an axis or a column."""
+        return f"{label}, {self.unit}" if self.unit else label
+
+    def labelled(self, label: str) -> str:
+        """A label of differences with their unit."""
+        return f"{label}, {self.difference_unit}" if self.difference_unit else label
+
+    def scale(self, typical: float) -> Scale:
+        """How to write values and differences where `typical` is one of the values."""
+        if self.decimals is not None:
+            return Scale(self.factor, self.decimals)
+        shown = abs(self.factor * typical)
+        digits = 3 - math.floor(math.log10(shown)) if 0 < shown < math.inf else 3
+        return Scale(self.factor, min(max(digits, 0), 12))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Notation):
+    """What a net is judged by: a score from 0 to `highest`, in its notation."""
 
     name: str
     higher_is_better: bool
     highest: float
-    factor: float
-    decimals: int | None  # None: as many as give four digits
-    unit: str
-    difference_unit: str
-    difference_in_words: str
     counted: bool  # whether it is a share of rows, which comes in steps of 1 / rows
 
     @property
     def label(self) -> str:
-        """The name with its unit, for an axis or a column."""
-        return f"{self.name}, {self.unit}" if self.unit else self.name
-
-    def labelled(self, quantity: str) -> str:
-        """The name of a difference of scores with its unit."""
-        return f"{quantity}, {self.difference_unit}" if self.difference_unit else quantity
+        """The name with its unit."""
+        return self.headed(self.name)
 
     def gain(self, score: float, other: float) -> float:
         """By how much a score is better than another."""
@@ -59,14 +80,6 @@ class Metric:
         """The score of a net that is never wrong."""
         return self.highest if self.higher_is_better else 0.0
 
-    def scale(self, score: float) -> Scale:
-        """How to write scores and differences of which `score` is a typical one."""
-        if self.decimals is not None:
-            return Scale(self.factor, self.decimals)
-        shown = abs(self.factor * score)
-        digits = 3 - math.floor(math.log10(shown)) if 0 < shown < math.inf else 3
-        return Scale(self.factor, min(max(digits, 0), 12))
-
 
 @dataclass(frozen=True)
 class Task:
@@ -75,6 +88,7 @@ class Task:
     name: TaskName
     loss: str
     loss_in_words: str
+    loss_unit: str
     constant: str
     metric: Metric
     on_both_parts: str
@@ -110,6 +124,7 @@ TASKS: dict[TaskName, Task] = {
         name="classification",
         loss="cross-entropy",
         loss_in_words="log loss",
+        loss_unit="nats",
         constant="always saying the most frequent class",
         metric=ACCURACY,
         on_both_parts="it is right on {train} % of its training rows and on {test} % of new ones",
@@ -123,6 +138,7 @@ TASKS: dict[TaskName, Task] = {
         name="regression",
         loss="mean squared error of the standardized target",
         loss_in_words="loss",
+        loss_unit="",
         constant="always saying the mean",
         metric=RMSE,
         on_both_parts="its RMSE is {train} on its training rows and {test} on new ones",

@@ -23,9 +23,9 @@ def _around(mean: float, reach: float = 0.01) -> Interval:
     return Interval(mean=mean, low=mean - reach, high=mean + reach)
 
 
-def _compared(measure: str, difference: Interval, p: float) -> Comparison:
+def _compared(statistic: str, difference: Interval, p: float) -> Comparison:
     return Comparison(
-        measure=measure,
+        statistic=statistic,
         differences=(0.0, 0.0),
         interval=difference,
         bootstrap=difference,
@@ -51,18 +51,16 @@ def _arm(
         nets=tuple(nets),
         rates=tuple(0.2 for _ in nets),
         weight_decays=tuple(0.0 for _ in nets),
-        train_score=_around(train),
-        test_score=_around(score),
-        test_r2=None,
-        test_loss=WIDE,
-        calibration_error=None,
-        validation_score=_around(score if validation is None else validation),
-        generalization_gap=WIDE,
-        loss_gap=WIDE,
+        statistics={
+            "train_score": _around(train),
+            "validation_score": _around(score if validation is None else validation),
+            "test_score": _around(score),
+            "generalization_gap": WIDE,
+        },
         median_best_epoch=3,
         epochs_to_plain_best=EpochsToReach(reached=0, of=2, median_epochs=None, median_steps=None),
         selection=None,
-        comparisons=() if name == "plain" else (_compared("score", difference, p), *others),
+        comparisons=() if name == "plain" else (_compared("test_score", difference, p), *others),
     )
 
 
@@ -74,7 +72,7 @@ def around() -> Callable[..., Interval]:
 
 @pytest.fixture(scope="session")
 def compared() -> Callable[..., Comparison]:
-    """A comparison in a measure, of this difference and adjusted p value."""
+    """A comparison in a statistic, of this difference and adjusted p value."""
     return _compared
 
 

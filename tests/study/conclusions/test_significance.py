@@ -17,7 +17,7 @@ from dropnorm.study.task import ACCURACY, RMSE
     ],
 )
 def test_together_is_said_of_what_is_shown(mean, p, case, units, said, around, make_advice):
-    interaction = Interaction(measure="score", interval=around(mean), p_value=p)
+    interaction = Interaction(statistic="test_score", interval=around(mean), p_value=p)
     advice = make_advice(units=units, dropout=case, batch_norm="not_shown")
     assert together(interaction, advice, ACCURACY, 0.9) == said
     if said:

@@ -154,9 +154,9 @@ def test_what_is_found_in_loss_and_calibration_is_said(verdict, make_arm, compar
     arms = (
         make_arm(
             "dropout",
-            others=(compared("loss", around(-0.0512), 0.01), compared("calibration_error", around(0.0123), 0.01)),
+            others=(compared("test_loss", around(-0.0512), 0.01), compared("calibration_error", around(0.0123), 0.01)),
         ),
-        make_arm("batch_norm", others=(compared("loss", around(-0.02), 0.03),)),
+        make_arm("batch_norm", others=(compared("test_loss", around(-0.02), 0.03),)),
     )
     assert verdict(*arms)[2] == (
         "Dropout and batch norm lower the log loss by 0.051 and 0.020; dropout raises the calibration error by 1.2 points."
@@ -165,7 +165,7 @@ def test_what_is_found_in_loss_and_calibration_is_said(verdict, make_arm, compar
 
 def test_what_is_written_as_zero_is_not_spoken_of(verdict, make_arm, compared, around):
     of_nothing = (
-        compared("loss", around(0.000084, 0.00001), 0.026),
+        compared("test_loss", around(0.000084, 0.00001), 0.026),
         compared("calibration_error", around(0.0004), 0.01),
     )
     said = verdict(make_arm("dropout", others=of_nothing))
@@ -230,7 +230,7 @@ def test_no_difference_at_all_has_no_interval(verdict, make_arm, around):
 
 def test_more_than_four_arms_are_summed_up(verdict, make_arm, compared, around):
     names = ("dropout", "batch_norm", "max_norm", "as in 2014", "last_dropout", "input_dropout")
-    loss = [compared("loss", around(-0.02 - 0.01 * index), 0.01) for index in range(6)]
+    loss = [compared("test_loss", around(-0.02 - 0.01 * index), 0.01) for index in range(6)]
     arms = [make_arm(name, difference=around(0.01 * index), others=[loss[index]]) for index, name in enumerate(names)]
     cases = dict(zip(names, ("not_shown", "shown", "shown", "likely", "likely", "harmful"), strict=True))
     said = verdict(*arms, **cases)
@@ -245,7 +245,7 @@ def test_more_than_four_arms_are_summed_up(verdict, make_arm, compared, around):
 
 
 def test_under_five_seeds_the_words_are_cautious(verdict, make_arm, make_advice, compared, around):
-    helps = make_arm("dropout", difference=around(0.02), p=0.001, others=(compared("loss", around(-0.05), 0.01),))
+    helps = make_arm("dropout", difference=around(0.02), p=0.001, others=(compared("test_loss", around(-0.05), 0.01),))
     harms = make_arm("batch_norm", difference=around(-0.02), p=0.001)
     advice = make_advice("dropout", rate=0.3, units=4, dropout="shown", batch_norm="harmful", ahead=("dropout",))
     said = verdict(helps, harms, advice=advice)
@@ -264,7 +264,9 @@ def test_the_two_together(mean, word, verdict, make_arm, around):
     arms = [make_arm(arm) for arm in ARMS]
 
     def said(p=0.04, mean=mean, **by_arm):
-        return verdict(*arms, interaction=Interaction(measure="score", interval=around(mean), p_value=p), **by_arm)
+        return verdict(
+            *arms, interaction=Interaction(statistic="test_score", interval=around(mean), p_value=p), **by_arm
+        )
 
     assert said(dropout="shown")[2] == (
         f"Together, dropout and batch norm give {word} than the sum of what each gives alone, by 2.0 points (95 % interval "
@@ -321,7 +323,7 @@ def test_of_a_regression_the_error_is_told_in_four_digits(verdict, make_arm, mak
         silent,
         task="regression",
         state=make_state("overfitting", gap=gap, constant=77.0),
-        interaction=Interaction(measure="score", interval=Interval(mean=1.0, low=0.5, high=1.5), p_value=0.01),
+        interaction=Interaction(statistic="test_score", interval=Interval(mean=1.0, low=0.5, high=1.5), p_value=0.01),
         advice=make_advice("dropout", rate=0.5, ahead=("dropout",), **cases),
     ) == (
         "The plain net overfits: its RMSE is 31.18 on its training rows and 54.32 on new ones, a gap of 23.14 (95 % interval "
@@ -376,9 +378,9 @@ def _random_study(rng, make_net, make_data):
     config = StudyConfig(arms=tuple(named_arm(arm) for arm in arms), seeds=seeds, splits=splits)
     metric, resampling = TASKS[task].metric, Resampling.of(data, config)
     resolution = metric.resolution(data.test_rows)
-    results = summarize_arms(nets, epochs, arms, metric, resampling, 10, resolution)
+    results = summarize_arms(nets, epochs, arms, TASKS[task], resampling, 10, resolution)
     chosen = {arm: choose_nets(nets, arm) for arm in arms}
-    both = interactions(chosen, metric, resampling, resolution)
+    both = interactions(chosen, TASKS[task], resampling, resolution)
     state = find_state(chosen, epochs, data, config, metric, resampling, resolution)
     advice = advise(results, nets, metric, resampling)
     return arms, advice, write_verdict(data, results, state, both, advice, resampling.unit)

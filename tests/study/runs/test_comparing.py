@@ -38,7 +38,7 @@ def test_a_run_does_not_differ_from_itself(first):
     assert same.data == same.settings == ()
     assert (same.units, same.unit, same.not_paired) == (4, "splits", "")
     assert same.verdict[0] == "Nothing differs in data and settings."
-    assert [arm.comparison_in("score").p_holm for arm in same.arms] == [1.0, 1.0]
+    assert [arm.comparison_in("test_score").p_holm for arm in same.arms] == [1.0, 1.0]
 
 
 def test_scores_are_paired_split_by_split(first, study):
@@ -50,7 +50,7 @@ def test_scores_are_paired_split_by_split(first, study):
     differences = [b[seed] - a[seed] for seed in range(3)]
     data = first.summary.data
     share, resolution = data.test_rows / (data.train_rows + data.validation_rows), 1 / data.test_rows
-    plain = got.arms[0].comparison_in("score")
+    plain = got.arms[0].comparison_in("test_score")
     assert plain.differences == pytest.approx(differences)
     assert plain.interval == interval(differences, share, resolution)
     assert plain.p_value == p_value(differences, share, resolution)
@@ -60,7 +60,7 @@ def test_scores_are_paired_split_by_split(first, study):
 def test_what_surely_differs_is_said(study):
     slow, good = study(seeds=6, epochs=1, learning_rate=1e-5), study(seeds=6, epochs=30, learning_rate=1e-2)
     got = dn.compare_runs(slow, good)
-    change = got.arms[0].comparison_in("score")
+    change = got.arms[0].comparison_in("test_score")
     assert change.p_holm < 0.05, "nets that learn nothing, and nets that do"
     assert got.verdict[0].startswith(
         f"B is better in test accuracy with the plain net by {100 * change.interval.mean:.1f}"
@@ -73,8 +73,8 @@ def test_of_few_splits_the_words_are_cautious_and_of_many_arms_the_largest_chang
     arms = "dropout,batch_norm,max_norm,weight_decay"
     slow, good = (study(seeds=4, arms=arms, epochs=e, learning_rate=rate) for e, rate in ((1, 1e-5), (30, 1e-2)))
     got = dn.compare_runs(slow, good)
-    changes = [arm.comparison_in("score").interval.mean for arm in got.arms]
-    sure = [arm for arm in got.arms if arm.comparison_in("score").p_holm < 0.05]
+    changes = [arm.comparison_in("test_score").interval.mean for arm in got.arms]
+    sure = [arm for arm in got.arms if arm.comparison_in("test_score").p_holm < 0.05]
     assert len(sure) > 3, "nets that learn nothing, and nets that do"
     assert got.verdict[0].startswith(f"B seems better in test accuracy with {len(sure)} arms, most of all with ")
     assert f"by {100 * max(changes):.1f} points" in got.verdict[0]
@@ -87,7 +87,7 @@ def test_arms_of_one_run_alone_stand_there_without_a_difference(first, study):
     assert by_name["dropout", None].second is None
     assert by_name["dropout", None].comparisons == ()
     assert by_name[None, "batch_norm"].first is None
-    assert by_name["plain", "plain"].comparison_in("score").interval.mean == 0.0
+    assert by_name["plain", "plain"].comparison_in("test_score").interval.mean == 0.0
     assert names(got.settings) == ["arm dropout", "arm batch_norm"]
     assert (got.settings[0].first.dropout, got.settings[0].second) == ((0.2, 0.5), None)
 
@@ -101,7 +101,7 @@ def test_what_each_advises_is_compared_where_it_differs(first):
     )
     last = dn.compare_runs(one, two).arms[-1]
     assert (last.first_arm, last.second_arm) == ("plain", "dropout")
-    assert last.comparison_in("score").differences == pytest.approx(first.summary.arms[1].comparison.differences)
+    assert last.comparison_in("test_score").differences == pytest.approx(first.summary.arms[1].comparison.differences)
 
 
 def test_where_features_alone_differ_the_rows_are_paired(first, study, blobs):

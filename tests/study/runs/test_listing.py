@@ -108,7 +108,7 @@ def test_runs_are_listed_with_the_latest_first(begin, finished, tmp_path):
     [
         ("study.sqlite", b"no database", r"study\.sqlite: cannot be read as a store \(file is not a database\)"),
         ("study.sqlite", b"", r"study\.sqlite: cannot be read as a store \(no such table"),
-        ("summary.json", b'{"schema_version": 3}', r"summary\.json: is damaged \(.*required\)\. Start the same"),
+        ("summary.json", b'{"schema_version": 4}', r"summary\.json: is damaged \(.*required\)\. Start the same"),
         ("summary.json", b'{"schema_ve', r"summary\.json: is damaged\. Start the same"),
         ("summary.json", b'{"schema_version": 9}', r"summary\.json: was written by a newer dropnorm \(schema 9"),
     ],
@@ -128,9 +128,9 @@ def test_foreign_stores_and_folders_are_named(finished, begin, tmp_path):
     assert overview(foreign).problem == f"{foreign}: holds no run."
     newer = shutil.copytree(finished.folder, tmp_path / "newer")
     with sqlite3.connect(newer / "study.sqlite") as database:
-        database.execute("UPDATE meta SET value = '4' WHERE name = 'schema_version'")
+        database.execute("UPDATE meta SET value = '5' WHERE name = 'schema_version'")
     database.close()
-    assert "newer dropnorm (schema 4" in overview(newer).problem
+    assert "newer dropnorm (schema 5" in overview(newer).problem
     folder, store = begin()
     store.put(study={"config": {"arms": "none"}})
     store.close()

@@ -3,10 +3,14 @@ import math
 import pytest
 
 from dropnorm.study.statistics.between_runs import SharedSplits, compare_pairs
-from dropnorm.study.statistics.comparisons import MEASURES, compare_arms
+from dropnorm.study.statistics.catalogue import statistics_of
+from dropnorm.study.statistics.comparisons import compare_arms
 from dropnorm.study.statistics.intervals import holm, interval, p_value
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import ACCURACY
+from dropnorm.study.task import TASKS
+
+CLASSES = TASKS["classification"]
+SCORE = statistics_of(CLASSES)["test_score"]
 
 
 @pytest.fixture
@@ -27,42 +31,43 @@ def test_two_runs_are_compared_as_two_arms_of_one(four_arms):
     """What a study finds of an arm and plain, two studies find of the same nets."""
     share = 0.25
     arms = {name: four_arms[name] for name in ("plain", "dropout", "batch_norm")}
-    within = compare_arms(arms, ACCURACY, Resampling(splits=3, seeds=1, test_share=share, validation_share=1.0), 0.01)
+    within = compare_arms(arms, CLASSES, Resampling(splits=3, seeds=1, test_share=share, validation_share=1.0), 0.01)
     pairs = {name: (arms["plain"], arms[name]) for name in ("dropout", "batch_norm")}
-    between = compare_pairs(pairs, ACCURACY, SharedSplits(splits=3, seeds=1, share=share), 0.01)
+    between = compare_pairs(pairs, CLASSES, SharedSplits(splits=3, seeds=1, share=share), 0.01)
     assert between == {name: within[name] for name in pairs}
-    assert [one.measure for one in between["dropout"]] == list(MEASURES)
+    compared = ["test_score", "test_loss", "calibration_error", "generalization_gap"]
+    assert [one.statistic for one in between["dropout"]] == compared
 
 
 def test_of_splits_with_several_seeds_the_means_count_whatever_their_number(scores):
     one, other = scores((0.5, 0.7), (0.6, 0.6), (0.8, 0.9)), scores((0.7,), (0.9,), (0.8,), (0.1,))
     shared = SharedSplits(splits=3, seeds=1, share=0.25)
-    sample = shared.sample((one, other), "score", ACCURACY, 0.1)
+    sample = shared.sample((one, other), SCORE, 0.1)
     assert sample.values == pytest.approx([0.1, 0.3, -0.05])
     # Of two scores, a mean of two rounds half as much in variance as one.
     assert sample.resolution == pytest.approx(0.1 * math.sqrt((1 / 2 + 1 / 1) / 2))
-    (comparison, *_) = compare_pairs({"plain": (one, other)}, ACCURACY, shared)["plain"]
+    (comparison, *_) = compare_pairs({"plain": (one, other)}, CLASSES, shared)["plain"]
     assert comparison.interval == interval(sample.values, 0.25)
     assert comparison.p_value == comparison.p_holm == p_value(sample.values, 0.25)
 
 
 def test_of_a_single_split_the_seeds_of_both_count(scores):
     one, other = scores((0.5, 0.7, 0.6)), scores((0.6, 0.6))
-    sample = SharedSplits(splits=1, seeds=2, share=0.0).sample((one, other), "score", ACCURACY, 0.1)
+    sample = SharedSplits(splits=1, seeds=2, share=0.0).sample((one, other), SCORE, 0.1)
     assert sample == (pytest.approx([0.1, -0.1]), 0.0, 0.1)
 
 
 def test_nets_are_paired_by_their_seed_whatever_their_order(scores):
     one, other = scores((0.5, 0.7)), scores((0.6, 0.9))
-    sample = SharedSplits(splits=1, seeds=2, share=0.0).sample((one[::-1], other), "score", ACCURACY, 0.0)
+    sample = SharedSplits(splits=1, seeds=2, share=0.0).sample((one[::-1], other), SCORE, 0.0)
     assert sample.values == pytest.approx([0.1, 0.2])
 
 
-def test_p_values_are_adjusted_over_the_pairs_and_measures_that_none_has_are_left_out(scores):
+def test_p_values_are_adjusted_over_the_pairs_and_statistics_that_none_has_are_left_out(scores):
     one = scores((0.5,), (0.7,), (0.6,))
     pairs = {"a": (one, scores((0.6,), (0.9,), (0.65,))), "b": (one, scores((0.5,), (0.8,), (0.7,)))}
-    found = compare_pairs(pairs, ACCURACY, SharedSplits(splits=3, seeds=1, share=0.25))
-    assert [one.measure for one in found["a"]] == ["score", "loss", "generalization_gap"]
+    found = compare_pairs(pairs, CLASSES, SharedSplits(splits=3, seeds=1, share=0.25))
+    assert [one.statistic for one in found["a"]] == ["test_score", "test_loss", "generalization_gap"]
     scored = [comparisons[0] for comparisons in found.values()]
     assert [one.p_holm for one in scored] == holm([one.p_value for one in scored])
     assert scored[0].p_holm != scored[0].p_value

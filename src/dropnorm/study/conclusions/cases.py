@@ -76,8 +76,8 @@ LEVEL_ON_TEST = Case("level with it on test rows")
 AHEAD_ON_TEST = Case("by {size} on test rows, which is not sure")
 TOO_FEW = Case("{units} are too few to be sure of any difference: take at least {least}.")
 
-MEASURES = Case("{arms} {verb} {measure} by {by}{unit}")
-MEASURES_SUMMED_UP = Case("{count} of {of} arms {verb} {measure}, most of all {arm}, by {by}{unit}")
+STATISTICS = Case("{arms} {verb} {statistic} by {by}{unit}")
+STATISTICS_SUMMED_UP = Case("{count} of {of} arms {verb} {statistic}, most of all {arm}, by {by}{unit}")
 
 TOGETHER = Case("Together, dropout and batch norm give {more} than the sum of what each gives alone, by {size}.")
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from dropnorm.study.arms import words
 from dropnorm.study.conclusions.significance import FEW, SIGNIFICANCE
-from dropnorm.study.records import CurveNet, CurvePoint, DataDescription, NetRecord, StudyConfig
+from dropnorm.study.records import MAIN_STATISTIC, CurveNet, CurvePoint, DataDescription, NetRecord, StudyConfig
+from dropnorm.study.statistics.arms import interval_of
+from dropnorm.study.statistics.catalogue import statistics_of
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import paired
-from dropnorm.study.statistics.intervals import holm, interval, interval_within, p_value
+from dropnorm.study.statistics.intervals import holm, interval, p_value
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import TASKS, Metric
 
@@ -33,24 +35,25 @@ def _points(
     nets: Sequence[NetRecord], data: DataDescription, config: StudyConfig, fraction: float, resampling: Resampling
 ) -> list[CurvePoint]:
     """One size."""
-    metric = TASKS[data.task].metric
-    resolution = metric.resolution(data.test_rows)
+    task = TASKS[data.task]
+    score, resolution = statistics_of(task)[MAIN_STATISTIC], task.metric.resolution(data.test_rows)
     chosen = {arm.name: choose_nets(nets, arm.name) for arm in config.arms}
     differences = {
-        arm: resampling.tested(paired(own, chosen["plain"], "score", metric) or [], resolution)
+        arm: resampling.sample(score, paired(own, chosen["plain"], score) or [], resolution)
         for arm, own in chosen.items()
         if arm != "plain"
     }
     adjusted = dict(zip(differences, holm([p_value(*sample) for sample in differences.values()]), strict=True))
     points = []
     for arm, own in chosen.items():
-        tested = resampling.tested([net.test_score for net in own], resolution)
+        interval_of_score = interval_of(score, own, resampling, resolution)
+        assert interval_of_score is not None, "every net has a score"
         points.append(
             CurvePoint(
                 arm=arm,
                 fraction=fraction,
                 rows=data.train_rows,
-                test_score=interval_within(*tested, lowest=0.0, highest=metric.highest),
+                test_score=interval_of_score,
                 difference=interval(*differences[arm]) if arm in differences else None,
                 p_holm=adjusted.get(arm),
             )

@@ -8,21 +8,20 @@ from dropnorm.study.conclusions import cases
 from dropnorm.study.conclusions.significance import FEW, SIGNIFICANCE, together
 from dropnorm.study.conclusions.wording import Words, as_sentence, counted, joined, verb_of
 from dropnorm.study.records import (
+    MAIN_STATISTIC,
     Advice,
     ArmResult,
     CaseName,
     DataDescription,
     Interaction,
     Interval,
-    MeasureName,
     State,
 )
+from dropnorm.study.statistics.catalogue import statistics_of
 from dropnorm.study.task import TASKS, Scale
 
 NOTHING_LEARNED = 0.005  # of the way from the best constant to being never wrong
 TOLD_ONE_BY_ONE = 4  # arms, plain among them; more are summed up
-CALIBRATION = Scale(factor=100.0, decimals=1)
-LOSS = Scale(factor=1.0, decimals=3)
 
 
 def write_verdict(
@@ -39,13 +38,13 @@ def write_verdict(
     """
     task = TASKS[data.task]
     words = _Sentences(task, task.metric.scale(arms[0].test_score.mean), data, advice, unit)
-    score = next((one for one in interactions if one.measure == "score"), None)
+    score = next((one for one in interactions if one.statistic == MAIN_STATISTIC), None)
     sentences = (
         words.on_state(state, arms[0]),
         words.on_constant(state, arms[0]),
         words.on_arms(arms[1:]),
         words.on_few_seeds(),
-        words.on_other_measures(arms[1:]),
+        words.on_other_statistics(arms[1:]),
         words.on_interaction(score, arms[0]),
         words.on_advice(state, arms),
         words.on_what_to_do(state),
@@ -163,20 +162,19 @@ class _Sentences(Words):
             return ""
         return cases.TOO_FEW.say(units=counted(self.advice.units, self.unit), least=str(FEW))
 
-    def on_other_measures(self, arms: Sequence[ArmResult]) -> str:
+    def on_other_statistics(self, arms: Sequence[ArmResult]) -> str:
         """What is found in loss and calibration, whose p values are adjusted over the arms as those of the score are."""
         if self.few:
             return ""
         found = []
-        measures: dict[MeasureName, tuple[str, Scale, str]] = {
-            "loss": (f"the {self.task.loss_in_words}", LOSS, ""),
-            "calibration_error": ("the calibration error", CALIBRATION, " points"),
-        }
-        for measure, (name, scale, unit) in measures.items():
+        for statistic in statistics_of(self.task).values():
+            if not statistic.in_words:
+                continue
+            scale, unit = statistic.notation.scale(arms[0].test_score.mean), statistic.notation.difference_in_words
             changed = [
                 (arm, one.interval)
                 for arm in arms
-                if (one := arm.comparison_in(measure))
+                if (one := arm.comparison_in(statistic.name))
                 and one.p_holm < SIGNIFICANCE
                 and not scale.is_nothing(one.interval.mean)
             ]
@@ -184,16 +182,16 @@ class _Sentences(Words):
                 mine = [(arm, change) for arm, change in changed if verb_of(change) == verb]
                 if not mine:
                     continue
-                said = {"verb": verb if len(mine) == 1 else verb[:-1], "measure": name, "unit": unit}
+                said = {"verb": verb if len(mine) == 1 else verb[:-1], "statistic": statistic.in_words, "unit": unit}
                 if len(arms) < TOLD_ONE_BY_ONE or len(mine) == 1:
                     by = joined([scale.write(abs(change.mean)) for _, change in mine])
                     names = joined([arm_words(arm.arm) for arm, _ in mine])
-                    found.append(cases.MEASURES.say(arms=names, by=by, **said))
+                    found.append(cases.STATISTICS.say(arms=names, by=by, **said))
                 else:
                     most, change = max(mine, key=lambda one: abs(one[1].mean))
                     count = {"count": str(len(mine)), "of": str(len(arms)), "arm": arm_words(most.arm)}
                     by = scale.write(abs(change.mean))
-                    found.append(cases.MEASURES_SUMMED_UP.say(by=by, **count, **said))
+                    found.append(cases.STATISTICS_SUMMED_UP.say(by=by, **count, **said))
         return as_sentence("; ".join(found)) if found else ""
 
     def on_interaction(self, interaction: Interaction | None, plain: ArmResult) -> str:

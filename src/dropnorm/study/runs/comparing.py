@@ -13,12 +13,12 @@ from dropnorm.study.conclusions.significance import FEW, SIGNIFICANCE
 from dropnorm.study.conclusions.verdict import TOLD_ONE_BY_ONE
 from dropnorm.study.conclusions.wording import Words, joined
 from dropnorm.study.records import (
+    MAIN_STATISTIC,
     ArmName,
     ArmResult,
     Comparison,
     DataDescription,
     Interval,
-    MeasureName,
     Run,
     StudyConfig,
     Summary,
@@ -51,9 +51,9 @@ class PairOfArms(Record):
     second: Interval | None
     comparisons: tuple[Comparison, ...] = ()
 
-    def comparison_in(self, measure: MeasureName) -> Comparison | None:
-        """That of a measure, if it was taken."""
-        return next((one for one in self.comparisons if one.measure == measure), None)
+    def comparison_in(self, statistic: str) -> Comparison | None:
+        """The comparison in a statistic, if the two were compared in it."""
+        return next((one for one in self.comparisons if one.statistic == statistic), None)
 
 
 class RunComparison(Record):
@@ -158,13 +158,13 @@ def _result(summary: Summary, arm: ArmName) -> ArmResult | None:
 
 def _tested(first: Run, second: Run, arms: tuple[PairOfArms, ...], shared: SharedSplits) -> tuple[PairOfArms, ...]:
     """The arms with the comparisons of those that are in both runs."""
-    metric = TASKS[first.summary.data.task].metric
+    task = TASKS[first.summary.data.task]
     pairs = {
         str(index): (choose_nets(first.nets, arm.first_arm), choose_nets(second.nets, arm.second_arm))
         for index, arm in enumerate(arms)
         if arm.first_arm is not None and arm.second_arm is not None
     }
-    found = compare_pairs(pairs, metric, shared, metric.resolution(first.summary.data.test_rows))
+    found = compare_pairs(pairs, task, shared, task.metric.resolution(first.summary.data.test_rows))
     return tuple(arm.model_copy(update={"comparisons": found.get(str(index), ())}) for index, arm in enumerate(arms))
 
 
@@ -219,7 +219,7 @@ def _found(arms: tuple[PairOfArms, ...], one: Summary, other: Summary, shared: S
 
 
 def _change(arm: PairOfArms) -> Comparison | None:
-    return arm.comparison_in("score")
+    return arm.comparison_in(MAIN_STATISTIC)
 
 
 def _told_of(arms: Sequence[PairOfArms], words: Words) -> str:

@@ -7,21 +7,23 @@ import polars as pl
 
 from dropnorm.errors import RunError
 from dropnorm.study.files import write_atomically
-from dropnorm.study.records import Run
+from dropnorm.study.records import NetRecord, Run
 from dropnorm.study.statistics.calibration import BINS
+from dropnorm.study.statistics.catalogue import statistics_of
+from dropnorm.study.task import TASKS
 
 
 def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
     """Write every net, every epoch and every bin of confidence of a run, chosen or not.
 
-    nets.csv has a row per net with all that was measured; `chosen` says whether its arm is judged by it. epochs.csv has a row
-    per net and epoch. reliability.csv, of classes, has a row per net and bin. `net` joins the three.
+    nets.csv has a row per net with all that was measured, and every statistic; `chosen` says whether its arm is judged by it.
+    epochs.csv has a row per net and epoch. reliability.csv, of classes, has a row per net and bin. `net` joins the three.
     curve_nets.csv, of a learning curve, has a row per net that learned from a fraction of the rows.
     Args:        folder: is made if it is not there; each file replaces the one before at once.
     Raises:      RunError for a folder that cannot be written to.
     """
     files = {"nets.csv": _nets(run), "epochs.csv": _epochs(run), "reliability.csv": _reliability(run)}
-    files["curve_nets.csv"] = [net.model_dump(exclude={"reliability"}) for net in run.curve_nets]
+    files["curve_nets.csv"] = [_net(net, run) for net in run.curve_nets]
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,10 +41,14 @@ def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
 
 def _nets(run: Run) -> list[dict[str, Any]]:
     chosen = {net for arm in run.summary.arms for net in arm.nets}
-    return [
-        {"net": net.net, "chosen": net.net in chosen} | net.model_dump(exclude={"net", "reliability"})
-        for net in run.nets
-    ]
+    return [{"net": net.net, "chosen": net.net in chosen} | _net(net, run) for net in run.nets]
+
+
+def _net(net: NetRecord, run: Run) -> dict[str, Any]:
+    """All that was measured of a net, and the statistics that follow from it."""
+    statistics = statistics_of(TASKS[run.summary.data.task])
+    record = net.model_dump(exclude={"reliability"})
+    return record | {name: one.value(net) for name, one in statistics.items() if name not in record}
 
 
 def _epochs(run: Run) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ MODELS = "models"
 class ModelDescription(Record):
     """Everything about a saved net but its weights."""
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     arm: Arm
     rate: float
     architecture: AnyArchitecture

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dropnorm.study.records import ArmName, Comparison, MeasureName, NetRecord, Summary
-from dropnorm.study.statistics.comparisons import MEASURES, conclude, measured
+from dropnorm.study.records import ArmName, Comparison, NetRecord, Summary
+from dropnorm.study.statistics.catalogue import Statistic, statistics_of
+from dropnorm.study.statistics.comparisons import conclude
 from dropnorm.study.statistics.resampling import Resampling, Sample
-from dropnorm.study.task import Metric
+from dropnorm.study.task import Task
 
 Pair = tuple[Sequence[NetRecord], Sequence[NetRecord]]
 
@@ -44,9 +45,10 @@ class SharedSplits:
         """What these are."""
         return "splits" if self.splits > 1 else "seeds"
 
-    def sample(self, pair: Pair, measure: MeasureName, metric: Metric, resolution: float) -> Sample | None:
-        """The differences, the second less the first; None where a measure is not taken."""
-        one, other = (self._by_split(nets, measure, metric) for nets in pair)
+    def sample(self, pair: Pair, statistic: Statistic, resolution: float) -> Sample | None:
+        """The differences, the second less the first; None where not all nets have the statistic."""
+        one, other = (self._by_split(nets, statistic) for nets in pair)
+        resolution = resolution if statistic.in_steps else 0.0
         if one is None or other is None:
             return None
         if self.splits == 1:
@@ -57,11 +59,11 @@ class SharedSplits:
         finer = ((1 / len(one[0]) + 1 / len(other[0])) / 2) ** 0.5
         return Sample(differences, self.share, resolution * finer)
 
-    def _by_split(self, nets: Sequence[NetRecord], measure: MeasureName, metric: Metric) -> list[list[float]] | None:
+    def _by_split(self, nets: Sequence[NetRecord], statistic: Statistic) -> list[list[float]] | None:
         """On each shared split, the values of its nets in their seeds' order."""
         values: list[list[float]] = [[] for _ in range(self.splits)]
         for net in sorted(nets, key=lambda net: net.seed):
-            value = measured(net, measure, metric)
+            value = statistic.value(net)
             if value is None:
                 return None
             if net.split < self.splits:
@@ -70,15 +72,14 @@ class SharedSplits:
 
 
 def compare_pairs(
-    pairs: Mapping[ArmName, Pair], metric: Metric, shared: SharedSplits, resolution: float = 0.0
+    pairs: Mapping[ArmName, Pair], task: Task, shared: SharedSplits, resolution: float = 0.0
 ) -> dict[ArmName, tuple[Comparison, ...]]:
     """Every pair's comparisons, of the second study's nets with the first's; p values are adjusted over the pairs."""
     comparisons: dict[ArmName, tuple[Comparison, ...]] = dict.fromkeys(pairs, ())
-    for measure in MEASURES:
-        step = resolution if measure in ("score", "generalization_gap") else 0.0
-        found = {name: shared.sample(pair, measure, metric, step) for name, pair in pairs.items()}
+    for statistic in (one for one in statistics_of(task).values() if one.compared):
+        found = {name: shared.sample(pair, statistic, resolution) for name, pair in pairs.items()}
         samples = {name: sample for name, sample in found.items() if sample is not None}
         if len(samples) == len(pairs):
-            for name, comparison in conclude(measure, samples).items():
+            for name, comparison in conclude(statistic, samples).items():
                 comparisons[name] += (comparison,)
     return comparisons

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dropnorm.study.records import DataDescription, StudyConfig
+from dropnorm.study.statistics.catalogue import Statistic
 
 
 class Sample(NamedTuple):
@@ -52,6 +53,11 @@ class Resampling:
         validation_share = data.validation_rows / data.train_rows
         test_share = data.test_rows / (data.train_rows + data.validation_rows)
         return cls(splits, seeds, validation_share if data.given_test else test_share, validation_share)
+
+    def sample(self, statistic: Statistic, values: Sequence[float], resolution: float = 0.0) -> Sample:
+        """Values of a statistic, or differences of them, one per seed in the seeds' order; resolution is the step of scores."""
+        share = self.validation_share if statistic.part == "validation" else self.test_share
+        return self._sample(values, share, resolution if statistic.in_steps else 0.0)
 
     def tested(self, values: Sequence[float], resolution: float = 0.0) -> Sample:
         """Values measured on test parts, one per seed in the seeds' order; resolution is the step of one value."""
