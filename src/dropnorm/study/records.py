@@ -395,6 +395,15 @@ class Summary(Record):
     learning_curve: tuple[CurvePoint, ...] = ()
     verdict: tuple[str, ...]
 
+    @model_validator(mode="after")
+    def _arms_are_those_of_the_configuration(self) -> Self:
+        names = [arm.arm for arm in self.arms]
+        if names[:1] != ["plain"] or names != [arm.name for arm in self.config.arms]:
+            raise ValueError("arms are not those of the configuration, with plain as the first")
+        if self.advice.arm not in names:
+            raise ValueError("advice.arm is none of the arms")
+        return self
+
     @property
     def interaction(self) -> Interaction | None:
         """The interaction in the test score, where all four arms were trained."""
@@ -409,12 +418,6 @@ class StudyIdentity(Record):
 
     config: dict[str, Any]
     data: str
-
-    @property
-    def study_config(self) -> StudyConfig:
-        """The configuration alone."""
-        known = StudyConfig.model_fields.keys() & self.config.keys()
-        return StudyConfig.model_validate({name: self.config[name] for name in known})
 
 
 class Beginning(Record):

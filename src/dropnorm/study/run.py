@@ -4,13 +4,15 @@ import hashlib
 import json
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError, RunError
 from dropnorm.study.data.dataset import Dataset, load_dataset
@@ -20,8 +22,19 @@ from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
 from dropnorm.study.files import write_atomically
 from dropnorm.study.modules.factory import factory_name
+from dropnorm.study.older_schemas import as_this_version, with_options_of
 from dropnorm.study.progress import Progress
-from dropnorm.study.records import ActivationName, Arm, Beginning, NetName, Run, StudyConfig, Summary, TaskName
+from dropnorm.study.records import (
+    ActivationName,
+    Arm,
+    Beginning,
+    NetName,
+    Run,
+    StudyConfig,
+    StudyIdentity,
+    Summary,
+    TaskName,
+)
 from dropnorm.study.runs.command import command_of
 from dropnorm.study.runs.listing import RUNS_FOLDER
 from dropnorm.study.runs.store import STORE_NAME, Store
@@ -72,7 +85,7 @@ class PlannedStudy:
     @property
     def default_folder(self) -> Path:
         """A folder of its own, the same for the same data and arguments, so that a study started again goes on."""
-        identity = hashlib.sha256(json.dumps(self._identity(), sort_keys=True).encode()).hexdigest()[:8]
+        identity = hashlib.sha256(json.dumps(self._identity.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
         return Path(RUNS_FOLDER) / f"{Path(self.dataset.name).stem}-{identity}"
 
     def resume_command(self, folder: Path) -> str:
@@ -90,42 +103,62 @@ class PlannedStudy:
 
         A first Ctrl-C calls `on_interruption` and waits for the end of the epoch; a second one does not.
         """
-        store = self._open_store(folder)
-        try:
-            if folder is not None:
-                write_atomically(folder / STUDY_FILE_NAME, study_file(self.data, self.config, folder))
-            command = command_of(self.data, self.config, folder)
-            run, model = execute(
-                store, folder, self.dataset, self.config, self.architecture, command, progress, on_interruption
-            )
-        finally:
-            store.close()
-        return Study(run=run, model=model, folder=folder)
-
-    def _identity(self) -> dict[str, Any]:
-        """What a store must have been begun with to be gone on with: another version may come to other numbers."""
-        config = json.loads(self.config.model_dump_json()) | self.architecture.identity
-        return {"config": config | {"version": version("dropnorm")}, "data": self.dataset.fingerprint}
-
-    def _open_store(self, folder: Path | None) -> Store:
-        """The store of this study, new or gone on with; never that of another one."""
         if folder is not None:
             _make_writable(folder)
-        store = Store(None if folder is None else folder / STORE_NAME)
-        identity = self._identity()
-        known = store.get("study")
+        with closing(Store(None if folder is None else folder / STORE_NAME)) as store:
+            begun = store.get_record("study", StudyIdentity)
+            study = self if begun is None else self._going_on(begun, folder)
+            study._begin(store)
+            if folder is not None:
+                write_atomically(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
+            command = command_of(study.data, study.config, folder)
+            run, model = execute(
+                store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
+            )
+        return Study(run=run, model=model, folder=folder)
+
+    @property
+    def _identity(self) -> StudyIdentity:
+        """What a store must have been begun with to be gone on with: another version may come to other numbers."""
+        config = self.config.model_dump(mode="json") | self.architecture.identity
+        return StudyIdentity(config=config | {"version": version("dropnorm")}, data=self.dataset.fingerprint)
+
+    def _begin(self, store: Store) -> None:
+        """Keep what is begun, or gone on with, so that nothing else is."""
+        known, identity = store.get("study"), self._identity.model_dump()
         if known is None:
             task = self.dataset.encoding.task
             begun = Beginning(at=datetime.now(UTC), data=self.dataset.name, task=task, nets=self.nets)
             store.put(study=identity, begun=begun.model_dump(mode="json"))
-        elif known != identity:
-            store.close()
-            changed = [name for name, value in identity["config"].items() if value != known["config"].get(name)]
+            return
+        store.bring_up_to_date()
+        if known != identity:
+            store.put(study=identity)
+
+    def _going_on(self, begun: StudyIdentity, folder: Path | None) -> "PlannedStudy":
+        """The same study, with what was done when it was begun in the place of options that there were not.
+
+        Raises:      RunError if what was begun is another study, or cannot be read.
+        """
+        config, study = with_options_of(begun, self.config), self
+        if config != self.config:
+            study = replace(self, config=config, architecture=shape_of_nets(self.dataset.encoding, config))
+        identity = study._identity
+        try:
+            known = as_this_version(begun, version("dropnorm"))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            raise RunError(
+                f"{folder}: is damaged (meta.study.config.{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}). Name another "
+                f"folder with --out, or remove this one."
+            ) from error
+        if identity != known:
+            changed = [name for name, value in identity.config.items() if value != known.config.get(name)]
             raise RunError(
                 f"{folder}: holds another study, of other {', '.join(changed) or 'data'}. "
                 f"Name another folder with --out, or remove this one."
             )
-        return store
+        return study
 
 
 def _make_writable(folder: Path) -> None:

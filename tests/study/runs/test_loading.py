@@ -5,13 +5,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dropnorm.errors import RunError
 from dropnorm.study.runs.loading import load_run
-from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.runs.store import STORE_NAME, TABLES, Store
 
 
 def test_a_run_is_read_as_it_was_written(finished):
@@ -106,3 +107,31 @@ def test_a_run_whose_store_was_edited(statement, reason, finished, tmp_path):
     message = rf"\A{re.escape(str(folder / STORE_NAME))}: cannot be read as a store \({re.escape(reason)}.*remove the file\.\Z"
     with pytest.raises(RunError, match=message):
         load_run(folder)
+
+
+VALUES = ("NULL", "'text'", "x'00ff'", "-1", "1e999", "'{'", "'[1]'", "'NaN'", "2.5", f"'{'[' * 100_000}'")
+
+
+@pytest.mark.parametrize("declared", TABLES, ids=lambda one: one.name)
+def test_a_run_with_any_value_anywhere_in_its_store_is_read_or_refused(declared, finished, tmp_path):
+    """Also where a table is none that dropnorm has made, and takes values of any type."""
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    path = folder / STORE_NAME
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(f"CREATE TABLE copied AS SELECT * FROM {declared.name}")
+        database.execute(f"DROP TABLE {declared.name}")
+        database.execute(f"ALTER TABLE copied RENAME TO {declared.name}")
+    assert load_run(folder) == finished.run
+    before, refused = path.read_bytes(), []
+    for column in declared.fields:
+        for value in VALUES:
+            with closing(sqlite3.connect(path, isolation_level=None)) as database:
+                database.execute(f'UPDATE {declared.name} SET "{column.name}" = {value}')
+            try:
+                load_run(folder)
+            except RunError as error:
+                refused.append(str(error))
+            path.write_bytes(before)
+    assert all(message.startswith(f"{path}: ") for message in refused)
+    # What a finished run is read from; of the learning curve it has no rows.
+    assert bool(refused) == (declared.name not in ("blocks", "curve_nets"))

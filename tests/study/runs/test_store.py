@@ -11,6 +11,7 @@ from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures.records import LayerActivity, Pictures, UnitInput
 from dropnorm.study.records import SCHEMA_VERSION, Beginning, CurveNet, Timing
 from dropnorm.study.runs.store import TABLES, Store
+from dropnorm.study.schema import OLDEST_SCHEMA
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_a_database_of_something_else(path, refuses):
 
 @pytest.mark.parametrize(("older", "by"), [(True, "an older"), (False, "a newer")])
 def test_a_store_of_another_version(older, by, store, path):
-    store.put(schema_version=SCHEMA_VERSION - 1 if older else SCHEMA_VERSION + 1)
+    store.put(schema_version=OLDEST_SCHEMA - 1 if older else SCHEMA_VERSION + 1)
     store.close()
     for _ in range(2):
         with pytest.raises(RunError, match=rf"\A{re.escape(str(path))}: was written by {by} dropnorm "):
@@ -316,3 +317,43 @@ def test_nan_and_infinity_are_kept(store, path, make_net, make_history):
     assert math.isnan(back.calibration_error)
     assert math.isnan(again.epochs()[0].validation_loss)
     again.close()
+
+
+def test_a_store_without_columns_is_read_and_brought_up_to_date_when_it_is_gone_on_with(store, path, make_net):
+    first, second = make_net(0, test_r2=0.5), make_net(1, weight_decay=0.25, test_r2=0.5)
+    store.save_finished(0, [(first, b"weights")], [], 0.0)
+    store.put(schema_version=OLDEST_SCHEMA)
+    store.close()
+    edited(path, "ALTER TABLE nets DROP COLUMN weight_decay", "ALTER TABLE nets DROP COLUMN test_r2")
+    before = path.read_bytes()
+    expected = (first.model_copy(update={"test_r2": None}),)
+    with closing(Store(path, read_only=True)) as again:
+        assert again.nets() == expected
+    assert path.read_bytes() == before
+    with closing(Store(path)) as again:
+        assert again.get("schema_version") == OLDEST_SCHEMA
+        again.bring_up_to_date()
+        again.save_finished(1, [(second, b"")], [], 0.0)
+        assert (again.get("schema_version"), again.nets()) == (SCHEMA_VERSION, (*expected, second))
+        assert again.weights(0) == b"weights"
+
+
+def test_a_store_that_is_up_to_date_is_left_as_it_is(store, path):
+    store.close()
+    before = path.read_bytes()
+    with closing(Store(path)) as again:
+        again.bring_up_to_date()
+    assert path.read_bytes() == before
+
+
+def test_a_store_that_lacks_what_none_was_without_is_not_brought_up_to_date(store, path, refuses):
+    store.put(schema_version=OLDEST_SCHEMA)
+    store.close()
+    edited(path, "ALTER TABLE nets DROP COLUMN test_loss")
+    message = (
+        f"{path}: cannot be read as a store (no such column: nets.test_loss). Use another --out, or remove the file."
+    )
+    with closing(Store(path)) as again:
+        with refuses(RunError, message):
+            again.bring_up_to_date()
+        assert again.get("schema_version") == OLDEST_SCHEMA

@@ -19,6 +19,7 @@ def together(interaction: Interaction | None, advice: Advice, metric: Metric, ty
         return ""
     if metric.scale(typical).is_nothing(interaction.interval.mean):
         return ""
-    if all(one.case not in ("shown", "harmful") for one in advice.evidence):
+    # A run of an older version keeps no evidence on its arms, and is told as it was.
+    if advice.evidence and all(one.case not in ("shown", "harmful") for one in advice.evidence):
         return ""
     return "more" if metric.gain(interaction.interval.mean, 0.0) > 0 else "less"

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dropnorm._record import Record
 from dropnorm.errors import DropnormError, RunError
+from dropnorm.study.older_schemas import config_of
 from dropnorm.study.records import ArmName, Beginning, Interval, StudyIdentity, TaskName
 from dropnorm.study.runs.loading import SUMMARY_NAME, load_summary
 from dropnorm.study.runs.store import STORE_NAME, Store, StoreInUseError
@@ -112,7 +113,7 @@ def _started(folder: Path, store: Store) -> dict[str, Any]:
     identity, beginning = store.get_record("study", StudyIdentity), store.get_record("begun", Beginning)
     if identity is None:
         raise RunError(f"{folder}: its study was ended before it began. Start it again, or remove the folder.")
-    config = identity.study_config
+    config = config_of(identity)
     finished, behind = store.counts()
     nets = config.nets if beginning is None else beginning.nets
     return {

@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dropnorm.errors import RunError
+from dropnorm.study.older_schemas import summary_from_3
 from dropnorm.study.records import Run, Summary, Timing
 from dropnorm.study.runs.store import STORE_NAME, Store
 from dropnorm.study.schema import read_record
@@ -42,4 +43,4 @@ def load_summary(folder: Path) -> Summary:
     Raises:      RunError for a damaged one, or one of another version.
     """
     remedy = "Start the same `dropnorm study` again: it writes the file anew."
-    return read_record(folder / SUMMARY_NAME, Summary, remedy)
+    return read_record(folder / SUMMARY_NAME, Summary, remedy, {3: summary_from_3})

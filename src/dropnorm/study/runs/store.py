@@ -16,7 +16,7 @@ from dropnorm._record import Record
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures.records import Pictures, UnitInput
 from dropnorm.study.records import SCHEMA_VERSION, CurveNet, EpochRecord, NetRecord
-from dropnorm.study.runs.tables import RecordTable
+from dropnorm.study.runs.tables import Column, RecordTable
 from dropnorm.study.schema import check_schema
 
 STORE_NAME = "study.sqlite"
@@ -100,6 +100,21 @@ class Store:
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
         self._db.close()
+
+    def bring_up_to_date(self) -> None:
+        """Give the tables of an older version the columns that they lack, so that it can be gone on with.
+
+        An older version does not read it any more.
+        Raises:      RunError for a column that no version has ever been without.
+        """
+        if self.get("schema_version") == SCHEMA_VERSION and not any(self._lacking(table) for table in TABLES):
+            return
+        with self._transaction():
+            for table in TABLES:
+                for column in self._lacking(table):
+                    literal = self._query("SELECT quote(?) AS literal", (column.encode(column.default),))[0]["literal"]
+                    self._query(table.addition(column, literal))
+            self._put("schema_version", SCHEMA_VERSION)
 
     def compact(self) -> None:
         """Give back the space of states that are needed no more, several times that of the results.
@@ -271,6 +286,12 @@ class Store:
         try:
             rows = self._query(table.selection(self._columns(table), condition), values)
             return tuple(table.record_of(dict(row)) for row in rows)
+        except ValueError as error:
+            raise self._unreadable(str(error)) from error
+
+    def _lacking(self, table: RecordTable[Any]) -> tuple[Column, ...]:
+        try:
+            return table.lacking(self._columns(table))
         except ValueError as error:
             raise self._unreadable(str(error)) from error
 

@@ -1,6 +1,7 @@
 """The recommended net as it is kept: weights as safetensors, everything else as JSON, nothing as pickle."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +21,12 @@ from dropnorm.study.data.sources.opening import open_features
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.files import write_atomically
 from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.older_schemas import model_from_3
 from dropnorm.study.records import SCHEMA_VERSION, Arm
 from dropnorm.study.runs.store import STORE_NAME, Store
 from dropnorm.study.saving.nets import SavedNets, saved_nets
 from dropnorm.study.saving.uncertainty import uncertain_predictions
-from dropnorm.study.schema import read_record
+from dropnorm.study.schema import read_record, record_of
 from dropnorm.study.training.kinds import AnyArchitecture
 
 WEIGHTS_NAME = "model.safetensors"
@@ -146,7 +148,8 @@ def load_model(folder: str | Path, arm: str | None = None) -> SavedModel:
     path = folder / DESCRIPTION_NAME
     if not path.exists() or not (folder / WEIGHTS_NAME).exists():
         raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
-    description = read_record(path, ModelDescription, "Start the same `dropnorm study` again: it writes the file anew.")
+    remedy = "Start the same `dropnorm study` again: it writes the file anew."
+    description = read_record(path, ModelDescription, remedy, {3: model_from_3})
     if arm is not None and arm != description.arm.name:
         return _load_arm(folder, arm, description.encoding)
     nets = saved_nets(description.architecture)
@@ -165,12 +168,18 @@ def _load_arm(folder: Path, arm: str, encoding: Encoding) -> SavedModel:
     """The best net of an arm from the store, which keeps every net's weights."""
     kept = _kept_models(folder)
     choice(arm, "arm", kept)
-    description = ModelDescription.model_validate({**kept[arm]["description"], "encoding": encoding})
-    store = Store(folder / STORE_NAME, read_only=True)
+    path = folder / STORE_NAME
     try:
-        return replace(model_of(description, store.weights(kept[arm]["net"])), folder=folder)
-    finally:
-        store.close()
+        net = kept[arm]["net"]
+        fields = {**kept[arm]["description"], "encoding": encoding.model_dump(mode="json")}
+        description = record_of(fields, ModelDescription, {3: model_from_3})
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path}: cannot be read as a store (meta.{MODELS}.{arm}: {error}). Start the same `dropnorm study` again: it "
+            f"writes the model anew."
+        ) from error
+    with closing(Store(path, read_only=True)) as store:
+        return replace(model_of(description, store.weights(net)), folder=folder)
 
 
 def _kept_models(folder: Path) -> dict[str, Any]:

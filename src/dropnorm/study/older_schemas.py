@@ -1,0 +1,104 @@
+"""What older versions wrote, in the fields of this one: a function for each part that has changed, from JSON to JSON.
+
+A finished run says what its own version concluded. What that version did not know is None or absent; the same study started
+again draws the conclusions anew, without training.
+"""
+
+from typing import Any
+
+from dropnorm.study.records import StudyConfig, StudyIdentity
+from dropnorm.study.schema import Fields
+
+BEFORE: Fields = {}
+"""What was done before there was an option, as the option's value, where that is not what its default does."""
+
+TRAINS_AS = ("0.1.0",)
+"""Older versions whose nets this version trains to the same numbers, with what was done before there was an option."""
+
+_STATISTICS = (
+    "train_score",
+    "validation_score",
+    "test_score",
+    "test_loss",
+    "calibration_error",
+    "generalization_gap",
+    "test_r2",
+    "loss_gap",
+)
+_MEASURES = {"score": "test_score", "loss": "test_loss"}
+
+
+def summary_from_3(fields: Fields) -> Fields:
+    """A summary of schema 3, whose arms had a field for each statistic, and a recommendation in the place of advice."""
+    kept = {name: value for name, value in fields.items() if name != "recommendation"}
+    config = config_from_3(fields["config"])
+    return kept | {
+        "schema_version": 4,
+        "config": config,
+        "arms": [_arm_from_3(arm) for arm in fields["arms"]],
+        "interactions": [_of_a_statistic(one) for one in fields["interactions"]],
+        "advice": _advice_from_3(fields["recommendation"], config),
+    }
+
+
+def config_of(identity: StudyIdentity) -> StudyConfig:
+    """The configuration that a study was begun with.
+
+    Raises:      pydantic's ValidationError for what is none.
+    """
+    known = {name: value for name, value in identity.config.items() if name in StudyConfig.model_fields}
+    return StudyConfig.model_validate(config_from_3(known))
+
+
+def with_options_of(begun: StudyIdentity, config: StudyConfig) -> StudyConfig:
+    """A configuration for going on with what was begun: an option that was not there then, and is not given now, has the value
+    of what was done then.
+    """
+    unknown = {name: field.default for name, field in StudyConfig.model_fields.items() if name not in begun.config}
+    left = [name for name, default in unknown.items() if getattr(config, name) == default]
+    return config.model_copy(update={name: BEFORE[name] for name in left if name in BEFORE})
+
+
+def as_this_version(begun: StudyIdentity, version: str) -> StudyIdentity:
+    """What a study was begun with, as this version says it; an older version that trains the same nets is as good as this one.
+
+    Raises:      pydantic's ValidationError for what is no configuration.
+    """
+    others = {name: value for name, value in begun.config.items() if name not in StudyConfig.model_fields}
+    if others.get("version") in TRAINS_AS:
+        others["version"] = version
+    return StudyIdentity(config=config_of(begun).model_dump(mode="json") | others, data=begun.data)
+
+
+def model_from_3(fields: Fields) -> Fields:
+    """The description of a saved net of schema 3, which is as it was."""
+    return fields | {"schema_version": 4}
+
+
+def config_from_3(fields: Fields) -> Fields:
+    """A configuration of schema 3, with what was done then in the place of options that there were not."""
+    return BEFORE | fields
+
+
+def _arm_from_3(fields: Fields) -> Fields:
+    kept = {name: value for name, value in fields.items() if name not in _STATISTICS}
+    statistics = {name: fields[name] for name in _STATISTICS if fields[name] is not None}
+    return kept | {"statistics": statistics, "comparisons": [_of_a_statistic(one) for one in fields["comparisons"]]}
+
+
+def _of_a_statistic(fields: Fields) -> Fields:
+    """A comparison or interaction, which named a measure; two of them have other names as statistics."""
+    kept = {name: value for name, value in fields.items() if name != "measure"}
+    return {"statistic": _MEASURES.get(fields["measure"], fields["measure"])} | kept
+
+
+def _advice_from_3(recommendation: Fields, config: Fields) -> dict[str, Any]:
+    """The recommended arm, by the rule of then, which kept no evidence on the other arms."""
+    splits = config["splits"]
+    return {
+        "arm": recommendation["arm"],
+        "rate": recommendation["rate"],
+        "weight_decay": recommendation["weight_decay"],
+        "units": splits if splits is not None and splits > 1 else config["seeds"],
+        "evidence": [],
+    }
