@@ -5,10 +5,12 @@ from fractions import Fraction
 
 import pytest
 import torch
+from functorch.compile import aot_function
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
+from torch.utils.checkpoint import CheckpointPolicy
 
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import (
@@ -20,6 +22,8 @@ from dropnorm.random import (
     enter_generator,
     keep_mask,
     philox,
+    register_made_once,
+    snapshot,
     threshold,
 )
 
@@ -449,3 +453,53 @@ def test_a_generator_has_a_number_and_is_not_kept_alive_by_it():
     del generator
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("operation", [lambda _: draw_key_in_graph(0), torch.ops.dropnorm.snapshot])
+def test_what_is_made_once_is_kept_for_the_backward_pass(operation):
+    kept = []
+
+    def noted(graph, inputs):
+        kept.extend(node.meta.get("recompute") for node in graph.graph.nodes if "dropnorm" in str(node.target))
+        return graph
+
+    aot_function(lambda x: x * operation(torch.tensor(3)), noted)(torch.ones(3, requires_grad=True))
+    assert kept == [CheckpointPolicy.MUST_SAVE]
+
+
+def test_a_registered_operation_is_its_function_and_the_compiler_calls_it_in_the_forward_pass_alone(compiled):
+    calls = []
+
+    def doubled(values):
+        calls.append(values.item())
+        return values * 2
+
+    register_made_once("test_doubled", doubled, torch.empty_like)
+    assert int(torch.ops.dropnorm.test_doubled(torch.tensor(4))) == 8
+    assert calls.pop() == 4
+    state, x = torch.tensor(3.0), torch.ones(3, requires_grad=True)
+
+    def function(x):
+        factor = torch.ops.dropnorm.test_doubled(state * 5)
+        state.add_(1)
+        return (x * factor).sin()
+
+    y = compiled(function)(x)
+    y.sum().backward()
+    assert calls == [15]
+    torch.testing.assert_close(x.grad, 30 * torch.full((3,), 30.0).cos())
+
+
+def test_a_snapshot_is_taken_in_compiled_code_with_gradients_alone(compiled):
+    values = torch.tensor(3)
+    assert snapshot(values) is values
+
+    def function(values):
+        taken = snapshot(values)
+        values.add_(1)
+        return taken + 0
+
+    fast = compiled(function)
+    assert int(fast(values)) == 3
+    with torch.no_grad():
+        assert int(fast(values)) == 5  # the values themselves, as in eager code

@@ -18,10 +18,14 @@ Decision:   with threshold = round(p * 2**32), a unit is dropped if its 16 bits 
 
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.utils.checkpoint import CheckpointPolicy
 
 from dropnorm._contract import (
     KEY_ROUNDS,
@@ -194,8 +198,8 @@ def _draw_key_at(call_site: int, generator_number: int, *, device: torch.device)
 
 
 def _draw_key_composite(generator_number: int) -> Tensor:
-    drawn: Tensor = torch.ops.dropnorm.draw_key_at(next(_call_sites), generator_number, device=torch.device("cpu"))
-    return drawn
+    device = torch.device("cpu")
+    return made_once(torch.ops.dropnorm.draw_key_at.default, next(_call_sites), generator_number, device=device)
 
 
 _library.impl("draw_key_at", _draw_key_at, "CompositeExplicitAutograd")
@@ -203,3 +207,43 @@ _library.impl("draw_key", _draw_key_composite, "CompositeImplicitAutograd")
 torch.library.register_fake(
     "dropnorm::draw_key_at", lambda _site, _generator, *, device: torch.empty((), dtype=torch.int64, device=device)
 )
+
+
+def made_once(operation: Any, *args: Any, **kwargs: Any) -> Tensor:
+    """Call an operation that a compiled backward pass must not repeat: a trace in progress notes to keep what it made.
+
+    A compiler repeats in the backward pass what seems cheaper to make again than to keep, and what a checkpoint tells it to.
+    Of a draw that is another key, and of a state that has been moved on in place it is what the state is by then.
+    """
+    made: Tensor = operation(*args, **kwargs)
+    trace = get_proxy_mode()
+    if trace is not None:
+        nodes = reversed(trace.tracer.graph.nodes)
+        node = next((node for node in nodes if node.target is operation), None)
+        if node is not None:
+            node.meta["recompute"] = CheckpointPolicy.MUST_SAVE
+    return made
+
+
+def register_made_once(name: str, function: Callable[[Tensor], Tensor], fake: Callable[[Tensor], Tensor]) -> None:
+    """Register `function` of a tensor as an operation that compilers neither look into nor repeat in a backward pass."""
+    _library.define(f"{name}(Tensor of) -> Tensor")
+    _library.define(f"{name}_once(Tensor of) -> Tensor")
+    operation = getattr(torch.ops.dropnorm, f"{name}_once").default
+    _library.impl(f"{name}_once", function, "CompositeExplicitAutograd")
+    _library.impl(name, partial(made_once, operation), "CompositeImplicitAutograd")
+    torch.library.register_fake(f"dropnorm::{name}_once", fake)
+
+
+register_made_once("snapshot", Tensor.clone, torch.empty_like)
+
+
+def snapshot(values: Tensor) -> Tensor:
+    """Values as a backward pass will need them, whatever is done to them in place before it comes.
+
+    In compiled code a copy, which the compiler cannot leave out, as it does with one of torch's; eager code needs none.
+    """
+    if not torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        return values
+    taken: Tensor = torch.ops.dropnorm.snapshot(values)
+    return taken

@@ -97,20 +97,40 @@ def backpropagated() -> Callable[..., list[np.ndarray]]:
     return _backpropagated
 
 
-@pytest.fixture
-def compiled() -> Callable[..., Callable[..., object]]:
-    """`layer(x, training=True)` as a compiled function of x that leaves the layer's state moved."""
+@pytest.fixture(params=["inductor", "aot_eager"] if BACKEND == "torch" else [BACKEND])
+def compiled(request) -> Callable[..., Callable[..., object]]:
+    """`layer(x, training=True)` as a compiled function of x that leaves the layer's state moved.
 
-    def jitted(layer):
+    Given the gradient of its output too, it returns the output and the gradient of x: what a compiler keeps for the backward
+    pass, or makes again there, is its own affair, so that every test of a compiled layer must look at both.
+    """
+
+    def jitted(layer, **how):
         match BACKEND:
             case "torch":
                 torch.compiler.reset()
-                # What Keras does not hide from the tracer is compiled; what C++ makes of it is not ours.
-                return torch.compile(lambda x: layer(x, training=True), backend="aot_eager")
+                graph = torch.compile(lambda x: layer(x, training=True), backend=request.param, fullgraph=True, **how)
+
+                def call(x, grad=None):
+                    if grad is None:
+                        return graph(x)
+                    leaf = x.detach().clone().requires_grad_()
+                    y = graph(leaf)
+                    return y.detach(), *torch.autograd.grad(y, leaf, grad)
+
+                return call
             case "tensorflow":
                 import tensorflow as tf
 
-                return tf.function(lambda x: layer(x, training=True), jit_compile=True, autograph=False)
+                graph = tf.function(lambda x: layer(x, training=True), jit_compile=True, autograph=False)
+
+                def call(x, grad=None):
+                    with tf.GradientTape() as tape:
+                        tape.watch(x)
+                        y = graph(x)
+                    return y if grad is None else (y, tape.gradient(y, x, grad))
+
+                return call
             case "jax":
                 import jax
 
@@ -118,14 +138,14 @@ def compiled() -> Callable[..., Callable[..., object]]:
                 def pure(x, trainable, fixed):
                     return layer.stateless_call(trainable, fixed, x, training=True)
 
-                def call(x):
-                    values = (
+                def call(x, grad=None):
+                    trainable, fixed = (
                         [v.value for v in vs] for vs in (layer.trainable_variables, layer.non_trainable_variables)
                     )
-                    y, moved = pure(x, *values)
+                    y, pull, moved = jax.vjp(lambda x: pure(x, trainable, fixed), x, has_aux=True)
                     for variable, value in zip(layer.non_trainable_variables, moved, strict=True):
                         variable.assign(value)
-                    return y
+                    return y if grad is None else (y, *pull(grad))
 
                 return call
 

@@ -229,15 +229,32 @@ def test_other_precisions(dtype, tensor, array, normal):
 
 @differentiable
 @pytest.mark.parametrize("renorm", [False, True])
-def test_compiled_code_does_as_eager_code(renorm, compiled, tensor, normal, array):
+def test_compiled_code_does_as_eager_code_in_both_passes(renorm, compiled, tensor, normal, array, backpropagated):
     eager, graph = BatchNormalization(renorm=renorm), BatchNormalization(renorm=renorm)
     for layer in (eager, graph):
         layer.build((16, 3))
     run = compiled(graph)
-    for seed in range(2):
-        x = tensor(normal(16, 3, seed=seed, mean=1))
-        close([array(run(x))], [array(eager(x, training=True))])
+    for seed in range(3):
+        x, grad = normal(16, 3, seed=seed, mean=1, deviation=3), normal(16, 3, seed=seed + 3)
+        y, of_x, *_ = backpropagated(eager, x, grad, training=True)
+        close([array(each) for each in run(tensor(x), tensor(grad))], [y, of_x])
     close(graph.get_weights(), eager.get_weights())
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="only torch's compiler moves statistics in place")
+@pytest.mark.parametrize("compiled", ["inductor"], indirect=True)
+def test_compiled_a_call_in_inference_has_the_statistics_from_before_one_in_training(compiled, tensor, normal):
+    layer, before = BatchNormalization(momentum=0.5), BatchNormalization(momentum=0.5)
+    for each in (layer, before):
+        each.build((16, 3))
+    run = compiled(lambda x, training: layer(x, training=False) + layer(x.detach() * 3, training=training).mean())
+    for step in range(3):
+        x, grad = tensor(normal(16, 3, seed=step)), tensor(normal(16, 3, seed=9))
+        before.set_weights(layer.get_weights())
+        _, of_x = run(x, grad)
+        leaf = x.clone().requires_grad_()
+        before(leaf, training=False).backward(grad)
+        close([of_x], [leaf.grad])
 
 
 def test_symbolic_calls_keep_shape_and_dtype():

@@ -106,17 +106,30 @@ def test_a_frozen_block_still_drops(array, tensor, contract):
 
 
 @differentiable
-@pytest.mark.filterwarnings(
-    "ignore:The .grad attribute of a Tensor that is not a leaf"
-)  # torch's tracer looks for itself
-def test_compiled_code_does_as_eager_code(compiled, tensor, normal, array):
-    eager, graph = BatchNormActDropout(0.3, seed=1), BatchNormActDropout(0.3, seed=1)
+@pytest.mark.parametrize(
+    ("shape", "arguments"),
+    [
+        ((16, 3), {}),
+        ((4, 5, 3), {"channelwise": True}),
+        ((4, 5, 3), {"activation": "tanh"}),  # in three steps
+    ],
+)
+def test_compiled_code_does_as_eager_code_in_both_passes(
+    shape, arguments, compiled, tensor, normal, array, backpropagated
+):
+    eager, graph = (BatchNormActDropout(**{"rate": 0.3, "seed": 1} | arguments) for _ in range(2))
     for layer in (eager, graph):
-        layer.build((16, 3))
+        layer.build(shape)
     run = compiled(graph)
-    for seed in range(2):
-        x = tensor(normal(16, 3, seed=seed))
-        np.testing.assert_allclose(array(run(x)), array(eager(x, training=True)), rtol=1e-5, atol=1e-6)
+    for step in range(3):
+        x, grad = normal(*shape, seed=step), normal(*shape, seed=step + 3)
+        y, of_x, *_ = backpropagated(eager, x, grad, training=True)
+        found = [array(each) for each in run(tensor(x), tensor(grad))]
+        np.testing.assert_allclose(found[0], y, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(found[1], of_x, rtol=1e-4, atol=1e-5)
+        assert np.array_equal(found[0] == 0, y == 0)
+    for ours, theirs in zip(graph.get_weights(), eager.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_mixed_precision(tensor, normal, array):

@@ -145,14 +145,124 @@ def test_mixed_precision(tensor, array, contract):
     assert np.array_equal(array(keras.ops.cast(y, "float32")) != 0, contract(1, 0, (3, 4), 0.5))
 
 
+# The input's shape, that of the mask, and the layer.
+COMPILED = {
+    "units": ((5, 7, 9), (5, 7, 9), lambda: Dropout(0.3, seed=1)),
+    "shared": ((5, 7, 9), (1, 7, 9), lambda: Dropout(0.3, noise_shape=(1, None, 9), seed=1)),
+    "channels": ((5, 7, 9), (5, 1, 9), lambda: SpatialDropout1D(0.3, seed=1)),
+    "channels first": ((5, 9, 2, 3), (5, 9, 1, 1), lambda: SpatialDropout2D(0.3, "channels_first", seed=1)),
+}
+
+
 @pytest.mark.skipif(BACKEND == "numpy", reason="NumPy compiles nothing")
-@pytest.mark.parametrize("make", [lambda: Dropout(0.3, seed=1), lambda: SpatialDropout1D(0.3, seed=1)])
-def test_compiled_code_draws_the_masks_of_eager_code(make, compiled, array, tensor):
-    x, eager = tensor(np.ones((5, 7, 9))), make()
-    eager.build(x.shape)
-    graph = compiled(make())
-    for _ in range(3):
-        assert np.array_equal(array(graph(x)), array(eager(x, training=True)))
+@pytest.mark.parametrize("case", COMPILED)
+def test_compiled_code_drops_the_units_of_the_next_key_in_both_passes(case, compiled, array, tensor, contract):
+    shape, of_mask, make = COMPILED[case]
+    layer = make()
+    layer.build(shape)
+    graph, ones = compiled(layer), tensor(np.ones(shape))
+    for call in range(3):
+        y, of_x = (array(each) for each in graph(ones, ones))
+        assert np.array_equal(y != 0, np.broadcast_to(contract(1, call, of_mask, 0.3), shape))
+        np.testing.assert_array_equal(of_x, y)
+
+
+@pytest.mark.skipif(BACKEND == "numpy", reason="NumPy compiles nothing")
+@pytest.mark.parametrize("dtype", [*["float64"] * (BACKEND != "jax"), "bfloat16", "float16"])  # JAX has none by default
+@pytest.mark.parametrize("compiled", ["inductor"], indirect=True)
+def test_compiled_code_drops_in_any_type_and_ties_as_the_contract_says(dtype, compiled, array, tensor, contract):
+    # With this seed and size some units tie, see above.
+    layer, ones = Dropout(0.2, seed=5, dtype=dtype), tensor(np.ones((512, 512)), dtype)
+    layer.build((512, 512))
+    y, of_x = (array(keras.ops.cast(each, "float32")) for each in compiled(layer)(ones, ones))
+    assert np.array_equal(y != 0, contract(5, 0, (512, 512), 0.2))
+    assert np.array_equal(of_x, y)
+
+
+def several():
+    """Layers side by side in one graph, each of a part of (rows, 8, 6, 12), and one of them twice."""
+    twice, other, everything = Dropout(0.5, seed=1), Dropout(0.5, seed=2), Dropout(1.0)
+    shared, sequences = Dropout(0.5, noise_shape=(None, 1, 12), seed=3), SpatialDropout1D(0.5, seed=4)
+    images, volumes = SpatialDropout2D(0.5, seed=5), SpatialDropout3D(0.5, "channels_first", seed=6)
+    layers = (twice, other, twice, everything, shared, sequences, images, volumes)
+    shapes = (*[(6, 12)] * 6, (2, 3, 12), (12, 1, 2, 3))
+
+    def call(x, training):
+        parts = [
+            layer(part.reshape(-1, *shape), training=training).reshape(-1, 6, 12)
+            for layer, shape, part in zip(layers, shapes, x.unbind(1), strict=True)
+        ]
+        return torch.stack(parts, dim=1)
+
+    call(torch.ones(4, 8, 6, 12), training=False)  # builds them
+    return call
+
+
+def of_several(contract, rows, step):
+    """The masks of those layers in this step."""
+    units, channels, shared = (rows, 6, 12), (rows, 1, 12), (rows, 12, 1)
+    masks = (
+        contract(1, 2 * step, units, 0.5),
+        contract(2, step, units, 0.5),
+        contract(1, 2 * step + 1, units, 0.5),
+        np.zeros(units, bool),
+        *(contract(seed, step, channels, 0.5) for seed in (3, 4, 5)),
+        np.broadcast_to(contract(6, step, shared, 0.5), (rows, 12, 6)).reshape(units),
+    )
+    return np.stack([np.broadcast_to(mask, units) for mask in masks], axis=1)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="only torch's compiler moves a state in place")
+@pytest.mark.parametrize("compiled", ["inductor"], indirect=True)
+def test_layers_side_by_side_in_one_graph_have_masks_of_their_own(compiled, array, tensor, contract):
+    graph = compiled(several())
+    for step, rows in enumerate((4, 4, 7, 3)):  # with the third size the compiler takes the length for a variable
+        ones = tensor(np.ones((rows, 8, 6, 12)))
+        y, of_x = (array(each) for each in graph(ones, ones))
+        assert np.array_equal(y != 0, of_several(contract, rows, step))
+        assert np.array_equal(of_x, y)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch's compiler and its settings")
+@pytest.mark.parametrize("setting", [{"activation_memory_budget": 0.5}, {"aggressive_recomputation": True}])
+@pytest.mark.parametrize("compiled", ["inductor"], indirect=True)
+def test_no_key_is_made_again_where_the_compiler_is_to_save_memory(setting, compiled, array, tensor, contract):
+    import torch._functorch.config
+
+    layer, ones = Dropout(0.5, seed=3), tensor(np.ones((16, 40)))
+    layer.build((16, 40))
+    with torch._functorch.config.patch(setting):
+        graph = compiled(lambda x, training: layer(x.sin(), training=training).cos())
+        y, of_x = (array(each) for each in graph(ones, ones))
+    kept = contract(3, 0, (16, 40), 0.5)
+    assert np.array_equal(y != 1, kept)
+    assert np.array_equal(of_x != 0, kept)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="memory formats are torch's")
+@pytest.mark.parametrize("compiled", ["inductor"], indirect=True)
+def test_compiled_code_drops_the_same_units_of_any_memory_format(compiled, array, tensor, contract):
+    layer, ones = Dropout(0.5, seed=1), torch.ones(4, 3, 5, 6)
+    layer.build(ones.shape)
+    graph = compiled(layer)
+    for call, x in enumerate((ones.to(memory_format=torch.channels_last), torch.ones(3, 4, 6, 5).permute(1, 0, 3, 2))):
+        y, of_x = graph(x, ones)
+        assert np.array_equal(array(y) != 0, contract(1, call, (4, 3, 5, 6), 0.5))
+        assert torch.equal(of_x, y)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="on torch a state is moved in place")
+def test_two_forward_passes_before_their_backward_passes_have_each_its_own_mask(contract):
+    layer = Dropout(0.5, seed=1)
+    layer.build((4, 40))
+    torch.compiler.reset()
+    for call, graph in enumerate((layer, torch.compile(lambda x, training: layer(x, training=training)))):
+        leaves = [torch.ones(4, 40, requires_grad=True) for _ in range(2)]
+        outputs = [graph(leaf, training=True) for leaf in leaves]
+        for place, (leaf, y) in enumerate(zip(leaves, outputs, strict=True)):
+            y.sum().backward()
+            assert np.array_equal(y.detach() != 0, contract(1, 2 * call + place, (4, 40), 0.5))
+            assert torch.equal(leaf.grad, y.detach())
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has lengths that are unknown until the graph runs")

@@ -164,6 +164,20 @@ def test_training_compiled(normal):
     assert losses[-1] < losses[0]
 
 
+def test_a_compiled_training_step_is_an_eager_one(normal):
+    # That the loss falls is not enough: with gradients of other units than the forward pass dropped it does, too.
+    def trained(**how):
+        keras.utils.set_random_seed(3)
+        head = keras.layers.Dense(1)
+        model = keras.Sequential([keras.Input((12,)), Dropout(0.3, seed=1), BatchNormActDropout(0.4, seed=2), head])
+        model.compile(keras.optimizers.SGD(0.5), "mse", **how)
+        model.fit(normal(32, 12), normal(32, 1, seed=1), batch_size=16, epochs=2, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    for ours, theirs in zip(trained(jit_compile=True), trained(run_eagerly=True, jit_compile=False), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_mixed_precision(normal):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = trained(net(), normal)

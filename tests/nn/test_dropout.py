@@ -284,7 +284,15 @@ def test_compiled_it_draws_the_masks_of_eager_mode_and_no_two_alike(compiled):
         torch.manual_seed(9)
         own.generator.manual_seed(10)
         twin.generator.manual_seed(11)
-        return [mask for _ in range(2) for mask in call(x)]
+        found = []
+        for _ in range(2):
+            masks = call(x)
+            # Each mask's gradient has a weight of its own, so that the sum of all tells them apart.
+            weighted = sum(2**place * mask for place, mask in enumerate(masks))
+            (of_x,) = torch.autograd.grad(weighted, x, torch.ones_like(x))
+            assert torch.equal(of_x, weighted)
+            found += masks
+        return found
 
     eager, quick = runs(function), runs(fast)
     for one, other in zip(eager, quick, strict=True):
@@ -306,6 +314,111 @@ def test_compiled_its_gradient_has_the_mask_and_its_rate_may_change(compiled):
         assert torch.equal(x.grad, y)
         # 1024 units: six deviations of sqrt(p (1 - p) / 1024) are 2e-9 of bad luck, nearly, at these p.
         assert abs(float((y == 0).double().mean()) - p) < 7 * (p * (1 - p) / 1024) ** 0.5
+
+
+def both_passes(call, x):
+    """What is kept of ones in the forward pass, which must be what is kept of the gradient."""
+    leaf = torch.ones_like(x).requires_grad_()
+    y = call(leaf)
+    y.backward(torch.ones_like(y))
+    assert torch.equal(leaf.grad != 0, y != 0)
+    return y.detach() != 0
+
+
+@pytest.mark.parametrize("when", ["in the graph", "between the passes"])
+def test_compiled_a_key_and_rows_may_be_moved_on_in_place(when, compiled):
+    layer, key, rows = nn.Dropout(), torch.tensor(KEY), torch.arange(16)
+
+    def moved():
+        key.add_(1)
+        rows.add_(16)
+
+    def function(x):
+        y = layer(x, key=key), layer(x, key=key ^ 1, rows=rows)
+        if when == "in the graph":
+            moved()
+        return torch.stack(y)
+
+    fast = compiled(function)
+    for step in range(3):
+        x = torch.ones(16, 40, requires_grad=True)
+        y = fast(x)
+        if when == "between the passes":
+            moved()
+        (y[0] + 2 * y[1]).sum().backward()
+        now = torch.arange(16) + 16 * step
+        expected = (
+            keep_mask(torch.tensor(KEY + step), torch.arange(16), 40, [0.5]),
+            keep_mask(torch.tensor(KEY + step ^ 1), now, 40, [0.5]),
+        )
+        assert torch.equal(y.detach(), 2.0 * torch.stack(expected))
+        assert torch.equal(x.grad, y[0] + 2 * y[1])
+
+
+def test_compiled_side_by_side_all_kinds_have_the_masks_of_eager_mode_in_both_passes(compiled):
+    layers = [
+        (nn.Dropout(0.2), (40,)),
+        (nn.Dropout(1.0), (40,)),
+        (nn.Dropout(inplace=True, generator=torch.Generator()), (5, 8)),
+        (nn.Dropout1d(), (5, 8)),
+        (nn.Dropout2d(generator=torch.Generator()), (5, 2, 4)),
+        (nn.Dropout3d(0.2), (5, 2, 2, 2)),
+    ]
+
+    def function(x):
+        parts = [
+            layer(part.reshape(-1, *shape) * 1).reshape(-1, 40)
+            for part, (layer, shape) in zip(x.unbind(1), layers, strict=True)
+        ]
+        return torch.stack(parts, dim=1)
+
+    def runs(call):
+        torch.manual_seed(1)
+        for layer, _ in layers:
+            if layer.generator is not None:
+                layer.generator.manual_seed(2)
+        # With the second length the compiler takes it for a variable.
+        return [both_passes(call, torch.ones(rows, 6, 40)) for rows in (4, 7, 7, 3)]
+
+    for eager, quick in zip(runs(function), runs(compiled(function)), strict=True):
+        assert torch.equal(eager, quick)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16], ids=str)
+def test_compiled_the_mask_of_both_passes_is_that_of_any_type_and_memory_format(dtype, compiled):
+    layer, x = nn.Dropout(0.3), torch.ones(4, 3, 5, 6, dtype=dtype)
+    fast = compiled(layer)
+    for each in (x.to(memory_format=torch.channels_last), x.new_ones(3, 4, 6, 5).permute(1, 0, 3, 2)):
+        torch.manual_seed(5)
+        key = draw_key()
+        torch.manual_seed(5)
+        expected = keep_mask(key, torch.arange(4), 90, [0.3]).reshape(x.shape)
+        assert torch.equal(both_passes(fast, each), expected)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_compiled_under_activation_checkpointing_even_a_generator_of_its_own_has_one_mask(own, compiled):
+    layer = nn.Dropout(generator=torch.Generator() if own else None)
+    fast = compiled(lambda x: checkpoint(lambda x: layer(x.sin()).cos() - 1, x, use_reentrant=False))
+    masks = [both_passes(fast, torch.ones(16, 40)) for _ in range(2)]
+    assert not torch.equal(*masks)
+
+
+@pytest.mark.parametrize("setting", [{"activation_memory_budget": 0.5}, {"aggressive_recomputation": True}])
+def test_no_key_is_drawn_again_where_the_compiler_is_to_save_memory(setting, compiled):
+    layer = nn.Dropout()
+    with torch._functorch.config.patch(setting):
+        both_passes(compiled(lambda x: layer(x.sin()).cos() - 1), torch.ones(16, 40))
+
+
+@pytest.mark.parametrize(
+    "how", [{"mode": "reduce-overhead"}, {"mode": "max-autotune"}, {"backend": "aot_eager"}], ids=str
+)
+def test_every_way_of_compiling_has_one_mask_for_both_passes(how):
+    torch.compiler.reset()
+    fast = torch.compile(nn.Dropout(), **how)
+    masks = [both_passes(fast, torch.ones(16, 40)) for _ in range(2)]
+    assert not torch.equal(*masks)
 
 
 @pytest.mark.parametrize("layer", [nn.Dropout, nn.BatchNormActDropout1d])

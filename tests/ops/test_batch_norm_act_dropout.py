@@ -217,3 +217,30 @@ def test_compiled_it_gives_the_same(compiled):
         loss.backward()
         found.append((loss.detach(), statistics, leaf.grad))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("channelwise", [False, True])
+def test_compiled_the_gradient_has_the_mask_of_a_key_that_the_graph_moves_on(channelwise, compiled):
+    state, rows = KEY.clone(), torch.arange(6)
+
+    def function(x, key, rows):
+        y, _, _ = ops.batch_norm_act_dropout(
+            x, None, None, 0.5, key * 3, rows=rows, activation="silu", channelwise=channelwise
+        )
+        return y
+
+    def moving(x):
+        y = function(x, state, rows)
+        state.add_(1)
+        rows.add_(6)
+        return y
+
+    fast, grad = compiled(moving), torch.randn(6, 5, 8)
+    for step in range(3):
+        x, found = torch.randn(6, 5, 8), []
+        for call in (fast, lambda x, step=step: function(x, KEY + step, torch.arange(6) + 6 * step)):
+            leaf = x.clone().requires_grad_()
+            y = call(leaf)
+            y.backward(grad)
+            found.append((y.detach(), leaf.grad))
+        torch.testing.assert_close(*found)

@@ -211,6 +211,26 @@ def test_compiled_it_gives_the_same_to_the_bit(compiled):
         torch.testing.assert_close(x.grad, twin.grad)
 
 
+@pytest.mark.parametrize("drop", [ops.dropout, lambda x, *args, **more: ops.dropout_(x * 1, *args, **more)])
+def test_compiled_the_gradient_has_the_mask_of_a_key_and_rows_that_the_graph_moves_on(drop, compiled):
+    state, rows = torch.tensor([0, 5]), torch.arange(4)
+
+    def function(x):
+        y = drop(x, 0.5, state.sum(), rows=rows + 1)
+        state.add_(1)
+        rows.add_(4)
+        return y
+
+    fast = compiled(function)
+    for step in range(3):
+        x = torch.ones(4, 40, requires_grad=True)
+        y = fast(x)
+        y.sum().backward()
+        expected = keep_mask(torch.tensor(5 + 2 * step), torch.arange(4) + 4 * step + 1, 40, [0.5])
+        assert torch.equal(y.detach(), 2.0 * expected)
+        assert torch.equal(x.grad, 2.0 * expected)
+
+
 @pytest.mark.parametrize("format_", [torch.contiguous_format, torch.channels_last])
 def test_in_place_is_the_same_in_the_tensor_itself(format_):
     x = torch.randn(4, 3, 5, 6).to(memory_format=format_)

@@ -26,6 +26,8 @@ between, counts = backend.between, backend.counts
 # What has a kernel of its own together with batch norm and dropout; XLA fuses what it is given.
 fused_activations: Mapping[Any, str] = getattr(backend, "ACTIVATIONS", {})
 batch_norm_act_dropout: Any = getattr(backend, "batch_norm_act_dropout", None)
+# A variable's value for a backward pass that may come after it has been moved. Only torch's compiler would look again.
+snapshot: Any = getattr(backend, "snapshot", lambda variable: variable)
 
 
 def dropout(

@@ -10,11 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dropnorm import ops
+from dropnorm import ops, random
+from dropnorm.errors import DropnormError
 from dropnorm.keras import _normalization
 from dropnorm.keras._normalization import normalize
 
-__all__ = ["ACTIVATIONS", "batch_norm", "batch_norm_act_dropout", "between", "counts", "dropout", "masked", "normalize"]
+__all__ = [
+    "ACTIVATIONS",
+    "batch_norm",
+    "batch_norm_act_dropout",
+    "between",
+    "counts",
+    "dropout",
+    "masked",
+    "normalize",
+    "snapshot",
+]
 
 # Keras's functions as the kernel calls them; by default, Keras's leaky_relu has the slope 0.2 and its gelu is exact.
 ACTIVATIONS = {
@@ -57,9 +68,27 @@ def _dropped(x: Tensor, rate: float, key: Tensor, noise: Noise, site: int = 0, r
 def _next_key(generator: keras.random.SeedGenerator) -> Tensor:
     """The seed, then how often it was used, as the low and the high half of 64 bits; `generator.next()` in half its time."""
     words: Tensor = generator.state.value
-    key = words.view(torch.int64).clone()
+    key: Tensor = torch.ops.dropnorm.seed_key(words) if torch.compiler.is_compiling() else _seed_key(words)
     generator.state.assign((key + 2**32).view(torch.int32))
     return key.reshape(())
+
+
+class _RecomputationError(DropnormError, RuntimeError):
+    """A seed's key is asked for by a forward pass that a backward pass repeats."""
+
+
+def _seed_key(words: Tensor) -> Tensor:
+    if torch._C._current_graph_task_id() != -1:
+        raise _RecomputationError(
+            "A dropout of dropnorm.keras is called by a backward pass, as activation checkpointing does (keras.RematScope, "
+            "keras.remat, torch.utils.checkpoint): its seed has moved on since the forward pass, so that it would drop other "
+            "units. Leave it out of what is computed again: it keeps its input at most."
+        )
+    return words.view(torch.int64).clone()
+
+
+# Computed from the state by operations that the compiler knows, a key would be computed anew in the backward pass.
+random.register_made_once("seed_key", _seed_key, lambda words: words.new_empty(1, dtype=torch.int64))
 
 
 def batch_norm(
@@ -112,6 +141,13 @@ def batch_norm_act_dropout(
         channelwise=channelwise,
     )
     return y.movedim(1, axis), mean, variance
+
+
+def snapshot(variable: keras.Variable) -> Tensor:
+    """A variable's value for a backward pass that may come after it has been moved; see `dropnorm.random.snapshot`."""
+    value: Tensor = variable.value
+    # What is exported is for inference, and has operations that others know.
+    return value if torch.compiler.is_exporting() else random.snapshot(value)
 
 
 def counts(variance: Tensor, mask: Tensor | None) -> Tensor | bool:

@@ -109,9 +109,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return ops.cast(y, self.compute_dtype)
 
     def _by_moving(self, inputs: Tensor) -> Tensor:
-        return _backend.normalize(
-            inputs, self.moving_mean, self.moving_variance, self.gamma, self.beta, self.axis, self.epsilon
-        )
+        mean, variance = self.moving_mean, self.moving_variance
+        if self.trainable:  # so that a later call of the same graph, in training, may move them
+            mean, variance = _backend.snapshot(mean), _backend.snapshot(variance)
+        return _backend.normalize(inputs, mean, variance, self.gamma, self.beta, self.axis, self.epsilon)
 
     def _by_batch(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
         if self.renorm:
@@ -130,9 +131,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Ioffe 2017, algorithm 1; as in Keras the deviation has epsilon in it."""
         mean, variance = moments(x, mask, self.axis, self.synchronized)
         deviation = ops.sqrt(variance + self.epsilon)
-        long_mean = ops.cast(self.renorm_mean, mean.dtype)
+        long_mean = ops.cast(_backend.snapshot(self.renorm_mean), mean.dtype)
+        long_deviation = ops.cast(_backend.snapshot(self.renorm_stddev), mean.dtype)
         # Not divided by the zeros that it may begin with.
-        long_deviation = ops.maximum(ops.cast(self.renorm_stddev, mean.dtype), self.epsilon**0.5)
+        long_deviation = ops.maximum(long_deviation, self.epsilon**0.5)
         limits = self.renorm_clipping or {}
         scale, shift = deviation / long_deviation, (mean - long_mean) / long_deviation
         if limits.get("rmin") is not None:

@@ -6,13 +6,14 @@ import keras
 
 from dropnorm._validate import probability
 from dropnorm.keras import _backend
+from dropnorm.keras._rematerialization import Keyed
 from dropnorm.keras.batch_norm import BatchNormalization
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable("dropnorm")
-class BatchNormActDropout(BatchNormalization):
+class BatchNormActDropout(Keyed, BatchNormalization):
     """Normalizes each feature by the batch, applies an activation, and drops units, as one layer.
 
     Equation:    training: y = dropout(activation(batch_norm(x)), rate); inference: y = activation(batch_norm(x)) by moving

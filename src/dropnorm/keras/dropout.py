@@ -7,13 +7,14 @@ import keras
 
 from dropnorm._validate import probability
 from dropnorm.keras import _backend
+from dropnorm.keras._rematerialization import Keyed
 
 Tensor = Any
 registered = keras.saving.register_keras_serializable("dropnorm")
 
 
 @registered
-class Dropout(keras.layers.Dropout):
+class Dropout(Keyed, keras.layers.Dropout):
     """Zeroes each unit with a probability in training, and scales the others so that the mean stays.
 
     Equation:    training: y = x * kept / (1 - rate), kept ~ Bernoulli(1 - rate); inference: y = x
@@ -25,7 +26,8 @@ class Dropout(keras.layers.Dropout):
     Randomness:  a training call uses the key seed + 2**32 * calls so far, and counts. The same seed gives the same mask on
                  TensorFlow, JAX, torch and NumPy, in eager and compiled code, and `dropnorm.nn.Dropout` gives it for that key.
     Raises:      ArgumentError if rate is not in [0, 1]; ArgumentTypeError if it is no number, or the input not floating
-                 point; ShapeError if noise_shape does not fit the input.
+                 point; ShapeError if noise_shape does not fit the input; RuntimeError, on torch, where a backward pass calls
+                 it again, as that of a checkpointed model does: the seed has moved on.
     Example:
         >>> import keras
         >>> from dropnorm.keras import Dropout
@@ -49,7 +51,7 @@ class Dropout(keras.layers.Dropout):
         return _backend.dropout(inputs, self.rate, self.seed_generator, self.noise_shape)
 
 
-class _SpatialDropout:
+class _SpatialDropout(Keyed):
     """What the dropouts of channels share: all positions of a sample's channel have one decision."""
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:

@@ -11,6 +11,7 @@ from dropnorm.ops import _checks, _eager
 from dropnorm.ops._double_backward import gradient_of_gradient
 from dropnorm.ops._operation import Operation
 from dropnorm.ops.batch_norm import empty_statistic, fake_backward, fake_forward, parameter_gradient
+from dropnorm.random import snapshot
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -118,6 +119,9 @@ def batch_norm_act_dropout(
     made = _eager.batch_norm(x, weight, bias, counted, eps, activation, negative_slope, dropping, grouped)
     if made is not None:
         return made[0], *cpu.statistics(made[1], x, grouped)
+    # They stay what they are until the backward pass.
+    p, key, site, rows, channelwise = dropping
+    dropping = (p, snapshot(key), site, None if rows is None else snapshot(rows), channelwise)
     y, mean, var = _batch_norm_act_dropout(
         x, weight, bias, counted, eps, activation, negative_slope, *dropping, grouped
     )

@@ -9,6 +9,7 @@ from torch import Tensor
 from dropnorm.kernels import cpu, reference
 from dropnorm.ops import _checks, _eager
 from dropnorm.ops._operation import Operation
+from dropnorm.random import snapshot
 
 
 def _fake(x: Tensor, p: Sequence[float], key: Tensor, site: int, rows: Tensor | None, channelwise: bool) -> Tensor:  # noqa: ARG001
@@ -64,7 +65,7 @@ def dropout(
     _checks.floating(x)
     arguments = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
     y = _eager.dropout(x, arguments)
-    return _dropout(x, *arguments) if y is None else y
+    return _traced(x, arguments) if y is None else y
 
 
 def dropout_(
@@ -91,4 +92,11 @@ def dropout_(
     _checks.floating(x)
     arguments = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
     y = _eager.dropout_(x, arguments)
-    return x.copy_(_dropout(x, *arguments)) if y is None else y
+    return x.copy_(_traced(x, arguments)) if y is None else y
+
+
+def _traced(x: Tensor, arguments: tuple[Any, ...]) -> Tensor:
+    """The registered operation, of a key and rows that stay what they are until the backward pass."""
+    p, key, site, rows, channelwise = arguments
+    y: Tensor = _dropout(x, p, snapshot(key), site, None if rows is None else snapshot(rows), channelwise)
+    return y
