@@ -4,6 +4,9 @@ import os
 import re
 from importlib.metadata import version as installed
 
+from dropnorm._options import by_panel, options_of
+from dropnorm.study.options import PANELS, StudyOptions
+
 # The layers for Keras are imported to be described; torch is there in any case.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -62,6 +65,28 @@ def alternating(parts):
     return ((index % 2 == 1, part) for index, part in enumerate(parts))
 
 
+def with_options(app, page, source):
+    """Put the table of all options of a study where a page asks for it."""
+    source[0] = source[0].replace("<!-- the table of all options -->", table_of_options())
+
+
+def table_of_options():
+    """All options of a study as Markdown, made from their declarations."""
+    lines = ["| option | what it decides | allowed | default |", "| --- | --- | --- | --- |"]
+    for panel, options in by_panel(options_of(StudyOptions).values(), PANELS).items():
+        lines.append(f"| **{panel}** | | | |")
+        for option in options:
+            names = [
+                f"`{option.name}=`",
+                *([f"`{option.flag}`"] if option.in_words and option.name == option.key else []),
+            ]
+            help_text = f"{option.help}{option.python and f'; in Python also {option.python}'}"
+            cells = (", ".join(names), help_text, option.allowed, option.default_text)
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines)
+
+
 def setup(app):
-    """Register the hook."""
+    """Register the hooks."""
     app.connect("autodoc-process-docstring", to_fields)
+    app.connect("source-read", with_options)

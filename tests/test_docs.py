@@ -35,8 +35,15 @@ class EntryParser(doctest.DocTestParser):
         return super().parse(self.ENTRY.sub("\n", string), name)
 
 
+class ExampleFinder(doctest.DocTestFinder):
+    """A decorated function belongs to the module that it names, whichever one made the decorator."""
+
+    def _from_module(self, module, object):
+        return getattr(object, "__module__", None) == module.__name__ or super()._from_module(module, object)
+
+
 def examples(module: str) -> list[doctest.DocTest]:
-    found = doctest.DocTestFinder(parser=EntryParser()).find(importlib.import_module(module))
+    found = ExampleFinder(parser=EntryParser()).find(importlib.import_module(module))
     return [test for test in found if test.examples]
 
 

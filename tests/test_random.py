@@ -241,7 +241,7 @@ def test_a_threshold_needs_a_probability(refuses):
         ArgumentError, "p=1.5 is not a probability: expected 0 <= p <= 1. To drop 1.5 % of the units use p=0.015."
     ):
         threshold(1.5)
-    with refuses(ArgumentTypeError, "p='0.5' is not a number: expected a real number, got str."):
+    with refuses(ArgumentTypeError, "p='0.5' is not a number: expected a real number, got str. Use p=0.5."):
         threshold("0.5")
 
 

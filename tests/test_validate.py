@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from dropnorm._validate import choice, closest, number, positive, probability, whole
+from dropnorm._validate import Real, choice, closest, number, probability, shown, whole
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 
 
@@ -41,27 +41,29 @@ def test_a_probability_is_named_as_its_caller_names_it(refuses):
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [("0.5", "str"), (None, "NoneType"), (True, "bool"), (1j, "complex"), ([0.5], "list")]
+    ("value", "kind"), [("half", "str"), (None, "NoneType"), (True, "bool"), (1j, "complex"), ([0.5], "list")]
 )
 def test_what_is_no_number_is_refused(refuses, value, kind):
     with refuses(ArgumentTypeError, f"p={value!r} is not a number: expected a real number, got {kind}."):
         number(value, "p")
-    with pytest.raises(ArgumentTypeError):
-        probability(value)
-    with pytest.raises(ArgumentTypeError):
-        positive(value, "p")
+    for check in (probability, Real(0.0, closed="neither").check):
+        with pytest.raises(ArgumentTypeError):
+            check(value, "p")
 
 
-def test_positive_takes_any_finite_number_above_zero():
-    assert positive(5e-324, "learning_rate") == 5e-324
-    assert type(positive(3, "learning_rate")) is float
+POSITIVE = Real(0.0, closed="neither")
+
+
+def test_a_positive_number_is_any_finite_one_above_zero():
+    assert POSITIVE.check(5e-324, "learning_rate") == 5e-324
+    assert type(POSITIVE.check(3, "learning_rate")) is float
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, -1, math.inf, math.nan])
-def test_positive_refuses_zero_the_negative_and_the_infinite(refuses, value):
+def test_zero_the_negative_and_the_infinite_are_not_positive(refuses, value):
     message = f"learning_rate={value!r} is out of range: expected a finite number above 0."
     with refuses(ArgumentError, message):
-        positive(value, "learning_rate")
+        POSITIVE.check(value, "learning_rate")
 
 
 def test_whole_takes_its_least_value():
@@ -69,15 +71,17 @@ def test_whole_takes_its_least_value():
 
 
 def test_whole_refuses_what_is_too_small(refuses):
-    with refuses(ArgumentError, "seeds=1 is too small: expected at least 2 (one seed has no deviation)."):
+    with refuses(ArgumentError, "seeds=1 is too small: expected at least 2 (one seed has no deviation). Use seeds=2."):
         whole(1, "seeds", at_least=2, why="one seed has no deviation")
-    with refuses(ArgumentError, "seeds=1 is too small: expected at least 2."):
+    with refuses(ArgumentError, "seeds=1 is too small: expected at least 2. Use seeds=2."):
         whole(1, "seeds", at_least=2)
 
 
-@pytest.mark.parametrize("value", [2.0, "2", True, None])
-def test_whole_refuses_what_only_looks_like_an_int(refuses, value):
-    with refuses(ArgumentTypeError, f"seeds={value!r} is not a whole number: expected an int of at least 1."):
+@pytest.mark.parametrize(
+    ("value", "hint"), [(2.0, " Use seeds=2."), ("2", " Use seeds=2."), (True, " Use seeds=1."), (None, ""), ("x", "")]
+)
+def test_whole_refuses_what_only_looks_like_an_int(refuses, value, hint):
+    with refuses(ArgumentTypeError, f"seeds={value!r} is not a whole number: expected an int of at least 1.{hint}"):
         whole(value, "seeds", at_least=1)
 
 
@@ -109,3 +113,14 @@ def test_whole_takes_numpys_integers_and_gives_an_int():
     taken = whole(np.int64(3), "seeds", at_least=2)
     assert taken == 3
     assert type(taken) is int
+
+
+def test_a_long_value_is_shown_in_short_and_on_one_line():
+    assert len(shown(list(range(1000)))) == 80
+    assert shown(np.zeros((2, 2))) == "array([[0., 0.], [0., 0.]])"
+
+    class Broken:
+        def __repr__(self):
+            raise RuntimeError
+
+    assert shown(Broken()) == "<Broken>"

@@ -175,7 +175,7 @@ def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_comman
         (["--dropout", "a,b"], "--dropout 'a,b' is no list of numbers: expected numbers with commas, such as 0.1,0.3."),
         (["--hidden", "8.5"], "--hidden '8.5' is no list of numbers: expected numbers with commas, such as 128,128."),
         (["--hidden", ""], "--hidden '' is no list of numbers: expected numbers with commas, such as 128,128."),
-        (["--seeds", "1"], "seeds=1 is too small: expected at least 2 (one seed has no interval)."),
+        (["--seeds", "1"], "seeds=1 is too small: expected at least 2 (one seed has no interval). Use seeds=2."),
         (
             ["--arms", "dropuot"],
             "arms='dropuot' is unknown: expected one of 'plain', 'dropout', 'last_dropout', 'input_dropout', 'batch_norm', "

@@ -309,7 +309,7 @@ def test_what_is_refused(refuses, tensor):
             "rate=20 is not a probability: expected 0 <= rate <= 1. To drop 20 % of the units use rate=0.2.",
         ):
             kind(20)
-    with refuses(ArgumentTypeError, "rate='0.5' is not a number: expected a real number, got str."):
+    with refuses(ArgumentTypeError, "rate='0.5' is not a number: expected a real number, got str. Use rate=0.5."):
         Dropout("0.5")
     with pytest.raises(ValueError, match="noise_shape=abc"):
         Dropout(0.5, noise_shape="abc")

@@ -48,7 +48,7 @@ def test_the_number_of_rates_must_be_the_number_of_groups(refuses, p, count, gro
 def test_each_rate_must_be_a_probability(refuses):
     with refuses(ArgumentError, "p=2 is not a probability: expected 0 <= p <= 1. To drop 2 % of the units use p=0.02."):
         _checks.rates(X, [0.1, 2, 0.1, 0.1], torch.arange(4), 0, None)
-    with refuses(ArgumentTypeError, "p='0.5' is not a number: expected a real number, got str."):
+    with refuses(ArgumentTypeError, "p='0.5' is not a number: expected a real number, got str. Use p=0.5."):
         _checks.rates(X, "0.5", KEY, 0, None)
     with refuses(ArgumentTypeError, "p=True is not a number: expected a real number, got bool."):
         _checks.rates(X, True, KEY, 0, None)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from dropnorm.report import effects
@@ -60,10 +62,10 @@ def test_where_no_number_would_do_the_rows_that_would_are_told(make_run, factor,
 
 def test_of_several_seeds_a_split_the_splits_count(make_run):
     summary = make_run().summary
-    config = summary.config.model_copy(update={"splits": 3, "seeds": 2})
+    config = replace(summary.config, splits=3, seeds=2)
     assert effects.unit_of_evidence(summary.model_copy(update={"config": config})) == "splits"
     for update in ({"splits": 1, "seeds": 5}, {"splits": 5, "seeds": 1}, {"splits": None}):
-        config = summary.config.model_copy(update=update)
+        config = replace(summary.config, **update)
         assert effects.unit_of_evidence(summary.model_copy(update={"config": config})) == "seeds"
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_one_rate_without_a_partner_is_no_curve(make_run):
         )
         for arm in run.summary.config.arms
     )
-    config = run.summary.config.model_copy(update={"arms": alone})
+    config = replace(run.summary.config, arms=alone)
     changed = run.model_copy(update={"summary": run.summary.model_copy(update={"config": config})})
     assert [curve.arm for curve in rate_curves(changed)] == ["dropout"]
 

@@ -128,15 +128,17 @@ def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
     how = dict(tables.how_it_was_made(run))
     assert how["Fingerprint of the data"] == run.summary.data.fingerprint
     assert how["Split"] == "1,149 train, 288 validation, 360 test rows"
-    assert how["Splits and seeds"] == "3 seeds, each with its own split"
+    assert (how["Splits"], how["Seeds"]) == ("each seed has a split of its own", "3")
+    assert (how["Validation size"], how["Test size"], how["Learning curve"]) == ("0.2", "0.2", "no")
     assert how["Arms"] == "plain, dropout, batch_norm, dropout+batch_norm"
     assert "Arm plain" not in how
     assert how["Arm dropout"] == "dropout at rate 0.1 or 0.3 or 0.5"
     assert how["Arm dropout+batch_norm"] == "dropout at rate 0.1 or 0.3 or 0.5, batch norm"
-    assert how["Hidden layers"] == "128 × 128, relu"
-    assert how["Batch size"] == "32 (36 steps per epoch)"
+    assert (how["Net"], how["Hidden layers"], how["Activation"]) == ("dense", "128, 128 units", "relu")
+    assert (how["Batch size"], how["Steps per epoch"]) == ("32 rows", "36")
     assert how["Learning rate"] == "0.001"
-    assert how["Epochs"] == "at most 12, stopped after 10 without improvement"
+    assert (how["Epochs, at most"], how["Patience"], how["Device"]) == ("12", "10 epochs", "cpu")
+    assert "Channels" not in how, "a dense net has none"
     assert (how["Processor"], how["Threads"], how["Wall time"]) == ("A Processor 3000", "2", "1 min 23 s")
     assert (how["dropnorm"], how["PyTorch"]) == ("0.1.0", "2.13.0")
 
@@ -154,7 +156,9 @@ def test_how_it_was_made_tells_what_split_the_rows(make_run, update, text):
     run = make_run()
     data = run.summary.data.model_copy(update=update)
     run = run.model_copy(update={"summary": run.summary.model_copy(update={"data": data})})
-    assert dict(tables.how_it_was_made(run))["Split"] == "1,149 train, 288 validation, 360 test rows" + text
+    how = dict(tables.how_it_was_made(run))
+    assert how["Split"] == "1,149 train, 288 validation, 360 test rows" + text
+    assert ("Test size" in how) == ("given_test" not in update), "the share of a given test part was not asked for"
 
 
 def test_how_it_was_made_without_timing_says_so(make_run):

@@ -17,6 +17,12 @@ _counter = itertools.count()
 QUICK: dict[str, Any] = {"seeds": 2, "epochs": 3, "hidden": (8,), "dropout": (0.2, 0.5), "batch_size": 16}
 
 
+@pytest.fixture
+def unbounded(monkeypatch) -> None:
+    """Real numbers of any size are allowed, such as learning rates with which nets run away."""
+    monkeypatch.setattr("dropnorm._validate.Real.has", lambda *_: True)
+
+
 @pytest.fixture(scope="session")
 def quick() -> dict[str, Any]:
     """Arguments of a study that ends within a second."""

@@ -83,11 +83,11 @@ def test_arms_may_be_described_by_their_settings():
         ),
         (
             {"mine": {"dropout": [0.2, 1.0]}},
-            "dropout=1.0 is no rate to try: expected 0 < dropout < 1. Arm 'plain' has no dropout.",
+            "dropout=1.0 is not a rate to try: expected 0 < dropout < 1. Arm 'plain' has no dropout.",
         ),
         (
             {"mine": {"input_dropout": 1.0}},
-            "input_dropout=1.0 leaves no input: expected 0 <= input_dropout < 1, such as 0.2.",
+            "input_dropout=1.0 is not a rate to try: expected 0 <= input_dropout < 1. Use input_dropout=0.2.",
         ),
         ({"mine": {"max_norm": 0}}, "max_norm=0 is out of range: expected a finite number above 0."),
         ({"mine": {"weight_decay": -1}}, "weight_decay=-1 is out of range: expected a finite number above 0."),
@@ -110,8 +110,14 @@ def test_arms_that_are_none(given, message, refuses):
             {"mine": 0.3},
             "arms: mine=0.3 is no table of settings: expected one such as {'dropout': [0.1, 0.3]}.",
         ),
-        ({"mine": {"batch_norm": 1}}, "batch_norm=1 is no truth value: expected True or False."),
-        ({"mine": {"dropout": "0.3"}}, "dropout='0.3' is not a number: expected a real number, got str."),
+        (
+            {"mine": {"batch_norm": 1}},
+            "batch_norm=1 is no truth value: expected True or False. Use batch_norm=True, or leave batch_norm out.",
+        ),
+        (
+            {"mine": {"dropout": "0.3"}},
+            "dropout='0.3' is not a number: expected a real number, got str. Use dropout=0.3.",
+        ),
     ],
 )
 def test_arms_of_another_type(given, message, refuses):

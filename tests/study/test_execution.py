@@ -367,7 +367,7 @@ def test_classes_far_apart_leave_nothing_to_improve(blobs):
     )
 
 
-def test_a_study_whose_nets_run_away_still_ends_in_a_run_that_can_be_read(csv, tmp_path):
+def test_a_study_whose_nets_run_away_still_ends_in_a_run_that_can_be_read(csv, tmp_path, unbounded):
     study = dn.run_study(csv, target="kind", out=tmp_path, **(STUDY | {"learning_rate": 1e30}))
     assert dn.load_run(tmp_path) == study.run
     assert any(record.validation_loss == float("inf") for record in study.run.epochs)

@@ -1,12 +1,15 @@
 import inspect
+import json
 
 import pytest
 from pydantic import ValidationError
 
 import dropnorm.study.records as records
+from dropnorm._options import options_of
 from dropnorm._record import Record
-from dropnorm.study.design import plan_nets
+from dropnorm.study.design import configure, plan_nets
 from dropnorm.study.records import Arm, EpochRecord, Interval, StudyConfig, Summary
+from dropnorm.study.settings import Settings
 
 RECORDS = [value for value in vars(records).values() if inspect.isclass(value) and issubclass(value, Record)]
 
@@ -44,6 +47,41 @@ def test_every_choice_of_an_arm_is_a_net_of_each_seed():
     for given in ({"seeds": 3}, {"splits": 2, "seeds": 3}):
         config = StudyConfig(arms=(Arm(name="plain"), arm), **given)
         assert config.nets == len(plan_nets(config)) == config.repetitions * 5
+
+
+def test_a_configuration_comes_back_from_what_is_kept_of_it():
+    config = configure(arms={"mine": {"dropout": 0.3, "max_norm": 2}}, splits=2, hidden=[3, 4], device="cpu")
+    assert StudyConfig.read(json.loads(json.dumps(config.kept()))) == config
+    assert config.settings == {name: value for name, value in vars(config).items() if name != "arms"}
+
+
+def test_a_setting_that_an_older_run_did_not_know_is_what_was_done_then(monkeypatch):
+    """A declared default is for new studies; what an older one did without the option is declared beside it."""
+    kept = configure(device="cpu").kept()
+    del kept["patience"], kept["epochs"]
+    assert (StudyConfig.read(kept).patience, StudyConfig.read(kept).epochs) == (10, 100)
+    declared = dict(options_of(Settings))
+    object.__setattr__(declared["patience"], "before", 7)
+    monkeypatch.setattr(records, "options_of", lambda _: declared)
+    assert (StudyConfig.read(kept).patience, StudyConfig.read(kept).epochs) == (7, 100)
+    assert StudyConfig.read(kept | {"patience": 8}).patience == 8
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"seedz": 3}, {"seeds": 10**9}, {"hidden": [0]}, {"learning_rate": "NaN"}, {"activation": "rellu"}, {"arms": 3}],
+)
+def test_a_configuration_that_no_study_can_have_had_is_refused(changed):
+    with pytest.raises(ValidationError):
+        StudyConfig.read(configure().kept() | changed)
+
+
+@pytest.mark.parametrize(
+    ("net", "unused"), [("conv", set()), ("dense", {"channels"}), ("a:b", {"hidden", "channels", "activation"})]
+)
+def test_which_settings_a_kind_of_net_has(net, unused):
+    config = configure(net=net)
+    assert set(config.settings) - set(config.used) == unused
 
 
 def test_a_summary_comes_back_from_json_to_the_byte(finished):

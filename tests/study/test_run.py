@@ -202,7 +202,7 @@ def test_the_command_of_a_file_says_what_differs_from_the_default(table, write):
 
 def test_the_command_of_data_in_memory_is_a_call(table):
     planned = plan_study(table, target="kind", ignore=["color"], device="cpu", hidden=(8, 8))
-    assert planned.command == "dropnorm.run_study(X, target='kind', ignore=['color'], hidden=(8, 8))"
+    assert planned.command == "dropnorm.run_study(X, target='kind', ignore=('color',), hidden=(8, 8))"
     labels = table["kind"]
     assert plan_study(table.drop("kind"), labels, device="cpu").command == "dropnorm.run_study(X, y)"
 

@@ -119,7 +119,9 @@ def test_where_all_samples_agree_nothing_is_unsure(net):
 
 def test_what_cannot_be_sampled(net, refuses):
     x = torch.randn(4, 5)
-    with refuses(ArgumentError, "samples=1 is too small: expected at least 2 (one sample has no spread)."):
+    with refuses(
+        ArgumentError, "samples=1 is too small: expected at least 2 (one sample has no spread). Use samples=2."
+    ):
         mc_predict(net, x, 1)
     message = "task='regresion' is unknown: expected one of 'classification', 'regression'. Did you mean 'regression'?"
     with refuses(ArgumentError, message):

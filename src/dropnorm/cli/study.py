@@ -1,18 +1,16 @@
 """`dropnorm study`."""
 
 import signal
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, Any
 
 import typer
 
-from dropnorm.cli.parsing import numbers
+from dropnorm._options import by_panel, options_of
+from dropnorm.cli.options import options_for
 from dropnorm.cli.printing import print_results, tell
 from dropnorm.cli.progress import shown_progress
 from dropnorm.cli.report import REPORT_NAME
-
-if TYPE_CHECKING:
-    from dropnorm.study.records import TaskName
+from dropnorm.study.options import PANELS, RUN, StudyOptions
 
 ENDING = "Ending after this epoch, which is kept. Press Ctrl-C again to end at once."
 # Typer joins lines into paragraphs; an empty line between them keeps each example on its own.
@@ -36,75 +34,17 @@ dropnorm study dropnorm-runs/churn-1a2b3c4d/study.toml --seeds 20
 """
 
 
+_OPTIONS = options_of(StudyOptions)
+_IN_WORDS = [option for option in _OPTIONS.values() if option.in_words and option.name != "X"]
+
+
+@options_for(one for panel in by_panel(_IN_WORDS, PANELS).values() for one in panel)
 def study(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="breast_cancer, diabetes, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; or a folder of "
-            "images with one sub-folder per class; or a study file that names all, such as a run's study.toml."
-        ),
-    ] = "digits",
-    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    task: Annotated[
-        str | None, typer.Option(help="classification or regression; default: what the target looks like.")
-    ] = None,
-    test: Annotated[str | None, typer.Option(help="A file or folder with the rows to test on.")] = None,
-    group: Annotated[
-        str | None, typer.Option(help="A column that names groups, none of which shall be in two parts.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(help="A column of times: earlier rows train, later ones validate, the latest test.")
-    ] = None,
-    ignore: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be given several times.")] = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
+    given: dict[str, Any],
+    data: Annotated[str, typer.Argument(help=f"{_OPTIONS['X'].summary}.")] = "digits",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON instead of the table.", rich_help_panel=RUN)
     ] = False,
-    arms: Annotated[
-        str | None,
-        typer.Option(
-            help="What to try, with commas, and with a plus where it is done together, of dropout, last_dropout, "
-            "input_dropout, batch_norm, max_norm, weight_decay; default: dropout,batch_norm,dropout+batch_norm."
-        ),
-    ] = None,
-    splits: Annotated[
-        int | None, typer.Option(help="Splits, each with --seeds nets of an arm; default: each seed has its own.")
-    ] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="Repetitions, each with its own weights and order; default: 10.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="At most that many; default: 100.")] = None,
-    dropout: Annotated[
-        str | None, typer.Option(help="The rate, or the rates to choose from on validation; default: 0.1,0.3,0.5.")
-    ] = None,
-    net: Annotated[
-        str | None,
-        typer.Option(
-            help="dense; conv for images: convolutions and poolings first; or module:function, which makes a network of your "
-            "own; default: dense."
-        ),
-    ] = None,
-    channels: Annotated[str | None, typer.Option(help="Of the convolutions; default: 16,32.")] = None,
-    hidden: Annotated[str | None, typer.Option(help="Widths of the dense hidden layers; default: 128,128.")] = None,
-    activation: Annotated[
-        str | None, typer.Option(help="relu, leaky_relu, gelu, silu, tanh or sigmoid; default: relu.")
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows in a batch; default: 32.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's; default: 0.001.")] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="Epochs without progress on validation before a net stops; default: 10.")
-    ] = None,
-    validation_size: Annotated[
-        float | None, typer.Option(help="Share of the rows to validate on; default: 0.2.")
-    ] = None,
-    test_size: Annotated[float | None, typer.Option(help="Share of the rows to test on; default: 0.2.")] = None,
-    learning_curve: Annotated[
-        bool, typer.Option("--learning-curve", help="Train on parts of the training rows too: where does an arm pay?")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default: one of its own in dropnorm-runs.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON instead of the table.")] = False,
 ) -> None:
     """Train plain, dropout, batch-norm and combined nets on your data, and say what helps and how surely.
 
@@ -114,33 +54,8 @@ def study(
     from dropnorm.report import write_report
     from dropnorm.study.run import plan_study
 
-    planned = plan_study(
-        data,
-        target=target,
-        task=cast("TaskName | None", task),
-        test=test,
-        group=group,
-        time=time,
-        ignore=ignore or (),
-        skip_broken=skip_broken,
-        device=device,
-        arms=arms,
-        splits=splits,
-        seeds=seeds,
-        epochs=epochs,
-        dropout=None if dropout is None else numbers(dropout, "dropout", float),
-        net=net,
-        channels=None if channels is None else numbers(channels, "channels", int),
-        hidden=None if hidden is None else numbers(hidden, "hidden", int),
-        activation=activation,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        patience=patience,
-        validation_size=validation_size,
-        test_size=test_size,
-        # What is not given must not go before what a study file says.
-        learning_curve=learning_curve or None,
-    )
+    out = given.pop("out", None)
+    planned = plan_study(data, **given)
     folder = planned.default_folder if out is None else out
     described = planned.dataset
     kind = f"{len(described.encoding.classes)} classes" if described.encoding.classes else "a quantity to predict"

@@ -1,10 +1,12 @@
 """The numbers of a run as rows of text, for the page and for the command line alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from dropnorm._options import by_panel, options_of
 from dropnorm.study.conclusions.significance import together
+from dropnorm.study.options import PANELS, PlanOptions
 from dropnorm.study.records import (
     MAIN_STATISTIC,
     Arm,
@@ -125,19 +127,10 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
             f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows{_split(data)}",
         ),
         ("Arms", ", ".join(arm.name for arm in config.arms)),
-        ("Splits and seeds", repetitions(config)),
         *((f"Arm {arm.name}", arm_settings(arm)) for arm in config.arms if arm.regularizers),
-        ("Net", config.net)
-        if ":" in config.net
-        else ("Hidden layers", f"{' × '.join(str(width) for width in config.hidden)}, {config.activation}"),
+        *_settings(run),
         ("Parameters of a plain net", f"{run.summary.parameters:,}"),
-        ("Batch size", f"{config.batch_size:,} ({run.summary.steps_per_epoch:,} steps per epoch)"),
-        (
-            "Learning rate, unless the net is compiled with its own" if timing and timing.keras else "Learning rate",
-            f"{config.learning_rate:g}",
-        ),
-        ("Epochs", f"at most {config.epochs:,}, stopped after {config.patience:,} without improvement"),
-        ("Device", config.device),
+        ("Steps per epoch", f"{run.summary.steps_per_epoch:,}"),
         ("Processor", timing.processor if timing else "not recorded"),
         ("Threads", str(timing.threads) if timing else "not recorded"),
         ("Wall time", duration(timing.seconds) if timing else "not recorded"),
@@ -145,6 +138,18 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("PyTorch", timing.torch_version if timing else "not recorded"),
         *([("Keras", timing.keras)] if timing and timing.keras else []),
     )
+
+
+def _settings(run: Run) -> Iterator[tuple[str, str]]:
+    """List every setting that had an effect, as it is declared."""
+    config = run.summary.config
+    options = (option for name, option in options_of(PlanOptions).items() if name in config.used)
+    for option in (one for panel in by_panel(options, PANELS).values() for one in panel):
+        if option.name == "test_size" and run.summary.data.given_test:
+            continue
+        keras = option.name == "learning_rate" and run.timing is not None and run.timing.keras
+        label = f"{option.told_as}, unless the net is compiled with its own" if keras else option.told_as
+        yield label, option.tell(config.settings[option.name])
 
 
 def repetitions(config: StudyConfig) -> str:

@@ -1,9 +1,11 @@
 """The arms of a study: ways to regularize a net, by name or described one by one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from dropnorm._validate import choice, closest, number, positive, probability
+from dropnorm._constraints import Flag
+from dropnorm._validate import Constraint, OneOf, Probability, Real, choice, closest, shown
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.records import Arm
 
@@ -12,6 +14,9 @@ INPUT_RATE = 0.2
 LARGEST_NORM = 3.0
 DECAYS = (0.01, 0.1, 1.0)
 DEFAULT = ("plain", "dropout", "batch_norm", "dropout+batch_norm")
+RATE = Probability(closed="neither", remedy="Arm 'plain' has no dropout.")
+_INPUT_RATE = Probability(closed="left", remedy="Use {name}=0.2.")
+_POSITIVE = Real(0.0, closed="neither")
 
 WORDS = {
     "dropout": "dropout",
@@ -22,6 +27,29 @@ WORDS = {
     "weight_decay": "weight decay",
 }
 """What the name of an arm is made of, joined by a plus, and what each is called in a sentence."""
+
+
+@dataclass(frozen=True)
+class ArmsGiven(Constraint):
+    """Arms as a user gives them; what each one must be depends on the rates, and is checked by `checked_arms`."""
+
+    form: ClassVar[Any] = str
+
+    def check(self, value: Any, name: str) -> tuple[Any, ...] | Mapping[str, Any]:
+        """Return names, or `Arm`s, as a tuple, and arms with their settings as they are."""
+        if isinstance(value, Mapping):
+            return value
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(","))
+        if isinstance(value, Arm) or not isinstance(value, Sequence):
+            raise ArgumentTypeError(
+                f"{name}={shown(value)} is no list of arms: expected one such as ['dropout', 'batch_norm']."
+            )
+        return tuple(value)
+
+    def write(self, value: Any) -> str:
+        """Write names with commas."""
+        return ",".join(value)
 
 
 def named_arm(name: str, rates: Sequence[float] = RATES) -> Arm:
@@ -59,12 +87,7 @@ def checked_arms(given: Any = None, rates: Sequence[float] = RATES) -> tuple[Arm
                  are those of `Arm`, and of which none makes it the arm that its name says.
     Raises:      ArgumentError and ArgumentTypeError for what is no arm, is there twice, or is plain alone.
     """
-    if given is None:
-        given = DEFAULT
-    if isinstance(given, str):
-        given = [name.strip() for name in given.split(",")]
-    if isinstance(given, Arm) or not isinstance(given, Sequence | Mapping):
-        raise ArgumentTypeError(f"arms={given!r} is no list of arms: expected one such as ['dropout', 'batch_norm'].")
+    given = ArmsGiven().check(DEFAULT if given is None else given, "arms")
     if isinstance(given, Mapping):
         found = [_described(str(name), settings, rates) for name, settings in given.items()]
     else:
@@ -83,19 +106,6 @@ def checked_arms(given: Any = None, rates: Sequence[float] = RATES) -> tuple[Arm
                 f"arms={arm.name!r} is the same as {first!r}: expected arms that differ. Leave one out."
             )
     return tuple(arms)
-
-
-def checked_rates(rates: Sequence[float]) -> tuple[float, ...]:
-    """Rates that an arm may choose from.
-
-    Raises:      ArgumentError, ArgumentTypeError for one that is none, or that drops nothing or everything.
-    """
-    for rate in rates:
-        if not 0.0 < probability(rate, "dropout") < 1.0:
-            raise ArgumentError(
-                f"dropout={rate!r} is no rate to try: expected 0 < dropout < 1. Arm 'plain' has no dropout."
-            )
-    return tuple(float(rate) for rate in rates)
 
 
 def words(arm: str) -> str:
@@ -132,17 +142,15 @@ def _described(name: str, settings: Any, rates: Sequence[float]) -> Arm:
 
 def _check(arm: Arm) -> Arm:
     """The arm, with whole numbers as floats, if its settings are in range."""
-    checked_rates(arm.dropout)
-    if not 0.0 <= probability(arm.input_dropout, "input_dropout") < 1.0:
-        raise ArgumentError("input_dropout=1.0 leaves no input: expected 0 <= input_dropout < 1, such as 0.2.")
+    for rate in arm.dropout:
+        RATE.check(rate, "dropout")
+    _INPUT_RATE.check(arm.input_dropout, "input_dropout")
     if arm.max_norm is not None:
-        positive(arm.max_norm, "max_norm")
+        _POSITIVE.check(arm.max_norm, "max_norm")
     for decay in arm.weight_decay:
-        if not 0.0 < number(decay, "weight_decay") < float("inf"):
-            raise ArgumentError(f"weight_decay={decay!r} is out of range: expected a finite number above 0.")
-    choice(arm.where, "where", ["hidden", "last"])
-    if not isinstance(arm.batch_norm, bool):
-        raise ArgumentTypeError(f"batch_norm={arm.batch_norm!r} is no truth value: expected True or False.")
+        _POSITIVE.check(decay, "weight_decay")
+    OneOf(("hidden", "last")).check(arm.where, "where")
+    Flag().check(arm.batch_norm, "batch_norm")
     if arm.name != "plain" and not arm.regularizers:
         raise ArgumentError(
             f"arms: {arm.name!r} regularizes nothing: expected one of its settings. Plain is always there."

@@ -1,24 +1,24 @@
 """The plan of a study: which nets are trained, and from which keys."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from dropnorm._validate import choice, positive, whole
-from dropnorm.errors import ArgumentError, ArgumentTypeError
+from dropnorm._options import options_of, with_options
+from dropnorm.errors import ArgumentError
 from dropnorm.random import derive_key
-from dropnorm.study.arms import RATES, checked_arms, checked_rates
-from dropnorm.study.nets.activations import ACTIVATIONS
-from dropnorm.study.records import Arm, NetName, StudyConfig
+from dropnorm.study.arms import checked_arms
+from dropnorm.study.modules.factory import factory_name, is_factory
+from dropnorm.study.options import DesignOptions
+from dropnorm.study.records import Arm, StudyConfig
+from dropnorm.study.settings import MOST_REPETITIONS, Settings
 
 STUDY_KEY = 0x64726F706E6F726D  # "dropnorm" in ASCII
 NETS_PER_BLOCK = 64
 _NUMBERS_PER_BLOCK = 1 << 25  # of one layer's activations in a batch: 128 MiB
-_EXAMPLES = {"hidden": "(128, 128)", "channels": "(16, 32)", "dropout": "(0.1, 0.3)"}
 
 
 class Purpose(IntEnum):
@@ -50,55 +50,52 @@ class NetPlan:
         )
 
 
-def configure(**given: Any) -> StudyConfig:
-    """A checked configuration; arguments that are None take their defaults.
+@with_options(DesignOptions)
+def configure(options: DesignOptions) -> StudyConfig:
+    """A checked configuration.
 
-    Raises:      ArgumentError, ArgumentTypeError for a value out of range.
+    Args:        {options}
+    Raises:      ArgumentError, ArgumentTypeError for values that are not allowed, or not together.
     """
-    chosen = {name: value for name, value in given.items() if value is not None}
-    rates = checked_rates(_sequence(chosen.pop("dropout", RATES), "dropout"))
-    if not rates:
-        raise ArgumentError("dropout=() names no rate: expected at least one, such as 0.2.")
-    chosen["arms"] = checked_arms(chosen.get("arms"), rates)
-    config = StudyConfig.model_construct(**chosen)
-    _sequence(config.hidden, "hidden")
-    _sequence(config.channels, "channels")
-    if config.splits is None:
-        whole(config.seeds, "seeds", 2, "one seed has no interval")
-    else:
-        whole(config.splits, "splits", 1)
-        whole(config.seeds, "seeds", 1 if config.splits > 1 else 2, "one net has no interval")
-    whole(config.epochs, "epochs", 1)
-    whole(config.batch_size, "batch_size", 2, "batch norm has no variance in a batch of one")
-    whole(config.patience, "patience", 1)
-    positive(config.learning_rate, "learning_rate")
-    for name in ("hidden", "channels"):
-        for width in getattr(config, name):
-            whole(width, name, 1)
-    if not config.hidden:
-        raise ArgumentError("hidden=() leaves no hidden layer to regularize: expected at least one width, such as 128.")
-    choice(config.activation, "activation", ACTIVATIONS)
-    if not isinstance(config.learning_curve, bool):
-        raise ArgumentTypeError(f"learning_curve={config.learning_curve!r} is no truth value: expected True or False.")
-    if ":" not in config.net:
-        choice(config.net, "net", get_args(NetName))
-    elif ignored := [name for name in ("hidden", "channels", "activation") if name in chosen]:
+    net = options.net if isinstance(options.net, str) else factory_name(options.net)
+    settings = {name: getattr(options, name) for name in options_of(Settings)}
+    rates = options.dropout if isinstance(options.dropout, Sequence) else (options.dropout,)
+    arms = checked_arms(options.arms, rates)
+    config = StudyConfig(**settings, arms=arms, net=net, device=_device(options.device))
+    _check_together(config, options.given)
+    return config
+
+
+def _check_together(config: StudyConfig, given: Container[str]) -> None:
+    """Refuse settings that are allowed one by one, and not together."""
+    if config.repetitions < 2:
+        what = "one seed" if config.splits is None else "one net"
+        raise ArgumentError(f"seeds=1 is too small: expected at least 2 ({what} has no interval). Use seeds=2.")
+    if config.repetitions > MOST_REPETITIONS:
+        raise ArgumentError(
+            f"splits={config.splits} of seeds={config.seeds} are {config.repetitions:,} nets of each arm: expected at most "
+            f"{MOST_REPETITIONS:,}. Use fewer of one of them."
+        )
+    ignored = [name for name in options_of(Settings) if name in given and name not in config.used]
+    if is_factory(config.net) and ignored:
         raise ArgumentError(
             f"net={config.net!r} is given with {', '.join(ignored)}, on which a factory's nets do not depend: expected one. "
             f"Leave {'them' if len(ignored) > 1 else 'it'} out."
         )
-    for size in ("validation_size", "test_size"):
-        if not 0.0 < getattr(config, size) < 0.5:
-            raise ArgumentError(
-                f"{size}={getattr(config, size)!r} is out of range: expected a fraction above 0 and below 0.5."
-            )
-    return StudyConfig(**chosen)
 
 
-def _sequence(values: Any, name: str) -> Sequence[Any]:
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise ArgumentTypeError(f"{name}={values!r} is no list of numbers: expected one such as {_EXAMPLES[name]}.")
-    return values
+def _device(device: str | torch.device) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        known = torch.device(device).type in ("cpu", "cuda")
+    except (RuntimeError, TypeError):
+        known = False
+    if not known:
+        raise ArgumentError(f"device={str(device)!r} is unknown: expected 'cpu', 'cuda' or 'auto'.")
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ArgumentError(f"device={str(device)!r} is not there: torch sees no CUDA device. Use device='cpu'.")
+    return str(device)
 
 
 def plan_nets(config: StudyConfig) -> tuple[NetPlan, ...]:

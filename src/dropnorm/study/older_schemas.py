@@ -4,17 +4,19 @@ A finished run says what its own version concluded. What that version did not kn
 again draws the conclusions anew, without training.
 """
 
+from dataclasses import fields as dataclass_fields
+from dataclasses import replace
 from typing import Any
 
+from dropnorm._options import EMPTY, options_of
 from dropnorm.study.records import StudyConfig, StudyIdentity
 from dropnorm.study.schema import Fields
-
-BEFORE: Fields = {}
-"""What was done before there was an option, as the option's value, where that is not what its default does."""
+from dropnorm.study.settings import Settings
 
 TRAINS_AS = ("0.1.0",)
-"""Older versions whose nets this version trains to the same numbers, with what was done before there was an option."""
+"""Older versions whose nets this version trains to the same numbers, with options that were not there as they were before."""
 
+_OPTIONS = frozenset(one.name for one in dataclass_fields(StudyConfig))
 _STATISTICS = (
     "train_score",
     "validation_score",
@@ -31,13 +33,11 @@ _MEASURES = {"score": "test_score", "loss": "test_loss"}
 def summary_from_3(fields: Fields) -> Fields:
     """A summary of schema 3, whose arms had a field for each statistic, and a recommendation in the place of advice."""
     kept = {name: value for name, value in fields.items() if name != "recommendation"}
-    config = config_from_3(fields["config"])
     return kept | {
         "schema_version": 4,
-        "config": config,
         "arms": [_arm_from_3(arm) for arm in fields["arms"]],
         "interactions": [_of_a_statistic(one) for one in fields["interactions"]],
-        "advice": _advice_from_3(fields["recommendation"], config),
+        "advice": _advice_from_3(fields["recommendation"], fields["config"]),
     }
 
 
@@ -46,17 +46,19 @@ def config_of(identity: StudyIdentity) -> StudyConfig:
 
     Raises:      pydantic's ValidationError for what is none.
     """
-    known = {name: value for name, value in identity.config.items() if name in StudyConfig.model_fields}
-    return StudyConfig.model_validate(config_from_3(known))
+    return StudyConfig.read({name: value for name, value in identity.config.items() if name in _OPTIONS})
 
 
 def with_options_of(begun: StudyIdentity, config: StudyConfig) -> StudyConfig:
     """A configuration for going on with what was begun: an option that was not there then, and is not given now, has the value
     of what was done then.
     """
-    unknown = {name: field.default for name, field in StudyConfig.model_fields.items() if name not in begun.config}
-    left = [name for name, default in unknown.items() if getattr(config, name) == default]
-    return config.model_copy(update={name: BEFORE[name] for name in left if name in BEFORE})
+    left = {
+        name: option.before
+        for name, option in options_of(Settings).items()
+        if name not in begun.config and option.before is not EMPTY and getattr(config, name) == option.default
+    }
+    return replace(config, **left)
 
 
 def as_this_version(begun: StudyIdentity, version: str) -> StudyIdentity:
@@ -64,20 +66,15 @@ def as_this_version(begun: StudyIdentity, version: str) -> StudyIdentity:
 
     Raises:      pydantic's ValidationError for what is no configuration.
     """
-    others = {name: value for name, value in begun.config.items() if name not in StudyConfig.model_fields}
+    others = {name: value for name, value in begun.config.items() if name not in _OPTIONS}
     if others.get("version") in TRAINS_AS:
         others["version"] = version
-    return StudyIdentity(config=config_of(begun).model_dump(mode="json") | others, data=begun.data)
+    return StudyIdentity(config=config_of(begun).kept() | others, data=begun.data)
 
 
 def model_from_3(fields: Fields) -> Fields:
     """The description of a saved net of schema 3, which is as it was."""
     return fields | {"schema_version": 4}
-
-
-def config_from_3(fields: Fields) -> Fields:
-    """A configuration of schema 3, with what was done then in the place of options that there were not."""
-    return BEFORE | fields
 
 
 def _arm_from_3(fields: Fields) -> Fields:

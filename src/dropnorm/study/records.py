@@ -3,13 +3,17 @@
 Nothing here imports torch, so that a saved run can be read and drawn without it.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, TypeAdapter, model_validator
 
+from dropnorm._options import EMPTY, options_of
 from dropnorm._record import Record
 from dropnorm.study.pictures.records import Pictures, UnitInput
+from dropnorm.study.settings import Settings
 
 SCHEMA_VERSION: Literal[4] = 4
 MAIN_STATISTIC = "test_score"
@@ -20,7 +24,6 @@ StateName = Literal["overfitting", "underfitting", "fine", "too_little_data", "s
 CaseName = Literal["shown", "likely", "not_shown", "harmful"]
 ArmName = str
 NetName = Literal["dense", "conv"]
-ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 
 
 class Arm(Record):
@@ -65,24 +68,50 @@ class Arm(Record):
         return tuple(name for name, used in parts.items() if used)
 
 
-class StudyConfig(Record):
-    """Everything that decides a study's numbers, besides the data."""
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig(Settings):
+    """Everything that decides a study's numbers, besides the data, checked.
+
+    Args:        arms: all of them, plain among them; net: a NetName, or module:function; device: where the nets train.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", defer_build=True)
 
     arms: tuple[Arm, ...]
-    splits: int | None = None
-    seeds: int = 10
-    epochs: int = 100
-    net: str = "dense"  # a NetName, or module:function
-    hidden: tuple[int, ...] = (128, 128)
-    channels: tuple[int, ...] = (16, 32)
-    activation: ActivationName = "relu"
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    patience: int = 10
-    validation_size: float = 0.2
-    test_size: float = 0.2
-    learning_curve: bool = False
+    net: str = "dense"
     device: str = "cpu"
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> "StudyConfig":
+        """The configuration that a run kept; a setting that was not there yet has the value of what was done then.
+
+        Raises:      pydantic's ValidationError for what no study can have had.
+        """
+        return _CONFIGS.validate_python(kept)
+
+    def kept(self) -> dict[str, Any]:
+        """The configuration as a run keeps it, in values that JSON has."""
+        kept: dict[str, Any] = _CONFIGS.dump_python(self, mode="json")
+        return kept
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, kept: Any) -> Any:
+        if not isinstance(kept, Mapping):
+            return kept
+        before = {name: option.before for name, option in options_of(Settings).items() if option.before is not EMPTY}
+        return before | dict(kept)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything but the arms, by name."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "arms"}
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The names of the settings that have an effect on the study's kind of nets."""
+        nets = {name: option.nets for name, option in options_of(Settings).items()}
+        return tuple(name for name in self.settings if not nets.get(name) or self.net in nets[name])
 
     @property
     def split_count(self) -> int:
@@ -102,6 +131,9 @@ class StudyConfig(Record):
     def split_of(self, seed: int) -> int:
         """The split on which a repetition trains."""
         return seed * self.split_count // self.repetitions
+
+
+_CONFIGS = TypeAdapter(StudyConfig)
 
 
 class DataDescription(Record):

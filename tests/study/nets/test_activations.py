@@ -5,7 +5,7 @@ import torch
 
 from dropnorm.kernels.reference import ACTIVATIONS as FUSED
 from dropnorm.study.nets.activations import ACTIVATIONS
-from dropnorm.study.records import ActivationName
+from dropnorm.study.settings import ActivationName
 
 
 def test_every_name_that_a_configuration_takes_is_there():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -170,7 +171,7 @@ def test_settings_that_a_kind_of_net_does_not_have_are_left_out(first, study):
     conv = study(images, y, net="conv", channels=(2,))
     differing = names(dn.compare_runs(dense, conv).settings)
     assert differing == ["net", "parameters of a plain net", "channels"]
-    other = dense.summary.config.model_copy(update={"channels": (3,)})
+    other = replace(dense.summary.config, channels=(3,))
     changed = dense.model_copy(update={"summary": dense.summary.model_copy(update={"config": other})})
     assert dn.compare_runs(dense, changed).settings == ()
 

@@ -26,7 +26,7 @@ def begin(tmp_path):
         folder.mkdir()
         store = Store(folder / "study.sqlite")
         begun = Beginning(at=at, data="ants.csv", task="classification", nets=4)
-        study = {"config": config.model_dump(mode="json") | {"version": "0"}, "data": "f"}
+        study = {"config": config.kept() | {"version": "0"}, "data": "f"}
         store.put(study=study, begun=begun.model_dump(mode="json"))
         return folder, store
 

@@ -1,11 +1,13 @@
-import json
 import tomllib
 
 import pytest
+import tomlkit
 
 import dropnorm as dn
+from dropnorm._options import options_of
 from dropnorm.errors import ArgumentError, ArgumentTypeError, DataError
 from dropnorm.study.design import configure
+from dropnorm.study.options import DataOptions, PlanOptions
 from dropnorm.study.run import plan_study
 from dropnorm.study.runs.study_file import common_rates, is_study_file, read_study_file, study_file
 
@@ -50,13 +52,13 @@ def test_a_path_is_seen_from_the_files_own_folder(csv, tmp_path, monkeypatch):
     path.write_text('data = "../insects.csv"\ntarget = "kind"\n')
     monkeypatch.chdir("/")
     assert plan_study(path).dataset.rows == 120
-    written = study_file({"data": str(csv), "test": "digits"}, configure(), tmp_path / "runs" / "x").decode()
+    written = study_file(DataOptions(str(csv), test="digits"), configure(), tmp_path / "runs" / "x").decode()
     assert tomllib.loads(written)["data"] == "../../insects.csv"
     assert tomllib.loads(written)["test"] == "digits"
 
 
 def test_a_bundled_sets_name_is_no_path(write):
-    assert read_study_file(write('data = "iris"\n', "study.toml")) == {"data": "iris"}
+    assert read_study_file(write('data = "iris"\n', "study.toml")) == {"X": "iris"}
 
 
 def test_arms_may_be_names_or_tables(csv, write):
@@ -92,15 +94,84 @@ def test_an_unknown_key_is_met_with_the_closest_one(write, refuses):
 
 
 def test_values_of_another_kind(write, refuses):
-    path = write('data = "iris"\ntarget = 3\n', "study.toml")
-    with refuses(DataError, f"{path}: target = 3 is of another kind than expected. Give a text, as for --target."):
+    path = write('data = "iris"\ntarget = [3]\n', "study.toml")
+    message = f"{path}: target=[3] is no text: expected the name of a column, such as target='kind'."
+    with refuses(ArgumentTypeError, message):
         read_study_file(path)
-    with refuses(DataError, f"{path}: net = 3 is of another kind than expected. Give a text, as for --net."):
+    with refuses(ArgumentError, f"{path}: net=3 is unknown: expected one of 'dense', 'conv'."):
         read_study_file(write('data = "iris"\nnet = 3\n', "study.toml"))
-    with refuses(ArgumentError, f"{path}: seeds=1 is too small: expected at least 2 (one seed has no interval)."):
+    message = f"{path}: seeds=1 is too small: expected at least 2 (one seed has no interval). Use seeds=2."
+    with refuses(ArgumentError, message):
         plan_study(write('data = "iris"\nseeds = 1\n', "study.toml"))
-    with refuses(ArgumentTypeError, f"{path}: epochs=2.5 is not a whole number: expected an int of at least 1."):
+    message = f"{path}: epochs=2.5 is not a whole number: expected an int from 1 to 100,000. Use epochs=2."
+    with refuses(ArgumentTypeError, message):
         plan_study(write('data = "iris"\nepochs = 2.5\n', "study.toml"), epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seeds", "99999999999999999999"),
+        ("seeds", "9" * 4000),
+        ("seeds", '"5"'),
+        ("seeds", "true"),
+        ("seeds", "2024-01-01"),
+        ("splits", "0x7fffffffffffffff"),
+        ("epochs", "-3"),
+        ("hidden", "1e3"),
+        ("hidden", "[128, 1000000000]"),
+        ("hidden", f"[{', '.join(['8'] * 1000)}]"),
+        ("hidden", "[[8]]"),
+        ("hidden", '"128,128"'),
+        ("channels", "[]"),
+        ("batch_size", "1000000000000"),
+        ("learning_rate", "nan"),
+        ("learning_rate", "inf"),
+        ("learning_rate", "1e300"),
+        ("learning_rate", "9" * 400),
+        ("learning_rate", "true"),
+        ("dropout", "[0.5, nan]"),
+        ("dropout", "true"),
+        ("test_size", "-inf"),
+        ("learning_curve", "1"),
+        ("learning_curve", '"true"'),
+        ("skip_broken", '"false"'),
+        ("ignore", "[true]"),
+        ("ignore", "{a = 1}"),
+        ("activation", "[]"),
+        ("net", "{}"),
+        ("task", "1"),
+        ("group", "[1, 2]"),
+        ("time", "2024-01-01"),
+        ("test", "[[1.0]]"),
+        ("device", "0"),
+        ("arms", "3"),
+        ("target", '""'),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_with_the_files_name(key, value, write):
+    path = write(f'data = "iris"\n{key} = {value}\n', "study.toml")
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=r": expected ") as caught:
+        plan_study(path)
+    assert str(caught.value).startswith(f"{path}: {key}")
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("content", ["a = " + "[" * 100_000, "a = " + "9" * 5000], ids=["deep", "many digits"])
+def test_what_python_itself_refuses_to_read(content, write):
+    path = write(content, "study.toml")
+    with pytest.raises(DataError) as caught:
+        read_study_file(path)
+    assert str(caught.value).startswith(f"{path}: is no study file: ")
+
+
+def test_every_option_that_words_can_give_is_a_key(write, csv):
+    """Defaults, written as TOML, are read again as what they are."""
+    for option in options_of(PlanOptions).values():
+        if option.in_words and option.name != "X" and option.default is not None:
+            default = list(option.default) if isinstance(option.default, tuple) else option.default
+            path = write(tomlkit.dumps({"data": "iris", option.key: default}), "study.toml")
+            assert read_study_file(path) == {"X": "iris", option.name: option.check(option.default)}
 
 
 @pytest.mark.parametrize("content", [b"data = ", b"\xff\xfe"], ids=["no TOML", "no text"])
@@ -126,8 +197,8 @@ def test_only_toml_is_a_study_file():
 
 def test_every_setting_is_written(tmp_path):
     config = configure(arms="dropout+batch_norm", seeds=3)
-    written = tomllib.loads(study_file({"data": "iris"}, config, tmp_path).decode())
-    expected = json.loads(config.model_dump_json())
+    written = tomllib.loads(study_file(DataOptions("iris"), config, tmp_path).decode())
+    expected = config.kept()
     arms = written.pop("arms")
     assert arms == {"dropout+batch_norm": {"dropout": [0.1, 0.3, 0.5], "batch_norm": True}}
     del expected["arms"], expected["splits"]  # TOML has no way to say that nothing was asked for

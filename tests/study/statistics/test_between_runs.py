@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_p_values_are_adjusted_over_the_pairs_and_statistics_that_none_has_are_l
 )
 def test_what_two_studies_share(first, second, expected, finished):
     studies = [
-        finished.summary.model_copy(update={"config": finished.summary.config.model_copy(update=given)})
+        finished.summary.model_copy(update={"config": replace(finished.summary.config, **given)})
         for given in (first, second)
     ]
     shared = SharedSplits.of(*studies)

@@ -326,7 +326,7 @@ def test_a_state_taken_when_every_net_has_stopped_is_finished(data):
 
 
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
-def test_a_net_that_runs_away_has_an_infinite_loss_and_its_initial_weights(data, block):
+def test_a_net_that_runs_away_has_an_infinite_loss_and_its_initial_weights(data, block, unbounded):
     config = config_of(learning_rate=1e30, patience=2)
     trainer = trainer_of(data, config, block)
     history = train(trainer)

@@ -1,7 +1,6 @@
 """A table ready to be studied: its features, its targets, and what a saved model must know of it."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from dropnorm._validate import choice
+from dropnorm._options import with_options
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.data.encoding import Encoding, learn_encoding, missing_column
 from dropnorm.study.data.order import Order, name_order
 from dropnorm.study.data.sources.opening import open_source, open_test
 from dropnorm.study.data.target import encode_target
 from dropnorm.study.data.values import without_value
-from dropnorm.study.records import DataDescription, Quantity, TaskName
-from dropnorm.study.task import TASKS
+from dropnorm.study.options import DataOptions
+from dropnorm.study.records import DataDescription, Quantity
 
 
 @dataclass(frozen=True)
@@ -97,36 +96,21 @@ class Dataset:
         )
 
 
-def load_dataset(
-    X: Any,
-    y: Any = None,
-    *,
-    target: str | None = None,
-    task: TaskName | None = None,
-    test: Any = None,
-    group: Any = None,
-    time: Any = None,
-    ignore: str | Sequence[str] = (),
-    skip_broken: bool = False,
-) -> Dataset:
+@with_options(DataOptions)
+def load_dataset(options: DataOptions) -> Dataset:
     """Read, check and encode what a user gave.
 
-    Args:        X: a bundled set's name, a file's or a folder's path, a frame, an array (rows, *) or a torch Dataset;
-                 y: labels, if X does not hold them; target: the name of the column to predict; task: what it is, if not what
-                 it looks like; test: a test part of its own, of any kind that X may be, or a pair (X, y); group, time: the
-                 column, or the values, by which the rows are split; ignore: columns to leave out; skip_broken: leave out
-                 images that cannot be used.
+    Args:        {options}
     Raises:      DataError that names the file or column and the remedy; ArgumentError for arguments that exclude each other,
                  or an unknown task.
     """
-    if task is not None:
-        choice(task, "task", TASKS)
+    X, test, group = options.X, options.test, options.group
     # What names a group is text, so that 007 and 7 are two, and the same group is the same in each file.
     texts = [group] if isinstance(group, str) else []
-    table, target = open_source(X, y, target, texts=texts, skip_broken=skip_broken)
-    given = open_test(test, table, target, texts=texts, skip_broken=skip_broken)
-    frame, order = name_order(table.frame, target, group=group, time=time, has_test=given is not None)
-    ignored = [ignore] if isinstance(ignore, str) else list(map(str, ignore))
+    table, target = open_source(X, options.y, options.target, texts=texts, skip_broken=options.skip_broken)
+    given = open_test(test, table, target, texts=texts, skip_broken=options.skip_broken)
+    frame, order = name_order(table.frame, target, group=group, time=options.time, has_test=given is not None)
+    ignored = list(options.ignore)
     if target in ignored:
         raise ArgumentError(
             f"ignore={ignored!r} holds the target {target!r}: expected other columns. Take it out of one of them."
@@ -134,7 +118,7 @@ def load_dataset(
     source = _name_of(X, "X")
     test_source = f"{source}, test part" if test is None else _name_of(test, "test")
     # Nothing of a given test part has a say in what the columns become.
-    encoding = learn_encoding(frame, target, [*ignored, *order.columns], source, task)
+    encoding = learn_encoding(frame, target, [*ignored, *order.columns], source, options.task)
     parts = [_encode_part(frame, encoding, source)]
     if given is not None:
         parts.append(_encode_part(given.frame, encoding, test_source))

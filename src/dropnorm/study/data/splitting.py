@@ -1,7 +1,7 @@
 """Which rows train, validate and test: splits that are the same in every arm."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
@@ -59,7 +59,7 @@ def check_splits(dataset: Dataset, config: StudyConfig) -> StudyConfig:
                 f"splits={config.splits} is given beside time: expected one split, as rows have one order in time. Leave "
                 f"splits out; seeds={config.seeds} nets then differ in weights and order."
             )
-        return config.model_copy(update={"splits": 1})
+        return replace(config, splits=1)
     if config.splits == 1 and not dataset.given_test:
         raise ArgumentError(
             "splits=1 is one of many that chance could make, and says nothing of others: expected at least 2, unless a test "

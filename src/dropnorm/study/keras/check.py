@@ -119,7 +119,7 @@ def _call(model: Any, given: FactoryArchitecture, shape: tuple[int, ...], classe
 
 def _check_learning_rate(model: Any, config: StudyConfig, name: str) -> None:
     """Refuse a learning rate that would have no say."""
-    if model.compiled and config.learning_rate != StudyConfig.model_fields["learning_rate"].default:
+    if model.compiled and config.learning_rate != StudyConfig.learning_rate:
         raise ArgumentError(
             f"learning_rate={config.learning_rate} is given, and the net of {name!r} is compiled with an optimizer of its own: "
             f"expected one of them. Leave learning_rate, or compile, out."

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dropnorm.study.records import ActivationName
+from dropnorm.study.settings import ActivationName
 
 
 @dataclass(frozen=True)

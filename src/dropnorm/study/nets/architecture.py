@@ -4,9 +4,10 @@ import math
 from itertools import pairwise
 
 from dropnorm._record import Record
-from dropnorm.errors import ArgumentError, DataError
+from dropnorm.errors import DataError
 from dropnorm.study.data.encoding import Encoding
-from dropnorm.study.records import ActivationName, StudyConfig
+from dropnorm.study.records import StudyConfig
+from dropnorm.study.settings import ActivationName
 
 KERNEL = 3
 """Height and width of every convolution, whose padding keeps the size of the image."""
@@ -79,18 +80,14 @@ def shape_nets(encoding: Encoding, config: StudyConfig) -> Architecture:
             "net='conv' needs images: expected a folder of images, or one array (rows, height, width) or with channels, and no "
             "columns beside it. Use net='dense'."
         )
-    if config.net == "conv" and not config.channels:
-        raise ArgumentError(
-            "channels=() leaves no convolution: expected at least one number, such as 16. Or use net='dense'."
-        )
     return Architecture(
         features=encoding.features,
-        hidden=config.hidden,
+        hidden=tuple(config.hidden),
         outputs=encoding.outputs,
         activation=config.activation,
         image=image,
         channels_last=channels_last,
-        channels=config.channels if config.net == "conv" else (),
+        channels=tuple(config.channels) if config.net == "conv" else (),
     )
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from dropnorm import ops
 from dropnorm.study.nets.activations import Activation
 from dropnorm.study.nets.architecture import KERNEL
-from dropnorm.study.records import ActivationName
+from dropnorm.study.settings import ActivationName
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -20,7 +20,6 @@ from dropnorm.study.records import (
     DataDescription,
     Interval,
     Run,
-    StudyConfig,
     Summary,
 )
 from dropnorm.study.statistics.between_runs import SharedSplits, compare_pairs
@@ -176,8 +175,7 @@ def _data(data: DataDescription) -> dict[str, Any]:
 def _settings(summary: Summary) -> dict[str, Any]:
     """What decides a study's numbers beside the data; what its kind of net does not have is left out."""
     config = summary.config
-    unused = {"dense": {"channels"}, "conv": set()}.get(config.net, {"hidden", "channels", "activation"})
-    fields = {name: getattr(config, name) for name in StudyConfig.model_fields if name not in {"arms", *unused}}
+    fields = {name: config.settings[name] for name in config.used}
     arms = {f"arm {arm.name}": arm for arm in config.arms if arm.regularizers}
     return fields | arms | {"parameters of a plain net": summary.parameters, "dropnorm": summary.dropnorm_version}
 

@@ -2,23 +2,25 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 
+from dropnorm._options import options_of
 from dropnorm._validate import closest
-from dropnorm.errors import DataError
+from dropnorm.errors import ArgumentError, ArgumentTypeError, DataError
 from dropnorm.study.arms import RATES
 from dropnorm.study.data.sources.bundled import BUNDLED
+from dropnorm.study.options import DataName, DataOptions, PlanOptions
 from dropnorm.study.records import Arm, StudyConfig
 
 STUDY_FILE_NAME = "study.toml"
-PATHS = ("data", "test")
-_KINDS = {"ignore": str | list, "skip_broken": bool}
-_NAMES = ("net", "activation", "device")
-ABOUT_DATA = ("data", "target", "task", "test", "group", "time", "ignore", "skip_broken")
+
+
+def is_named(value: Any) -> bool:
+    """Whether a user gave a name or a path, and no values in memory."""
+    return isinstance(value, str | Path)
 
 
 def is_study_file(source: Any) -> bool:
@@ -27,59 +29,61 @@ def is_study_file(source: Any) -> bool:
 
 
 def read_study_file(path: str | Path) -> dict[str, Any]:
-    """The arguments that a study file gives, by the names of `run_study`'s, with `data` for X.
+    """The options that a study file gives, by the names that `run_study` has for them.
 
     A path in it is seen from the file's own folder. Rates, widths and names of arms may stand alone or in a list.
-    Raises:      DataError for a file that cannot be read, or for a key that is unknown, with the closest one.
+    Raises:      DataError for a file that cannot be read, or for a key that is unknown, with the closest one; ArgumentError and
+                 ArgumentTypeError for a value that is not allowed.
     """
     path = Path(path)
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(
             f"{path}: there is no such file. Expected a study file, such as one that a run wrote."
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: is no study file: {error}. Expected TOML, such as a run's {STUDY_FILE_NAME}."
         ) from error
-    allowed = [*ABOUT_DATA, "dropout", *StudyConfig.model_fields]
-    for key, value in given.items():
-        if key not in allowed:
-            meant = closest(key, allowed)
+    options = {option.key: option for option in options_of(PlanOptions).values() if option.in_words}
+    given: dict[str, Any] = {}
+    for key, value in written.items():
+        if key not in options:
+            meant = closest(key, options)
             hint = f" Did you mean {meant!r}?" if meant else ""
-            raise DataError(f"{path}: the key {key!r} is unknown.{hint} Expected of {', '.join(allowed)}.")
-        if key in (*ABOUT_DATA, *_NAMES) and not isinstance(value, _KINDS.get(key, str)):
-            raise DataError(f"{path}: {key} = {value!r} is of another kind than expected. Give a text, as for --{key}.")
-        if isinstance(value, int | float) and not isinstance(value, bool) and key in ("dropout", "hidden"):
-            given[key] = [value]
-    if "data" not in given:
+            raise DataError(f"{path}: the key {key!r} is unknown.{hint} Expected of {', '.join(options)}.")
+        option = options[key]
+        try:
+            given[option.name] = option.constraint.check(value, key)
+        except (ArgumentError, ArgumentTypeError) as error:
+            raise type(error)(f"{path}: {error}") from error
+        if isinstance(option.constraint, DataName) and value not in BUNDLED:
+            given[option.name] = str(path.parent / value)
+    if "X" not in given:
         raise DataError(f'{path}: names no data. Add a line such as data = "train.csv", or name them in Python.')
-    for key in PATHS:
-        if key in given and given[key] not in BUNDLED:
-            given[key] = str(path.parent / given[key])
     return given
 
 
-def study_file(data: Mapping[str, Any], config: StudyConfig, folder: Path) -> bytes:
+def study_file(data: DataOptions, config: StudyConfig, folder: Path) -> bytes:
     """A study file for the folder of a run, with all that decides its numbers.
 
-    Args:        data: the arguments about the data that were given; those that were values in memory are left out.
+    Args:        data: what was studied; values in memory are left out, which a comment says.
     """
     kept: dict[str, Any] = {}
-    for name in ABOUT_DATA:
-        value = data.get(name)
-        if name in PATHS and isinstance(value, str | Path):
-            kept[name] = _seen_from(folder, value)
-        elif isinstance(value, _KINDS.get(name, str)) and value:
-            kept[name] = value
-    ignored = {"hidden", "channels", "activation"} if ":" in config.net else set()
-    settings = config.model_dump(exclude={"arms", *ignored}, exclude_none=True)
+    in_memory = []
+    for option in options_of(DataOptions).values():
+        value = getattr(data, option.name)
+        if option.in_memory and not is_named(value) and (value is not None or option.name == "X"):
+            in_memory.append(option.key)
+        elif value is not None and option.in_words and value != option.default:
+            kept[option.key] = _seen_from(folder, value) if isinstance(option.constraint, DataName) else value
+    ignored = {name for name in config.settings if name not in config.used} if ":" in config.net else set()
+    settings = {name: value for name, value in config.settings.items() if value is not None and name not in ignored}
     arms = {arm.name: _settings(arm) for arm in config.arms if arm.regularizers}
     lines = ["# What this run studied, and how. `dropnorm study` with the name of this file repeats it."]
-    in_memory = [name for name in ("test", "group", "time") if not isinstance(data.get(name), str | Path | None)]
-    if missing := [*([] if "data" in kept else ["data"]), *in_memory]:
-        lines.append(f"# Given in memory, and so not here: {', '.join(missing)}.")
+    if in_memory:
+        lines.append(f"# Given in memory, and so not here: {', '.join(in_memory)}.")
     return ("\n".join(lines) + "\n" + tomlkit.dumps(kept | settings | {"arms": arms})).encode()
 
 

@@ -1,0 +1,191 @@
+"""Everything that a user may give to a study, beside its settings: the data, the arms, the net, and where it runs.
+
+Nothing here imports torch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+from dropnorm._constraints import Each, FilePath, Flag, Function, Text
+from dropnorm._options import Option, Options
+from dropnorm._validate import Constraint, OneOf
+from dropnorm.study.arms import DEFAULT, RATE, RATES, WORDS, ArmsGiven
+from dropnorm.study.progress import Progress
+from dropnorm.study.records import Arm, NetName, TaskName
+from dropnorm.study.settings import NETWORK, REPETITIONS, TRAINING, Settings
+
+if TYPE_CHECKING:
+    import torch
+
+DATA, ARMS, RUN = "Data", "Arms", "Run"
+PANELS = (DATA, ARMS, NETWORK, TRAINING, REPETITIONS, RUN)
+
+
+@dataclass(frozen=True)
+class DataName(Text):
+    """The path of a file or a folder, or the name of a bundled data set."""
+
+    def check(self, value: Any, name: str) -> Any:
+        """Return the value as it is."""
+        return value if isinstance(value, PathLike) else super().check(value, name)
+
+
+@dataclass(frozen=True)
+class NetOrFactory(OneOf):
+    """One of the study's own nets, or the name module:function of a factory."""
+
+    def allowed(self, unit: str = "") -> str:
+        """All names, and the form of a factory's."""
+        del unit
+        return f"{', '.join(self.names)} or module:function"
+
+    def check(self, value: Any, name: str) -> str:
+        """Return the value."""
+        return value if isinstance(value, str) and ":" in value else super().check(value, name)
+
+
+_COLUMN = Text("the name of a column", "kind", numbered=True)
+
+
+@dataclass(frozen=True)
+class DataOptions(Options):
+    """What to study."""
+
+    X: Annotated[
+        Any,
+        Option(
+            DataName("the path of a file or a folder, or a bundled set's name", "train.csv"),
+            "A bundled set, breast_cancer, diabetes, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; a folder of "
+            "images with one sub-folder per class; or a study file that names all, such as a run's study.toml",
+            panel=DATA,
+            python="a pandas or polars frame, an array or tensor (rows, *), or a map-style torch Dataset of items (x, y)",
+            in_memory=True,
+            alias="data",
+        ),
+    ]
+    y: Annotated[Any, Option(Constraint(), "Labels, if X does not hold them", panel=DATA)] = None
+    _: KW_ONLY
+    target: Annotated[str | None, Option(_COLUMN, "The column to predict", panel=DATA)] = None
+    task: Annotated[
+        TaskName | None,
+        Option(
+            OneOf(get_args(TaskName)),
+            "What is predicted",
+            panel=DATA,
+            default_words="what the target looks like",
+        ),
+    ] = None
+    test: Annotated[
+        Any,
+        Option(
+            DataName("the path of a file or a folder", "test.csv"),
+            "A file or folder with the rows to test on, the same for all seeds",
+            panel=DATA,
+            python="whatever X may be, or a pair (X, y)",
+            in_memory=True,
+        ),
+    ] = None
+    group: Annotated[
+        Any,
+        Option(
+            _COLUMN,
+            "A column that names groups, none of which shall be in two parts, and that is no feature",
+            panel=DATA,
+            python="one value per row",
+            in_memory=True,
+        ),
+    ] = None
+    time: Annotated[
+        Any,
+        Option(
+            _COLUMN,
+            "A column of times, by which earlier rows train, later ones validate and the latest test, and that is no feature",
+            panel=DATA,
+            python="one value per row",
+            in_memory=True,
+        ),
+    ] = None
+    ignore: Annotated[
+        str | Sequence[str],
+        Option(Each(_COLUMN, ("id",), repeated=True), "A column to leave out; may be given several times", panel=DATA),
+    ] = ()
+    skip_broken: Annotated[
+        bool,
+        Option(Flag(), "Leave out images that are broken or of another size than most", panel=DATA),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmOptions(Options):
+    """Of what the nets of a study are made: what is regularized, and how."""
+
+    arms: Annotated[
+        str | Sequence[str | Arm] | Mapping[str, Mapping[str, Any]],
+        Option(
+            ArmsGiven(),
+            f"What to try beside plain, with commas, and with a plus where it is done together, of {', '.join(WORDS)}",
+            panel=ARMS,
+            python="a list of such names and of Arms, or a mapping of names to the settings of Arm",
+        ),
+    ] = DEFAULT[1:]
+    dropout: Annotated[
+        float | Sequence[float],
+        Option(
+            Each(RATE, (0.1, 0.3), least=1, most=100, empty="names no rate"),
+            "The rate, or the rates of which each seed takes the best on validation, of arms given by name",
+            panel=ARMS,
+        ),
+    ] = RATES
+    net: Annotated[
+        NetName | str | Callable[..., Any],
+        Option(
+            NetOrFactory(get_args(NetName)),
+            "Dense layers; convolutions and poolings before them, for images; or a factory that makes a network of your own",
+            panel=NETWORK,
+            python="the factory itself, a function that makes a torch.nn.Module or keras.Model at each call, and is given what "
+            "it asks for by name of features, outputs, image and input_shape",
+            in_memory=True,
+        ),
+    ] = "dense"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DesignOptions(Settings, ArmOptions):
+    """How to study the data."""
+
+    device: Annotated[
+        "str | torch.device",
+        Option(
+            Text("'cpu', 'cuda' or 'auto'", "cpu"),
+            "Where nets train, cpu, cuda or auto",
+            panel=RUN,
+            in_memory=True,
+        ),
+    ] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(DesignOptions, DataOptions):
+    """What to study, and how: all that a study file may hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(PlanOptions):
+    """What to study, how, and where to keep it."""
+
+    out: Annotated[
+        str | Path | None,
+        Option(
+            FilePath("a folder"),
+            "A folder to keep the run in, where the same study, if it was interrupted, goes on",
+            panel=RUN,
+            default_words="one of its own in dropnorm-runs; in Python nothing is written",
+        ),
+    ] = None
+    progress: Annotated[
+        Callable[[Progress], None] | None,
+        Option(Function("one that takes a Progress"), "Called after each epoch of each block of nets", panel=RUN),
+    ] = None

@@ -1,0 +1,109 @@
+"""The settings of a study: each is one field, with all that is known of it. Nothing here imports torch.
+
+`run_study`, the command, study files, the command that repeats a run, the docs, the report and the kept configuration are made
+from these fields; to add a setting, add a field, and use it where nets are trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+
+from dropnorm._constraints import Each, Flag
+from dropnorm._options import Option, Options
+from dropnorm._validate import OneOf, Real, Whole
+
+ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
+
+NETWORK, TRAINING, REPETITIONS = "Network", "Training", "Splits and seeds"
+MOST_REPETITIONS = 10_000
+_OWN_NETS = ("dense", "conv")
+_SHARE = Real(0.0, 0.5, closed="neither", noun="a fraction", remedy="Use {name}=0.2.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    """What decides a study's numbers beside the data and the arms, and has one form wherever it is given or kept."""
+
+    splits: Annotated[
+        int | None,
+        Option(
+            Whole(1, MOST_REPETITIONS),
+            "How many splits there are, each with as many seeds",
+            panel=REPETITIONS,
+            default_words="each seed has a split of its own",
+        ),
+    ] = None
+    seeds: Annotated[
+        int,
+        Option(
+            Whole(1, MOST_REPETITIONS, "one net has no interval"),
+            "Repetitions, each with weights, order and masks of its own, shared by all arms",
+            panel=REPETITIONS,
+        ),
+    ] = 10
+    epochs: Annotated[
+        int,
+        Option(Whole(1, 100_000), "How many epochs a net trains at most", panel=TRAINING, label="Epochs, at most"),
+    ] = 100
+    hidden: Annotated[
+        Sequence[int],
+        Option(
+            Each(Whole(1, 65_536), (128, 128), least=1, most=64, empty="leaves no hidden layer to regularize"),
+            "Widths of the dense hidden layers",
+            unit="units",
+            panel=NETWORK,
+            label="Hidden layers",
+            nets=_OWN_NETS,
+        ),
+    ] = (128, 128)
+    channels: Annotated[
+        Sequence[int],
+        Option(
+            Each(Whole(1, 4_096), (16, 32), least=1, most=16, empty="leaves no convolution"),
+            "Channels of the convolutions of a conv net",
+            panel=NETWORK,
+            nets=("conv",),
+        ),
+    ] = (16, 32)
+    activation: Annotated[
+        ActivationName,
+        Option(OneOf(get_args(ActivationName)), "What follows every hidden layer", panel=NETWORK, nets=_OWN_NETS),
+    ] = "relu"
+    batch_size: Annotated[
+        int,
+        Option(
+            Whole(2, 1_048_576, "batch norm has no variance in a batch of one"),
+            "Rows in a batch",
+            unit="rows",
+            panel=TRAINING,
+        ),
+    ] = 32
+    learning_rate: Annotated[
+        float,
+        Option(Real(0.0, 10.0, closed="right", remedy="Use {name}=0.001."), "Adam's learning rate", panel=TRAINING),
+    ] = 1e-3
+    patience: Annotated[
+        int,
+        Option(
+            Whole(1, 100_000),
+            "How many epochs a net trains on without a better validation loss",
+            unit="epochs",
+            panel=TRAINING,
+        ),
+    ] = 10
+    validation_size: Annotated[
+        float,
+        Option(_SHARE, "Share of the rows, or of the groups, to validate on", panel=REPETITIONS),
+    ] = 0.2
+    test_size: Annotated[
+        float,
+        Option(_SHARE, "Share of the rows, or of the groups, to test on", panel=REPETITIONS),
+    ] = 0.2
+    learning_curve: Annotated[
+        bool,
+        Option(
+            Flag(),
+            "Train every arm on 1/16, 1/8, 1/4 and 1/2 of the training rows too, to see from how many rows on it pays",
+            panel=REPETITIONS,
+        ),
+    ] = False
