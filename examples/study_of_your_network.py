@@ -29,5 +29,5 @@ print(study.verdict)
 for arm in study.summary.arms:
     print(f"{arm.arm:12} {100 * arm.test_score.mean:.1f} %")
 
-# What it recommends: the network, trained, with what its arm put in.
-print(study.model.net)
+# What it advises: the mean of these, the network trained once per seed, with what its arm put in.
+print(study.model.nets[0])

@@ -10,8 +10,8 @@ SAYS = {
     "drop_in_layers.py": ["same outputs: True", "same masks from the same seed: True"],
     "keras_model.py": ["right on 9", "the same loss again from the same seed: True"],
     "seeded_dropout.py": ["step 1:", "inference: nothing is dropped: True"],
-    "study_of_your_network.py": ["The saved net is right on", "batch_norm", "(second): Linear(in_features=32"],
-    "study_of_a_table.py": ["The saved net is right on", "dropout+batch_norm", "probability_malignant"],
+    "study_of_your_network.py": ["too few to be sure", "batch_norm", "(second): Linear(in_features=32"],
+    "study_of_a_table.py": ["too few to be sure", "dropout+batch_norm", "probability_malignant"],
 }
 
 

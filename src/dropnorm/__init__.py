@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from dropnorm.study.runs.comparing import RunComparison, compare_runs
     from dropnorm.study.runs.listing import RunOverview, list_runs
     from dropnorm.study.runs.loading import load_run
+    from dropnorm.study.saving.loading import load_model
     from dropnorm.study.saving.onnx_model import export_onnx
-    from dropnorm.study.saving.saved_model import SavedModel, load_model
+    from dropnorm.study.saving.saved_model import SavedModel
     from dropnorm.surgery.audit.audit import audit
     from dropnorm.surgery.fold import fold
     from dropnorm.surgery.fuse import fuse
@@ -69,7 +70,7 @@ _HOMES = {
     "list_runs": "dropnorm.study.runs.listing",
     "fold": "dropnorm.surgery.fold",
     "fuse": "dropnorm.surgery.fuse",
-    "load_model": "dropnorm.study.saving.saved_model",
+    "load_model": "dropnorm.study.saving.loading",
     "load_run": "dropnorm.study.runs.loading",
     "mc_predict": "dropnorm.surgery.mc_predict",
     "recalibrate": "dropnorm.surgery.recalibrate",

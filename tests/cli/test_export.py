@@ -4,7 +4,7 @@ import onnxruntime
 import polars as pl
 import pytest
 
-from dropnorm.study.saving.saved_model import load_model
+from dropnorm.study.saving.loading import load_model
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_export_to_another_folder(run, folder, tmp_path):
     assert not (folder / "csv").exists()
 
 
-def test_the_recommended_net_becomes_an_onnx_model(finished, csv, run, tmp_path):
+def test_the_model_becomes_an_onnx_graph(finished, csv, run, tmp_path):
     folder, path = finished[3], tmp_path / "net.onnx"
     assert run("export", folder, "--onnx", "--out", path) == (0, f"ONNX model: {path}\n", "")
     model = load_model(folder)
@@ -37,6 +37,14 @@ def test_the_recommended_net_becomes_an_onnx_model(finished, csv, run, tmp_path)
     outputs = session.run(None, {"features": model.features(csv)})[0]
     assert abs(outputs - model.predict(csv).drop("prediction").to_numpy()).max() < 1e-5
     assert session.get_modelmeta().custom_metadata_map["arm"] == model.description.arm.name
+
+
+def test_a_single_net_becomes_an_onnx_graph_by_its_number(finished, csv, run, tmp_path):
+    folder, path = finished[3], tmp_path / "net.onnx"
+    assert run("export", folder, "--onnx", "--net", 3, "--out", path) == (0, f"ONNX model: {path}\n", "")
+    outputs = onnxruntime.InferenceSession(path).run(None, {"features": load_model(folder).features(csv)})[0]
+    expected = load_model(folder, net=3).predict(csv).drop("prediction").to_numpy()
+    assert abs(outputs - expected).max() < 1e-5
 
 
 def test_both_at_once_and_another_arm_go_to_the_runs_own_folder(run, folder):

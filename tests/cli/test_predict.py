@@ -39,8 +39,9 @@ def test_uncertainty_is_told_and_repeats_by_its_seed(finished, csv, run):
     assert (code, err) == (0, "")
     told = pl.read_csv(out.encode())
     classes = ["probability_ant", "probability_bee", "probability_cat"]
-    assert told.columns == ["prediction", *classes, "predictive_entropy", "mutual_information"]
-    assert (told["mutual_information"] > 0).all()
+    parts = ["mutual_information_between_nets", "mutual_information_within_nets"]
+    assert told.columns == ["prediction", *classes, "predictive_entropy", "mutual_information", *parts]
+    assert (told.select(parts).to_numpy() > 0).all()
     assert run(*words, "--seed", "0")[1] == out
     assert run(*words, "--seed", "1")[1] != out
 
@@ -49,12 +50,24 @@ def test_an_arm_is_chosen(finished, csv, run):
     folder = finished[3]
     predicted = {arm: run("predict", folder, csv, "--arm", arm)[1] for arm in ("plain", "dropout", "batch_norm")}
     assert len(set(predicted.values())) == 3
+    code, out, _ = run("predict", folder, csv, "--arm", "plain", "--uncertainty")
+    assert code == 0
+    told = pl.read_csv(out.encode())
+    assert (told["mutual_information_within_nets"] == 0.0).all()
+    assert (told["mutual_information"] == told["mutual_information_between_nets"]).all()
+
+
+def test_a_single_net_is_chosen_by_its_number(finished, csv, run):
+    folder = finished[3]
+    predicted = {net: run("predict", folder, csv, "--net", net)[1] for net in (0, 1, 2)}
+    assert len(set(predicted.values())) == 3
     message = (
-        "uncertainty is asked for, and the net of the arm 'plain' has no dropout whose masks could be sampled: expected a net "
-        "with dropout. Take --arm dropout or --arm dropout+batch_norm (arm= of load_model in Python)."
+        "uncertainty is asked for of a single net of the arm 'plain', which has no dropout whose masks could be sampled: "
+        "expected several nets, or one with dropout. Leave net out, or name one of an arm with dropout."
     )
-    answer = run("predict", folder, csv, "--arm", "plain", "--uncertainty")
-    assert answer == (2, "", f"dropnorm: {message}\n")
+    assert run("predict", folder, csv, "--net", 0, "--uncertainty") == (2, "", f"dropnorm: {message}\n")
+    message = "arm='plain' and net=0 are both given: expected one of them, as a net is of one arm. Leave one out."
+    assert run("predict", folder, csv, "--net", 0, "--arm", "plain") == (2, "", f"dropnorm: {message}\n")
 
 
 @pytest.mark.parametrize("option", ["--samples", "--seed"])

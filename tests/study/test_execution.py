@@ -14,14 +14,13 @@ from safetensors.torch import load
 import dropnorm as dn
 from dropnorm.random import keep_mask
 from dropnorm.study import execution
-from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.splitting import split_rows
 from dropnorm.study.design import Purpose, seed_keys
 from dropnorm.study.progress import Progress
 from dropnorm.study.run import plan_study
 from dropnorm.study.runs.store import Store
-from dropnorm.study.task import ACCURACY, RMSE
+from dropnorm.study.statistics.choice import nets_of_choice
 
 RESULTS = ("summary.json", "model.json", "model.safetensors")
 # Nets stop at different epochs, and some before the last.
@@ -316,20 +315,19 @@ def test_of_a_quantity_of_pure_noise_nothing_is_claimed():
     assert all(arm.comparison.p_holm > 0.05 for arm in summary.arms[1:])
 
 
-def test_a_quantity_that_depends_on_its_features_is_found_up_to_its_noise():
+def test_a_quantity_that_depends_on_its_features_is_found_up_to_its_noise(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((400, 3))
     y = 1000 + 100 * X[:, 0] + 50 * X[:, 1] + 10 * rng.standard_normal(400)
     quick = {"seeds": 3, "epochs": 40, "hidden": (32,), "dropout": (0.1,), "learning_rate": 0.01, "arms": ["dropout"]}
-    study = dn.run_study(X, y, **quick)
+    study = dn.run_study(X, y, out=tmp_path, **quick)
     plain = study.summary.arms[0]
     assert 9 < plain.test_score.mean < 16
     assert plain.statistics["test_r2"].mean > 0.97
-    result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
-    saved = best_net(result, study.run.nets, RMSE)
-    test = split_rows(load_dataset(X, y), saved.seed, study.summary.config).test
-    predicted = study.model.predict(X[test])["prediction"].to_numpy()
-    assert np.mean((predicted - y[test]) ** 2) ** 0.5 == pytest.approx(saved.test_score, rel=1e-4)
+    net = study.run.nets[4]
+    test = split_rows(load_dataset(X, y), net.seed, study.summary.config).test
+    predicted = dn.load_model(tmp_path, net=net.net).predict(X[test])["prediction"].to_numpy()
+    assert np.mean((predicted - y[test]) ** 2) ** 0.5 == pytest.approx(net.test_score, rel=1e-4)
 
 
 def test_an_interrupted_regression_ends_as_one_that_was_not(csv, tmp_path, monkeypatch):
@@ -382,15 +380,16 @@ def test_a_run_says_what_it_ran_on(uninterrupted):
     assert timing.processor == execution.processor_name("cpu")
 
 
-def test_the_model_is_a_net_of_the_advised_arm(uninterrupted):
-    """Its weights are in the run's store under its number, transposed."""
+def test_the_model_is_made_of_all_nets_of_the_advised_arm_and_rate(uninterrupted):
+    """Their weights are in the run's store under their numbers, transposed."""
     folder, _ = uninterrupted
-    run = dn.load_run(folder)
-    result = next(arm for arm in run.summary.arms if arm.arm == run.summary.advice.arm)
-    chosen = best_net(result, run.nets, ACCURACY)
+    run, model = dn.load_run(folder), dn.load_model(folder)
+    advice = run.summary.advice
+    chosen = nets_of_choice(run.nets, advice.arm, (advice.rate, advice.weight_decay))
+    assert [member.net for member in model.description.members] == [net.net for net in chosen]
+    assert len(model.nets) == run.summary.config.seeds
     store = Store(folder / "study.sqlite")
-    kept = load(store.weights(chosen.net))
+    kept = [load(store.weights(net.net)) for net in chosen]
     store.close()
-    state = dn.load_model(folder).net.state_dict()
-    assert torch.equal(state["0.weight"], kept["0.linear.weight"].T)
-    assert dn.load_model(folder).description.arm.name == chosen.arm
+    for net, tensors in zip(model.nets, kept, strict=True):
+        assert torch.equal(net[0].weight, tensors["0.linear.weight"].T)

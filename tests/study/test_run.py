@@ -12,13 +12,11 @@ from torch.utils.data import TensorDataset
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError, RunError
-from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.splitting import split_rows
 from dropnorm.study.design import configure
 from dropnorm.study.run import plan_study
 from dropnorm.study.statistics.intervals import interval
-from dropnorm.study.task import ACCURACY
 
 
 def fail(*_):
@@ -57,7 +55,7 @@ def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):
     ]
     assert json.loads((folder / "summary.json").read_text()) == json.loads(finished.summary.model_dump_json())
     assert json.loads((folder / "model.json").read_text())["arm"]["name"] == finished.summary.advice.arm
-    assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.net.state_dict().keys()
+    assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.members.tensors.keys()
     assert (folder / "study.sqlite").read_bytes().startswith(b"SQLite format 3\0")
     assert b"pickle" not in b"".join(path.read_bytes() for path in folder.iterdir())
 
@@ -70,8 +68,9 @@ def test_a_study_in_memory_writes_nothing_and_finds_the_same(finished, table, qu
     assert study.run.nets == finished.run.nets
     assert study.run.epochs == finished.run.epochs
     assert study.summary.arms == finished.summary.arms
-    for name, tensor in study.model.net.state_dict().items():
-        assert torch.equal(tensor, finished.model.net.state_dict()[name])
+    assert study.model.description == finished.model.description
+    for name, tensor in study.model.members.tensors.items():
+        assert torch.equal(tensor, finished.model.members.tensors[name])
 
 
 def test_the_test_part_has_no_say_in_any_choice(blobs, quick):
@@ -275,8 +274,8 @@ def test_test_rows_have_no_say_in_anything_but_their_scores(table, quick):
     assert (first.data.test_rows, other.data.test_rows, first.data.given_test) == (30, 10, True)
     assert studies[0].run.epochs == studies[1].run.epochs
     assert [net.validation_loss for net in studies[0].run.nets] == [net.validation_loss for net in studies[1].run.nets]
-    for name, tensor in studies[0].model.net.state_dict().items():
-        assert torch.equal(tensor, studies[1].model.net.state_dict()[name])
+    for name, tensor in studies[0].model.members.tensors.items():
+        assert torch.equal(tensor, studies[1].model.members.tensors[name])
 
 
 def test_what_only_groups_tell_is_not_mistaken_for_knowledge():
@@ -350,13 +349,12 @@ def test_in_time_and_of_a_test_part_the_shares_are_those_of_what_is_resampled(bl
     assert got == interval([net.train_score - net.test_score for net in nets], data.validation_rows / data.train_rows)
 
 
-def test_calibration_is_that_of_the_models_own_predictions(blobs, quick):
+def test_calibration_is_that_of_a_nets_own_predictions(blobs, quick, tmp_path):
     X, y = blobs(apart=1.0)
-    study = dn.run_study(X, y, **quick)
-    result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
-    chosen = best_net(result, study.run.nets, ACCURACY)
+    study = dn.run_study(X, y, out=tmp_path, **quick)
+    chosen = study.run.nets[5]
     test = split_rows(load_dataset(X, y), chosen.seed, study.summary.config).test
-    predicted = study.model.predict(X[test])
+    predicted = dn.load_model(tmp_path, net=chosen.net).predict(X[test])
     confidence = predicted.select(pl.max_horizontal(pl.col("^probability_.*$"))).to_series().to_numpy()
     hits = predicted["prediction"].cast(pl.Int64).to_numpy() == y[test]
     bins = np.ceil(confidence * 15).astype(int) - 1

@@ -6,7 +6,7 @@ from scipy.stats import entropy
 from dropnorm import nn
 from dropnorm.errors import ArgumentError
 from dropnorm.random import keep_mask
-from dropnorm.surgery.mc_predict import mc_predict
+from dropnorm.surgery.mc_predict import MonteCarlo, mc_predict, sample_passes, sampled_values, tails
 
 KEY = 11
 FIELDS = ("mean", "variance", "low", "high", "predictive_entropy", "mutual_information")
@@ -48,6 +48,7 @@ def test_classes_by_hand(net):
     logits = by_hand(net, x, 30)
     probabilities = np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
     result = mc_predict(net, x, 30, key=KEY)
+    assert isinstance(result, MonteCarlo)
     # float32 matrix products of other shapes than by hand
     same = {"rtol": 1e-4, "atol": 1e-6}
     np.testing.assert_allclose(result.mean, probabilities.mean(0), **same)
@@ -132,3 +133,20 @@ def test_what_cannot_be_sampled(net, refuses):
     )
     with refuses(ArgumentError, message):
         mc_predict(torch.nn.Sequential(net[:7], torch.nn.Linear(7, 1)), x)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 19])
+def test_the_samples_of_several_models_come_in_step_row_by_row(net, rows):
+    other = torch.nn.Sequential(torch.nn.Linear(5, 4), nn.Dropout(0.5), torch.nn.Linear(4, 3))
+    x = torch.randn(rows, 5)
+    given = (x, 2 * x)
+    samplings = [sample_passes(model, own, key=KEY) for model, own in zip((net, other), given, strict=True)]
+    stretches = list(sampled_values(samplings, 10, passes_at_once=40))
+    assert [len(one) for one, _ in stretches] == [10] * max(1, -(-rows // 4))
+    for place, (model, own) in enumerate(zip((net, other), given, strict=True)):
+        values = torch.cat([stretch[place] for stretch in stretches], dim=1)
+        expected = mc_predict(model, own, 10, key=KEY)
+        torch.testing.assert_close(values.mean(0), expected.mean, rtol=1e-5, atol=1e-7)
+        low, high = tails(values)
+        torch.testing.assert_close(low, expected.low, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(high, expected.high, rtol=1e-5, atol=1e-7)

@@ -22,7 +22,9 @@ def export(
     csv: Annotated[
         bool, typer.Option("--csv", help="Every net, every epoch and every bin of confidence as CSV files.")
     ] = False,
-    onnx: Annotated[bool, typer.Option("--onnx", help="A net as an ONNX model; needs dropnorm\\[onnx].")] = False,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="The model, the mean of its nets, as one ONNX graph; needs dropnorm\\[onnx].")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -32,10 +34,17 @@ def export(
     ] = None,
     arm: Annotated[
         str | None,
-        typer.Option(help="The arm whose best net --onnx takes; default: the recommended one.", show_default=False),
+        typer.Option(help="The arm whose nets --onnx takes; default: the recommended one.", show_default=False),
+    ] = None,
+    net: Annotated[
+        int | None,
+        typer.Option(
+            help="The number of a single net for --onnx, as --csv lists them; default: the mean of all.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Write what a study found for use elsewhere: its numbers as CSV files, its net as an ONNX model."""
+    """Write what a study found for use elsewhere: its numbers as CSV files, its model as ONNX."""
     from dropnorm.errors import ArgumentError
 
     if csv == onnx and (out is not None or not csv):
@@ -48,9 +57,9 @@ def export(
         for path in export_csv(load_run(run), out or run / CSV_NAME):
             typer.echo(f"CSV: {path}")
     if onnx:
+        from dropnorm.study.saving.loading import load_model
         from dropnorm.study.saving.onnx_model import export_onnx
-        from dropnorm.study.saving.saved_model import load_model
 
         path = out or run / ONNX_NAME
-        export_onnx(load_model(run, arm), path)
+        export_onnx(load_model(run, arm, net), path)
         typer.echo(f"ONNX model: {path}")

@@ -11,7 +11,9 @@ dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --out predictions.csv
 
-dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --uncertainty --arm dropout
+dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --uncertainty
+
+dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --arm dropout
 """
 
 
@@ -25,26 +27,35 @@ def predict(
         Path | None, typer.Option(help="A CSV, TSV, Parquet or Arrow file to write; default: CSV to the terminal.")
     ] = None,
     uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Say how sure each prediction is, by Monte Carlo dropout.")
+        bool, typer.Option("--uncertainty", help="Say how sure each prediction is: between the nets, and within each.")
     ] = False,
     samples: Annotated[
-        int | None, typer.Option(help="Passes with dropout on per row; default: 100.", show_default=False)
+        int | None, typer.Option(help="Passes with dropout on of each net; default: 100.", show_default=False)
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="The key of the masks of --uncertainty; default: 0.", show_default=False)
     ] = None,
     arm: Annotated[
         str | None,
-        typer.Option(help="Predict with this arm's best net; default: the recommended one.", show_default=False),
+        typer.Option(
+            help="Predict with the mean of this arm's nets; default: the recommended one's.", show_default=False
+        ),
+    ] = None,
+    net: Annotated[
+        int | None,
+        typer.Option(
+            help="Predict with the single net of this number, as export --csv lists them; default: the mean of all.",
+            show_default=False,
+        ),
     ] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
     ] = False,
 ) -> None:
-    """Predict classes with their probabilities, or quantities, with a study's recommended net."""
+    """Predict classes with their probabilities, or quantities, with the mean of a study's recommended nets."""
     from dropnorm.errors import ArgumentError
     from dropnorm.study.data.sources.writing import check_ending, write_table
-    from dropnorm.study.saving.saved_model import load_model
+    from dropnorm.study.saving.loading import load_model
 
     if out is not None:
         check_ending(out)
@@ -54,7 +65,7 @@ def predict(
             f"{option} is given without --uncertainty, of which it is an option. Give both, or leave it out."
         )
     drawn = {"samples": 100 if samples is None else samples, "key": seed or 0}
-    model = load_model(run, arm)
+    model = load_model(run, arm, net)
     predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
         typer.echo(predictions.write_csv(), nl=False)

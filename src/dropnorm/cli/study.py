@@ -48,8 +48,8 @@ def study(
 ) -> None:
     """Train plain, dropout, batch-norm and combined nets on your data, and say what helps and how surely.
 
-    Writes a report of pictures, the numbers, and the recommended net, ready for `dropnorm predict`. Started again with the
-    same arguments, an interrupted study goes on where it stopped.
+    Writes a report of pictures, the numbers, and a model, the mean of the advised nets, ready for `dropnorm predict`. Started
+    again with the same arguments, an interrupted study goes on where it stopped.
     """
     from dropnorm.report import write_report
     from dropnorm.study.run import plan_study

@@ -12,7 +12,6 @@ import torch
 
 from dropnorm.study.conclusions.advice import advise
 from dropnorm.study.conclusions.learning_curve import summarize_curve
-from dropnorm.study.conclusions.recommendation import best_net
 from dropnorm.study.conclusions.state import find_state
 from dropnorm.study.conclusions.verdict import write_verdict
 from dropnorm.study.data.dataset import Dataset
@@ -27,12 +26,13 @@ from dropnorm.study.pictures.measuring import picture_nets
 from dropnorm.study.pictures.records import UnitInput
 from dropnorm.study.pictures.watching import UnitWatch
 from dropnorm.study.progress import Progress, Tracker
-from dropnorm.study.records import Arm, ArmName, CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
+from dropnorm.study.records import CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
 from dropnorm.study.runs.loading import SUMMARY_NAME
 from dropnorm.study.runs.store import Store
-from dropnorm.study.saving.saved_model import MODELS, ModelDescription, SavedModel, model_of, remember
+from dropnorm.study.saving.description import Member, ModelDescription
+from dropnorm.study.saving.saved_model import SavedModel, model_of
 from dropnorm.study.statistics.arms import summarize_arms
-from dropnorm.study.statistics.choice import choose_nets
+from dropnorm.study.statistics.choice import choose_nets, nets_of_choice
 from dropnorm.study.statistics.comparisons import interactions
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import TASKS
@@ -72,8 +72,7 @@ def execute(
                 _train_block(store, index, trainer, watch, tracker, progress, on_interruption, fraction)
             index += 1
     summary = _summarize(store, dataset, parts, config, architecture)
-    models = _best_models(store, summary, dataset, parts, architecture)
-    model = models[summary.advice.arm]
+    model = _advised_model(store, summary, dataset, parts, architecture)
     timing = Timing(
         seconds=store.seconds(),
         processor=processor_name(config.device),
@@ -187,36 +186,36 @@ def _summarize(
     )
 
 
-def _best_models(
+def _advised_model(
     store: Store, summary: Summary, dataset: Dataset, parts: Parts, architecture: AnyArchitecture
-) -> dict[ArmName, SavedModel]:
-    """Each arm's best net on validation, which of the recommended arm is the recommended net."""
-    nets, metric = store.nets(), TASKS[summary.data.task].metric
-    models = {}
-    for arm, result in zip(summary.config.arms, summary.arms, strict=True):
-        net = best_net(result, nets, metric)
-        models[arm.name] = net.net, _model(store, arm, net, dataset, parts, architecture)
-    store.put(**{MODELS: remember(list(models.values()))})
-    return {name: model for name, (_, model) in models.items()}
-
-
-def _model(
-    store: Store, arm: Arm, net: NetRecord, dataset: Dataset, parts: Parts, architecture: AnyArchitecture
 ) -> SavedModel:
+    """The mean of the advised arm's nets, one per seed, of the advised rate and decay."""
+    advice = summary.advice
+    nets = nets_of_choice(store.nets(), advice.arm, (advice.rate, advice.weight_decay))
+    description = ModelDescription(
+        arm=next(arm for arm in summary.config.arms if arm.name == advice.arm),
+        rate=advice.rate,
+        weight_decay=advice.weight_decay,
+        architecture=architecture,
+        encoding=dataset.encoding,
+        members=tuple(_member(net, dataset, parts) for net in nets),
+    )
+    return model_of(description, [store.weights(net.net) for net in nets])
+
+
+def _member(net: NetRecord, dataset: Dataset, parts: Parts) -> Member:
+    """A net with the scale of its training part."""
     split = parts.splits[net.seed]
     standardization = Standardization.learn(dataset.features, split.train)
     _, target_mean, target_scale = standardize_target(dataset, split)
-    description = ModelDescription(
-        arm=arm,
-        rate=net.rate,
-        architecture=architecture,
+    return Member(
+        net=net.net,
+        seed=net.seed,
         mean=tuple(standardization.mean.tolist()),
         scale=tuple(standardization.scale.tolist()),
         target_mean=target_mean,
         target_scale=target_scale,
-        encoding=dataset.encoding,
     )
-    return model_of(description, store.weights(net.net))
 
 
 def processor_name(device: str) -> str:

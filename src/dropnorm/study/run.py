@@ -34,7 +34,7 @@ from dropnorm.study.training.kinds import AnyArchitecture, shape_of_nets
 
 @dataclass(frozen=True)
 class Study:
-    """A finished study: its records, and the recommended net ready to predict."""
+    """A finished study: its records, and its model, the mean of the advised nets, ready to predict."""
 
     run: Run
     model: SavedModel

@@ -1,6 +1,7 @@
 """Monte Carlo dropout: how sure a net is, told by many passes with its dropout on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -80,54 +81,91 @@ def mc_predict(
     Source:      Gal & Ghahramani 2016, "Dropout as a Bayesian approximation", arXiv:1506.02142; mutual information: Gal,
                  Islam & Ghahramani 2017, arXiv:1703.02910, equation 2.
     """
-    choice(task, "task", ("classification", "regression"))
-    whole(samples, "samples", 2, "one sample has no spread")
-    whole(passes_at_once, "passes_at_once", 1)
-    outcomes = QUANTITIES
-    if not is_keras(model):
-        passes, rows = masked_passes(model, key), len(x)
-        if task == "classification":
-            outcomes = classes(1, from_logits is not False)
-    else:
-        from dropnorm.surgery.keras.masking import arrays
-        from dropnorm.surgery.keras.masking import masked_passes as passes_of_keras
-        from dropnorm.surgery.keras.outputs import outcomes_of
-
-        x, rows = arrays(x)
-        passes = passes_of_keras(model, key)
-        if task == "classification":
-            outcomes = outcomes_of(model, from_logits)
-    parts = [_summary(each, outcomes) for each in _sampled(passes, x, rows, samples, passes_at_once)]
+    sampling = sample_passes(model, x, task=task, key=key, from_logits=from_logits)
+    parts = [_summary(values, sampling.outcomes) for (values,) in sampled_values([sampling], samples, passes_at_once)]
     gathered = [None if values[0] is None else torch.cat(values) for values in zip(*parts, strict=True)]
     if is_keras(model):
         return MonteCarlo(*(None if value is None else value.numpy() for value in gathered))
     return MonteCarlo(*gathered)
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """A model's passes with its dropout on, over rows of x, and what the outputs stand for."""
+
+    passes: Passes
+    x: Any
+    rows: int
+    outcomes: Outcomes
+
+
+def sample_passes(
+    model: Any,
+    x: Any,
+    *,
+    task: Literal["classification", "regression"] = "classification",
+    key: int = 0,
+    from_logits: bool | None = None,
+) -> Sampling:
+    """Look a model over for `sampled_values`; arguments and errors are those of `mc_predict`."""
+    choice(task, "task", ("classification", "regression"))
+    if not is_keras(model):
+        outcomes = classes(1, from_logits is not False) if task == "classification" else QUANTITIES
+        return Sampling(masked_passes(model, key), x, len(x), outcomes)
+    from dropnorm.surgery.keras.masking import arrays
+    from dropnorm.surgery.keras.masking import masked_passes as passes_of_keras
+    from dropnorm.surgery.keras.outputs import outcomes_of
+
+    x, rows = arrays(x)
+    outcomes = outcomes_of(model, from_logits) if task == "classification" else QUANTITIES
+    return Sampling(passes_of_keras(model, key), x, rows, outcomes)
+
+
 @torch.no_grad()
-def _sampled(passes: Passes, x: Any, count: int, samples: int, passes_at_once: int) -> Iterator[Tensor]:
-    """Outputs (samples, rows, *) of one stretch of rows after the other; of no rows, of none."""
+def sampled_values(
+    samplings: Sequence[Sampling], samples: int, passes_at_once: int = PASSES_AT_ONCE
+) -> Iterator[list[Tensor]]:
+    """Of one stretch of rows after the other, what each model says: values (samples, rows, *); of no rows, of none.
+
+    Args:        samplings: of models that are given the same rows
+    """
+    whole(samples, "samples", 2, "one sample has no spread")
+    whole(passes_at_once, "passes_at_once", 1)
     rows_at_once = max(1, passes_at_once // samples)
     samples_at_once = min(samples, passes_at_once)
-    with passes as run:
+    count = samplings[0].rows
+    with ExitStack() as stack:
+        runs = [stack.enter_context(sampling.passes) for sampling in samplings]
         for start in range(0, max(1, count), rows_at_once):
             rows = torch.arange(start, min(count, start + rows_at_once))
-            yield torch.cat([run(x, rows, some) for some in torch.split(torch.arange(samples), samples_at_once)])
+            yield [
+                sampling.outcomes.values(
+                    torch.cat(
+                        [run(sampling.x, rows, some) for some in torch.split(torch.arange(samples), samples_at_once)]
+                    )
+                )
+                for sampling, run in zip(samplings, runs, strict=True)
+            ]
 
 
-def _summary(outputs: Tensor, outcomes: Outcomes) -> tuple[Any, ...]:
-    """The fields of a MonteCarlo from the outputs (samples, N, *) of some rows."""
-    values = outcomes.values(outputs)
-    mean, sorted_values = values.mean(0), _sorted(values)
+def _summary(values: Tensor, outcomes: Outcomes) -> tuple[Any, ...]:
+    """The fields of a MonteCarlo from the values (samples, N, *) of some rows."""
+    mean = values.mean(0)
+    low, high = tails(values)
     predictive = mutual = None
     if outcomes.entropy is not None:
         predictive = outcomes.entropy(mean)
         each = outcomes.entropy(values.flatten(0, 1))
         # Rounding may leave a trifle below zero where all samples agree.
         mutual = (predictive - each.reshape(len(values), *predictive.shape).mean(0)).clamp(min=0.0)
-    low, high = (_quantile(sorted_values, q) for q in (TAIL, 1.0 - TAIL))
     variance = (values - mean).square().sum(0) / (len(values) - 1)
     return mean, variance, low, high, predictive, mutual
+
+
+def tails(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The 2.5 % and 97.5 % quantiles of values (samples, *), by linear interpolation."""
+    sorted_values = _sorted(values)
+    return _quantile(sorted_values, TAIL), _quantile(sorted_values, 1.0 - TAIL)
 
 
 def _sorted(values: Tensor) -> Tensor:

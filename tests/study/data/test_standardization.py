@@ -80,6 +80,19 @@ def test_features_that_are_taken_are_those_of_each_seeds_standardization(chunk, 
         np.testing.assert_allclose(taken[net], expected, rtol=1e-5, atol=1e-5)
 
 
+def test_new_rows_are_standardized_as_by_each_seed_alone():
+    features = hard_features()
+    learned = [Standardization.learn(features, np.arange(first, first + 60)) for first in (0, 25)]
+    learned.append(Standardization(np.zeros(6), np.full(6, np.inf)))
+    new = np.concatenate([features[::-1], np.full((1, 6), 1e99), np.full((1, 6), NAN)])
+    taken = StandardizedFeatures.of_new_rows(new, learned).take(
+        torch.arange(3), torch.arange(92).expand(3, -1).contiguous()
+    )
+    for net, expected in enumerate(one.apply(new) for one in learned):
+        # Two roundings of float32, where `apply` has one.
+        np.testing.assert_allclose(taken[net], expected, rtol=3e-7, atol=3e-7)
+
+
 @pytest.mark.parametrize(
     ("changed", "dtype"),
     [(255.0, torch.uint8), (0.5, torch.float32), (256.0, torch.float32), (-1.0, torch.float32), (NAN, torch.float32)],

@@ -81,36 +81,49 @@ def test_a_study_is_kept_and_its_models_predict_as_before(tmp_path, blobs, facto
     study = dn.run_study(X, y, net=factory, arms=arms, out=tmp_path / "run", **QUICK)
     assert study.model.description.architecture.meaning == meaning
     assert study.run.timing.keras == f"{keras.__version__} on {keras.backend.backend()}"
-    assert isinstance(study.model.net, keras.Model)
+    assert all(isinstance(net, keras.Model) for net in study.model.nets)
     for arm in ["plain", *arms]:
         model = dn.load_model(tmp_path / "run", arm)
         told = model.predict(X)
         if model.description.arm == study.model.description.arm:
             assert_frame_equal(told, study.model.predict(X))
-        outputs = model.net.predict(model.description.architecture.inputs(standardized(model, X)), verbose=0)
-        assert told["prediction"].cast(pl.String).to_list() == by_keras(outputs, model.description)
-    unsure = dn.load_model(tmp_path / "run", "dropout").predict(X, uncertainty=True, samples=20)
-    assert unsure.height == len(X)
-    spread = unsure["mutual_information" if y.dtype.kind == "i" else "deviation"]
-    assert spread.min() >= 0
-    assert spread.mean() > 0
+        np.testing.assert_allclose(values_of(told), by_keras(model, X), rtol=1e-4, atol=1e-5)
+    spread = "mutual_information" if y.dtype.kind == "i" else "deviation"
+    for arm in ("dropout", "plain"):
+        unsure = dn.load_model(tmp_path / "run", arm).predict(X, uncertainty=True, samples=20)
+        assert unsure.height == len(X)
+        assert unsure[f"{spread}_between_nets"].mean() > 0
+        assert (unsure[f"{spread}_within_nets"].mean() > 0) == (arm == "dropout")
+        assert (unsure[spread] >= unsure[f"{spread}_within_nets"]).all()
+    plain = next(net.net for net in study.run.nets if net.arm == "plain")
     with pytest.raises(ArgumentError, match="has no dropout whose masks could be sampled"):
-        dn.load_model(tmp_path / "run", "plain").predict(X, uncertainty=True)
-    with pytest.raises(ArgumentError, match="is a Keras model, which is not exported from here"):
+        dn.load_model(tmp_path / "run", net=plain).predict(X, uncertainty=True)
+    with pytest.raises(ArgumentError, match="are Keras models, which are not exported from here"):
         dn.export_onnx(study.model, tmp_path / "net.onnx")
+    with pytest.raises(ArgumentError, match="are Keras models: expected nets of PyTorch"):
+        study.model.module()
 
 
-def standardized(model, X):
-    described = model.description
-    return ((model.features(X) - np.array(described.mean)) / np.array(described.scale)).astype("float32")
+def values_of(told):
+    probabilities = told.select(pl.selectors.starts_with("probability_"))
+    return probabilities.to_numpy() if probabilities.width else told["prediction"].to_numpy()[:, None]
 
 
-def by_keras(outputs, description):
-    if description.architecture.meaning == "quantity":
-        values = outputs[:, 0].astype(np.float64) * description.target_scale + description.target_mean
-        return pl.Series(values).cast(pl.String).to_list()
-    chosen = (outputs[:, 0] > 0).astype(int) if outputs.shape[1] == 1 else outputs.argmax(1)
-    return [description.encoding.classes[each] for each in chosen]
+def by_keras(model, X):
+    """The mean of what each model gives by itself: probabilities, or the quantity."""
+    meaning, said = model.description.architecture.meaning, []
+    for net, member in zip(model.nets, model.description.members, strict=True):
+        standardized = ((model.features(X) - np.array(member.mean)) / np.array(member.scale)).astype("float32")
+        outputs = net.predict(model.description.architecture.inputs(standardized), verbose=0).astype("float64")
+        if meaning == "quantity":
+            outputs = outputs * member.target_scale + member.target_mean
+        elif meaning == "logits":
+            outputs = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+        elif meaning == "logit":
+            second = 1.0 / (1.0 + np.exp(-outputs))
+            outputs = np.concatenate([1.0 - second, second], axis=1)
+        said.append(outputs)
+    return np.mean(said, axis=0)
 
 
 def test_what_a_net_is_sure_of_with_one_output_for_two_classes_is_told_of_both(blobs):

@@ -96,7 +96,7 @@ def test_it_is_exported_to_onnx_or_refused(written, quick, tmp_path):
     assert str(refused.value).startswith(
         "layer 0 of the folded net is a Residual, which cannot be exported: expected one of "
     )
-    assert str(refused.value).endswith("Replace it, or export with torch.onnx.export(model.net).")
+    assert str(refused.value).endswith("Replace it, or export with torch.onnx.export(model.module(), ...).")
     assert not (tmp_path / "own.onnx").exists()
 
 

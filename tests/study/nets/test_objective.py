@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
@@ -32,12 +31,15 @@ def test_classes_have_the_cross_entropy_and_accuracy_of_each_net(logits):
 
 def test_a_quantity_has_the_squared_error_and_the_rmse_in_its_own_unit(errors):
     outputs, targets = errors
-    scale, mean = torch.tensor([1.0, 10.0, 0.5], dtype=torch.float64), 7.0
+    scale = torch.tensor([1.0, 10.0, 0.5], dtype=torch.float64)
+    mean = torch.tensor([7.0, -3.0, 1e6], dtype=torch.float64)
+    values = QUANTITY.values(outputs, mean, scale)
+    assert values.shape == outputs.shape
     losses = QUANTITY.losses(outputs, targets)
     scores = QUANTITY.score(QUANTITY.points(outputs, targets).mean(1), scale)
     for net in range(NETS):
-        predicted = QUANTITY.predictions(outputs[net], (), mean, float(scale[net]))["prediction"]
-        truth = targets[net].double().numpy() * float(scale[net]) + mean
+        predicted = values[net, :, 0].numpy()
+        truth = targets[net].double().numpy() * float(scale[net]) + float(mean[net])
         assert float(losses[net].mean()) == pytest.approx(float(F.mse_loss(outputs[net, :, 0], targets[net])))
         assert float(scores[net]) == pytest.approx(root_mean_squared_error(truth, predicted), rel=1e-6)
         r2 = QUANTITY.r2(float(losses[net].mean()), float(targets[net].var(correction=0)))
@@ -63,11 +65,8 @@ def test_of_what_does_not_vary_nothing_is_explained():
     assert QUANTITY.r2(0.5, 0.0) == 0.0
 
 
-def test_predictions_of_classes_are_the_likeliest_with_their_probabilities():
-    outputs = torch.tensor([[0.0, 2.0], [1.0, -1.0]])
-    predicted = CLASSES.predictions(outputs, ("a", "b"), 0.0, 1.0)
-    assert predicted["prediction"].tolist() == ["b", "a"]
-    expected = outputs.softmax(1).numpy()
-    np.testing.assert_allclose(
-        np.stack([predicted["probability_a"], predicted["probability_b"]], 1), expected, rtol=1e-6
-    )
+def test_the_values_of_classes_are_their_probabilities_in_the_type_of_the_outputs(logits):
+    outputs, _ = logits
+    mean, scale = torch.zeros(NETS), torch.ones(NETS)
+    assert torch.equal(CLASSES.values(outputs, mean, scale), outputs.softmax(2))
+    assert CLASSES.values(outputs.double(), mean, scale).dtype == torch.float64

@@ -1,46 +1,74 @@
-"""Nets outside of their study: whichever they are, they are made, filled and called alike."""
+"""Saved nets of every kind by one door, and those that an older dropnorm kept by their own names."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from dropnorm.study.arms import named_arm
-from dropnorm.study.modules.architecture import ModuleArchitecture
-from dropnorm.study.modules.check import look_over
-from dropnorm.study.modules.factory import factory_name
+from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.nets.architecture import Architecture
-from dropnorm.study.saving.nets import saved_nets
+from dropnorm.study.saving.layered_nets import SavedLayeredNets
+from dropnorm.study.saving.module_nets import SavedModuleNets
+from dropnorm.study.saving.nets import saved_nets, tensors_of_single_net
+
+IMAGE = {"image": (1, 2, 2), "channels_last": True}
 
 
 def small(features, outputs):
     return nn.Sequential(nn.Linear(features, 8), nn.ReLU(), nn.Linear(8, outputs))
 
 
-ARCHITECTURES = {
-    "batched": Architecture(features=4, hidden=(8,), outputs=3),
-    "module": look_over(ModuleArchitecture(factory=factory_name(small), features=4, outputs=3)),
+def of_images(outputs):
+    return nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(12, outputs))
+
+
+KINDS = {
+    "dense": Architecture(features=4, hidden=(8,), outputs=3),
+    "images": Architecture(features=4, hidden=(8,), outputs=3, channels=(2,), **IMAGE),
+    "module": (small, {}),
+    "module of images": (of_images, IMAGE),
 }
 
 
-@pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_a_net_is_given_its_weights_and_called(kind):
-    nets, x = saved_nets(ARCHITECTURES[kind]), torch.randn(5, 4)
-    one, other = (nets.build(named_arm("dropout"), 0.5) for _ in range(2))
-    with torch.no_grad():
-        for tensor in nets.tensors(one).values():
-            tensor.add_(1.0)
-    assert nets.drops(one)
-    assert not nets.drops(nets.build(named_arm("batch_norm"), 0.0))
-    assert not torch.equal(nets.outputs(one, x), nets.outputs(other, x))
-    nets.load(other, nets.tensors(one))
-    assert torch.equal(nets.outputs(one, x), nets.outputs(other, x))
-    assert torch.equal(nets.outputs(one, x), nets.outputs(one, x)), "without dropout"
-    assert torch.equal(nets.outputs(one, x), one(x))
+@pytest.fixture
+def made(made_nets, looked_over, trained_modules):
+    """A factory of an architecture of each kind, and of the tensors of three nets of an arm."""
+
+    def make(kind, arm="plain"):
+        if isinstance(KINDS[kind], Architecture):
+            return KINDS[kind], made_nets(arm, KINDS[kind]).tensors()
+        factory, given = KINDS[kind]
+        architecture = looked_over(factory, **given)
+        return architecture, trained_modules(architecture, arm)
+
+    return make
 
 
-@pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_weights_of_another_net_are_refused(kind):
-    nets = saved_nets(ARCHITECTURES[kind])
-    normed = nets.build(named_arm("batch_norm"), 0.0)
-    with pytest.raises(RuntimeError):
-        nets.load(nets.build(named_arm("dropout"), 0.5), nets.tensors(normed))
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_nets_of_an_architecture_are_found(kind, made):
+    architecture, tensors = made(kind)
+    nets = saved_nets(architecture, named_arm("plain"), 0.0, tensors)
+    assert isinstance(nets, SavedModuleNets if "module" in kind else SavedLayeredNets)
+    assert len(nets.nets) == 3
+
+
+@pytest.mark.parametrize("arm", ["plain", "batch_norm"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_single_net_of_an_older_dropnorm_is_a_batch_of_one(kind, arm, made):
+    """It was written as the state of the net as a user has it."""
+    (architecture, tensors), x = made(kind, arm), np.random.default_rng(0).normal(size=(5, 4))
+    nets = saved_nets(architecture, named_arm(arm), 0.0, tensors)
+    state = nets.nets[1].state_dict()
+    single = saved_nets(
+        architecture, named_arm(arm), 0.0, tensors_of_single_net(architecture, named_arm(arm), 0.0, state)
+    )
+    unchanged = Standardization(np.zeros(4), np.ones(4))
+    assert torch.equal(single.outputs(x, [unchanged])[0], nets.outputs(x, [unchanged] * 3)[1])
+
+
+def test_the_state_of_another_net_is_refused(made):
+    architecture, tensors = made("dense")
+    state = saved_nets(architecture, named_arm("plain"), 0.0, tensors).nets[0].state_dict()
+    with pytest.raises(KeyError):
+        tensors_of_single_net(architecture, named_arm("batch_norm"), 0.0, state)

@@ -77,7 +77,7 @@ def test_convolutions_of_images_that_come_flat(settings):
             torch.nn.Softplus(),
             "layer 1 of the folded net is a Softplus, which cannot be exported: expected one of Conv2d, Flatten, GELU, "
             "LeakyReLU, Linear, MaxPool2d, ReLU, SiLU, Sigmoid, Tanh, Unflatten, or a batch norm behind a linear layer or "
-            "convolution. Replace it, or export with torch.onnx.export(model.net).",
+            "convolution. Replace it, or export with torch.onnx.export(model.module(), ...).",
         ),
         (
             torch.nn.Conv2d(1, 1, 3, padding="same"),

@@ -1,11 +1,13 @@
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import onnxruntime
 import polars as pl
 import pytest
+import torch
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, ExtraError
@@ -19,7 +21,7 @@ def run(path, features: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("arm", ["plain", "dropout", "batch_norm", "dropout+batch_norm"])
-def test_probabilities_are_those_that_the_net_predicts(arm, finished, table, tmp_path):
+def test_probabilities_are_those_that_the_model_predicts(arm, finished, table, tmp_path):
     model = dn.load_model(finished.folder, arm)
     export_onnx(model, tmp_path / "model.onnx")
     # Missing values and far outliers are standardized alike.
@@ -43,10 +45,37 @@ def test_quantities_are_in_their_own_unit(activation, tmp_path):
     np.testing.assert_allclose(outputs, expected, rtol=1e-5)
 
 
+def test_a_single_net_is_exported_by_its_number(finished, table, tmp_path):
+    model = dn.load_model(finished.folder, net=3)
+    export_onnx(model, tmp_path / "model.onnx")
+    outputs = run(tmp_path / "model.onnx", model.features(table))
+    np.testing.assert_allclose(outputs, model.predict(table).drop("prediction").to_numpy(), rtol=1e-5, atol=1e-5)
+    facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
+    assert json.loads(facts["nets"]) == [3]
+
+
+def layered(features, outputs):
+    return torch.nn.Sequential(torch.nn.Linear(features, 8), torch.nn.ReLU(), torch.nn.Linear(8, outputs))
+
+
+@pytest.mark.parametrize("data", ["iris", "diabetes"])
+def test_the_modules_of_a_factory_are_exported_where_they_are_known_layers(data, tmp_path):
+    model = dn.run_study(data, net=layered, arms="dropout+batch_norm", dropout=0.2, seeds=2, epochs=2).model
+    export_onnx(model, tmp_path / "model.onnx")
+    predictions = model.predict(data)
+    told = predictions.drop("prediction") if data == "iris" else predictions["prediction"]
+    np.testing.assert_allclose(
+        run(tmp_path / "model.onnx", model.features(data)), told.to_numpy(), rtol=1e-5, atol=1e-5
+    )
+
+
 def test_the_model_says_what_goes_in_and_comes_out(finished, tmp_path):
     export_onnx(dn.load_model(finished.folder, "dropout"), str(tmp_path / "model.onnx"))
     made = onnx.load(tmp_path / "model.onnx")
     facts = {entry.key: entry.value for entry in made.metadata_props}
+    chosen = dn.load_model(finished.folder, "dropout").description.members
+    assert json.loads(facts["nets"]) == [member.net for member in chosen]
+    assert [node.op_type for node in made.graph.node].count("Softmax") == len(chosen) == 2
     assert facts["arm"] == "dropout"
     assert json.loads(facts["classes"]) == ["ant", "bee", "cat"]
     colors = ["color = blue", "color = green", "color = red", "color is missing"]
@@ -74,9 +103,8 @@ class Hidden:
 
 
 def test_a_layer_without_a_node_leaves_no_file(finished, tmp_path):
-    import torch
-
-    model = dn.SavedModel(finished.model.description, torch.nn.Sequential(torch.nn.Softplus()))
+    nets = [torch.nn.Sequential(torch.nn.Softplus()) for _ in finished.model.nets]
+    model = dn.SavedModel(finished.model.description, SimpleNamespace(nets=nets))
     with pytest.raises(ArgumentError, match="is a Softplus, which cannot be exported"):
         export_onnx(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
@@ -93,13 +121,12 @@ def test_images_with_channels_last_are_turned(tmp_path):
 
 
 def test_shapes_that_onnx_does_not_take_leave_no_file(finished, tmp_path):
-    import torch
-
     features = finished.model.description.encoding.features
     layers = [torch.nn.Unflatten(1, (features // 2, 2)), torch.nn.Linear(2, 3), torch.nn.Flatten()]
-    model = dn.SavedModel(finished.model.description, torch.nn.Sequential(*layers).eval())
+    nets = [torch.nn.Sequential(*layers).eval() for _ in finished.model.nets]
+    model = dn.SavedModel(finished.model.description, SimpleNamespace(nets=nets))
     with pytest.raises(
-        ArgumentError, match=r"has layers whose shapes ONNX does not take \((.|\n)*\): expected Linear layers"
+        ArgumentError, match=r"have layers whose shapes ONNX does not take \((.|\n)*\): expected Linear layers"
     ):
         export_onnx(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,4 @@
-import json
-import shutil
+"""A model predicts the mean of its nets, whatever table it is given and however it is kept."""
 
 import numpy as np
 import pandas as pd
@@ -7,135 +6,119 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save
 
 import dropnorm as dn
-from dropnorm import nn
-from dropnorm.errors import ArgumentError, DataError, RunError
+from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.arms import DEFAULT as ARMS
-from dropnorm.study.arms import named_arm
-from dropnorm.study.conclusions.recommendation import best_net
-from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.encoding import ColumnEncoding, Encoding
 from dropnorm.study.data.sources.bundled import load_bundled
-from dropnorm.study.data.splitting import split_rows
-from dropnorm.study.data.standardization import Standardization
-from dropnorm.study.design import NetPlan
 from dropnorm.study.nets.architecture import Architecture
-from dropnorm.study.nets.batched import BatchedNets
-from dropnorm.study.runs.store import Store
-from dropnorm.study.saving.saved_model import ModelDescription, load_model, model_of
-from dropnorm.study.task import TASKS
-from dropnorm.surgery.mc_predict import mc_predict
+from dropnorm.study.saving.loading import load_model
+from dropnorm.study.saving.saved_model import model_with, prediction_columns
 
-SHAPE = Architecture(features=4, hidden=(10, 7), outputs=3)
+QUANTITY = Architecture(features=4, hidden=(10, 7), outputs=1)
 
 
-def batched_nets(arm: str, shape: Architecture | None = None) -> BatchedNets:
-    rate = 0.3 if "dropout" in arm else 0.0
-    nets = BatchedNets.initial([NetPlan(seed, named_arm(arm), seed, rate) for seed in range(2)], shape or SHAPE)
-    for name, tensor in nets.tensors().items():
-        if "norm" in name:
-            tensor.copy_(torch.rand_like(tensor) + 0.5)
-    return nets
+def one_by_one(model, features: np.ndarray) -> np.ndarray:
+    """What each net says of each row, by NumPy and in float64: probabilities, or the quantity."""
+    said = []
+    for net, member in zip(model.nets, model.description.members, strict=True):
+        x = np.nan_to_num((features - np.array(member.mean)) / np.array(member.scale), nan=0.0)
+        state = {name: tensor.double().numpy() for name, tensor in net.state_dict().items()}
+        for name, layer in net.named_children():
+            if isinstance(layer, torch.nn.Linear):
+                x = x @ state[f"{name}.weight"].T + state.get(f"{name}.bias", 0.0)
+            elif isinstance(layer, torch.nn.BatchNorm1d):
+                deviation = np.sqrt(state[f"{name}.running_var"] + layer.eps)
+                x = (x - state[f"{name}.running_mean"]) / deviation * state[f"{name}.weight"] + state[f"{name}.bias"]
+            elif isinstance(layer, torch.nn.ReLU):
+                x = np.maximum(x, 0.0)
+        if model.description.encoding.classes:
+            x = np.exp(x - x.max(axis=1, keepdims=True))
+            x /= x.sum(axis=1, keepdims=True)
+        else:
+            x = x * member.target_scale + member.target_mean
+        said.append(x)
+    return np.array(said)
 
 
-def saved(arm: str, nets: BatchedNets, index: int, encoding: dict | None = None, shape=SHAPE):
-    columns = tuple(ColumnEncoding(name=f"x{column}", kind="number", has_missing=False) for column in range(4))
-    description = ModelDescription(
-        arm=named_arm(arm),
-        rate=nets.rates[-1][index],
-        architecture=shape,
-        mean=(0.0,) * 4,
-        scale=(1.0,) * 4,
-        target_mean=100.0,
-        target_scale=20.0,
-        encoding=Encoding(
-            columns=columns, target="y", **(encoding or {"task": "classification", "classes": ("a", "b", "c")})
-        ),
-    )
-    return model_of(description, save({name: tensor[index].contiguous() for name, tensor in nets.tensors().items()}))
+@pytest.fixture
+def features() -> np.ndarray:
+    features = np.random.default_rng(0).normal(size=(20, 4))
+    features[::3, 1] = np.nan
+    return features
 
 
+@pytest.mark.parametrize("count", [1, 2, 10])
 @pytest.mark.parametrize("arm", ARMS)
-def test_the_saved_net_computes_what_it_did_among_the_others(arm):
-    nets, x = batched_nets(arm), torch.randn(2, 30, 4)
-    for index in range(2):
-        expected = nets.outputs(x)[index]
-        # float32: batch norm is one scale and one shift there, and four steps here
-        torch.testing.assert_close(saved(arm, nets, index).net(x[index]), expected, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_the_saved_net_is_built_as_a_user_would(arm):
-    hidden = [torch.nn.Linear]
-    hidden += [nn.BatchNorm1d] if "batch_norm" in arm else []
-    hidden += [torch.nn.ReLU]
-    hidden += [nn.Dropout] if "dropout" in arm else []
-    net = saved(arm, batched_nets(arm), 0).net
-    assert [type(module) for module in net] == [*hidden, *hidden, torch.nn.Linear]
-    assert not any(module.training for module in net.modules())
-    assert {module.p for module in net if isinstance(module, nn.Dropout)} == ({0.3} if "dropout" in arm else set())
-    assert (net[0].bias is None) == ("batch_norm" in arm)
-
-
-@pytest.mark.parametrize("channels_last", [False, True])
-@pytest.mark.parametrize("arm", [*ARMS, "last_dropout+input_dropout"])
-def test_a_saved_convolutional_net_computes_what_it_did_among_the_others(arm, channels_last):
-    image = {"image": (1, 2, 2), "channels": (3, 5), "channels_last": channels_last}
-    shape = SHAPE.model_copy(update=image)
-    nets = batched_nets(arm, shape)
-    model, x = saved(arm, nets, 1, shape=shape), torch.randn(2, 30, 4)
-    torch.testing.assert_close(model.net(x[1]), nets.outputs(x)[1], rtol=1e-5, atol=1e-5)
-    drops = [type(module) for module in model.net if isinstance(module, torch.nn.modules.dropout._DropoutNd)]
-    expected = [nn.Dropout2d, nn.Dropout2d, nn.Dropout, nn.Dropout] if "dropout" in arm else []
-    assert drops == ([nn.Dropout, nn.Dropout] if "last" in arm else expected)
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_model_comes_back_from_its_files(arm, tmp_path):
-    model = saved(arm, batched_nets(arm), 1)
-    model.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
-    again, x = load_model(tmp_path), np.random.default_rng(0).normal(size=(9, 4))
-    assert again.description == model.description
-    assert not again.net.training
-    assert again.predict(x).equals(model.predict(x))
-
-
-def test_probabilities_are_those_of_the_net_and_the_prediction_the_likeliest_class():
-    model = saved("plain", batched_nets("plain"), 0)
-    x = torch.randn(20, 4)
-    predictions = model.predict(x)
+def test_probabilities_are_the_mean_of_the_nets_and_the_prediction_the_likeliest_class(
+    arm, count, made_model, features
+):
+    model = made_model(arm, count=count)
+    predictions = model.predict(features)
     assert predictions.columns == ["prediction", "probability_a", "probability_b", "probability_c"]
     probabilities = predictions.drop("prediction").to_numpy()
-    np.testing.assert_allclose(probabilities, model.net(x).softmax(1).detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(probabilities, one_by_one(model, features).mean(axis=0), rtol=0, atol=1e-6)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
     assert predictions["prediction"].to_list() == ["abc"[index] for index in probabilities.argmax(axis=1)]
 
 
-def test_a_quantity_is_predicted_in_its_own_unit():
-    shape = SHAPE.model_copy(update={"outputs": 1})
-    nets = BatchedNets.initial([NetPlan(0, named_arm("plain"), 0, 0.0)], shape)
-    model, x = saved("plain", nets, 0, {"task": "regression", "classes": ()}, shape), torch.randn(20, 4)
-    predictions = model.predict(x)
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_quantity_is_the_mean_of_what_the_nets_say_in_its_own_unit(arm, made_model, features):
+    model = made_model(arm, QUANTITY)
+    predictions = model.predict(features)
     assert predictions.columns == ["prediction"]
-    expected = 100.0 + 20.0 * model.net(x).detach().double().numpy()[:, 0]
-    np.testing.assert_allclose(predictions["prediction"].to_numpy(), expected, rtol=1e-6)
+    expected = one_by_one(model, features)
+    assert np.ptp(expected, axis=0).min() > 0.1, "the nets differ"
+    np.testing.assert_allclose(predictions["prediction"].to_numpy(), expected.mean(axis=0)[:, 0], rtol=1e-6)
 
 
-def _saved(study):
-    """The net that a study's folder keeps."""
-    result = next(arm for arm in study.summary.arms if arm.arm == study.summary.advice.arm)
-    return best_net(result, study.run.nets, TASKS[study.summary.data.task].metric)
+@pytest.mark.parametrize("shape", [None, QUANTITY], ids=["classes", "quantity"])
+@pytest.mark.parametrize("arm", ["plain", "dropout+batch_norm"])
+def test_as_one_module_it_takes_features_and_gives_the_same(arm, shape, made_model, features):
+    model = made_model(arm) if shape is None else made_model(arm, shape)
+    module = model.module()
+    assert isinstance(module, torch.nn.Module)
+    assert not any(part.training for part in module.modules())
+    with torch.no_grad():
+        given = module(torch.from_numpy(features)).numpy()
+        for parameter in module.parameters():
+            parameter.zero_()
+    predictions = model.predict(features)
+    told = predictions["prediction"] if shape else predictions.drop("prediction")
+    np.testing.assert_allclose(given, told.to_numpy(), rtol=1e-6, atol=1e-6)
 
 
-def test_on_its_test_rows_the_model_is_as_good_as_the_study_said(finished, table):
-    chosen = _saved(finished)
-    labels = table["kind"].to_numpy()
-    test = split_rows(load_dataset(table, target="kind"), chosen.seed, finished.summary.config).test
-    predicted = load_model(finished.folder).predict(table[test])["prediction"].to_numpy()
-    assert np.mean(predicted == labels[test]) == pytest.approx(chosen.test_score)
+@pytest.mark.parametrize("arm", ARMS)
+def test_a_model_comes_back_from_its_files_to_the_bit(arm, made_model, features, tmp_path):
+    model = made_model(arm)
+    model.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+    again = load_model(tmp_path)
+    assert again.description == model.description
+    assert again.predict(features).equals(model.predict(features))
+    assert [net[0].weight.shape for net in again.nets] == [(10, 4)] * 3
+
+
+def test_the_net_of_a_model_is_there_if_it_is_one(made_model, refuses):
+    single = made_model(count=1)
+    assert single.net is single.nets[0]
+    message = (
+        "net is asked for of a model that is the mean of 3 nets: expected a model of one. Take one of model.nets, or "
+        "load_model(folder, net=...)."
+    )
+    with refuses(ArgumentError, message):
+        made_model().net  # noqa: B018 - the property is what raises
+
+
+def test_tensors_of_more_or_fewer_nets_than_are_described_are_refused(made_nets, description_of):
+    for count in (2, 4):
+        with pytest.raises(RuntimeError, match="nets"):
+            model_with(description_of(), made_nets(count=count).tensors())
+    ragged = made_nets().tensors()
+    ragged["0.linear.bias"] = ragged["0.linear.bias"][:2]
+    with pytest.raises(RuntimeError, match="nets"):
+        model_with(description_of(), ragged)
 
 
 def test_a_file_a_frame_and_the_model_in_memory_predict_alike(finished, table, tmp_path):
@@ -163,19 +146,18 @@ def test_missing_values_and_unknown_categories_are_predicted_too(finished, table
 
 
 def test_a_table_without_rows_has_no_predictions(finished, table):
-    predictions = finished.model.predict(table[:0])
-    assert predictions.height == 0
-    assert predictions.columns[0] == "prediction"
+    for told in ({}, {"uncertainty": True}):
+        predictions = finished.model.predict(table[:0], **told)
+        assert predictions.height == 0
+        assert predictions.columns[0] == "prediction"
 
 
-def test_a_bundled_set_can_be_predicted(tmp_path, monkeypatch):
+def test_a_bundled_set_can_be_predicted(tmp_path, monkeypatch, made_nets, description_of):
     monkeypatch.chdir(tmp_path)
     names = load_bundled("iris").frame.drop("target").columns
     columns = tuple(ColumnEncoding(name=name, kind="number", has_missing=False) for name in names)
-    model = saved("plain", batched_nets("plain"), 0)
     encoding = Encoding(columns=columns, target="target", task="classification", classes=("a", "b", "c"))
-    iris = type(model)(model.description.model_copy(update={"encoding": encoding}), model.net)
-    assert iris.predict("iris").height == 150
+    assert model_with(description_of(encoding=encoding), made_nets().tensors()).predict("iris").height == 150
 
 
 def test_a_studied_column_that_is_missing(finished, table, tmp_path, refuses):
@@ -188,120 +170,28 @@ def test_a_studied_column_that_is_missing(finished, table, tmp_path, refuses):
         finished.model.predict(pl.read_csv(path))
 
 
-def test_a_folder_without_a_model(tmp_path, finished, refuses):
-    message = f"{tmp_path}: holds no model. Expected the folder of a finished `dropnorm study` (its --out)."
-    with refuses(RunError, message):
-        load_model(tmp_path)
-    (tmp_path / "model.json").write_bytes((finished.folder / "model.json").read_bytes())
-    with refuses(RunError, message):
-        load_model(tmp_path)
-
-
-def copied(finished, folder):
-    finished.model.save(folder)
-    return folder / "model.json", folder / "model.safetensors"
-
-
-def with_another_field(text: str) -> bytes:
-    return json.dumps(json.loads(text) | {"shape": "round"}).encode()
-
-
-@pytest.mark.parametrize(
-    "spoil", [with_another_field, lambda text: text[:50].encode(), lambda text: b"\xff" + text.encode()]
-)
-def test_a_description_that_cannot_be_read(spoil, finished, tmp_path):
-    path, _ = copied(finished, tmp_path)
-    path.write_bytes(spoil(path.read_text()))
-    with pytest.raises(
-        RunError, match=r"model\.json: is damaged.*\. Start the same `dropnorm study` again: it writes the file"
-    ):
-        load_model(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [lambda content: content[:-4], lambda _: b"", lambda _: save({"0.weight": torch.zeros(2, 2)})],
-    ids=["cut off", "empty", "another net's"],
-)
-def test_weights_that_do_not_belong_to_the_description(spoil, finished, tmp_path, refuses):
-    path, weights = copied(finished, tmp_path)
-    weights.write_bytes(spoil(weights.read_bytes()))
-    message = (
-        f"{weights}: does not hold the weights of {path}. Start the same `dropnorm study` again: it writes both anew."
-    )
-    with refuses(RunError, message):
-        load_model(tmp_path)
-
-
-def test_every_arms_best_net_can_be_loaded(finished, table):
-    summary = finished.summary
-    nets = {net.net: net for net in finished.run.nets}
-    dataset, labels = load_dataset(table, target="kind"), table["kind"].to_numpy()
-    for arm in summary.arms:
-        model = load_model(finished.folder, arm.arm)
-        best = min((nets[net] for net in arm.nets), key=lambda net: (net.validation_loss, net.seed))
-        assert (model.description.arm.name, model.description.rate) == (best.arm, best.rate)
-        test = split_rows(dataset, best.seed, summary.config).test
-        predicted = model.predict(table[test])["prediction"].to_numpy()
-        assert np.mean(predicted == labels[test]) == pytest.approx(best.test_score)
-    recommended = load_model(finished.folder, summary.advice.arm)
-    assert recommended.predict(table).equals(load_model(finished.folder).predict(table))
-
-
-def test_an_arm_that_was_not_studied(finished, refuses):
-    message = (
-        "arm='dropuot' is unknown: expected one of 'plain', 'dropout', 'batch_norm', 'dropout+batch_norm'. Did you mean "
-        "'dropout'?"
-    )
-    with refuses(ArgumentError, message):
-        load_model(finished.folder, "dropuot")
-
-
-def test_a_run_that_keeps_the_recommended_net_only(finished, tmp_path, refuses):
-    folder = shutil.copytree(finished.folder, tmp_path / "run")
-    store = Store(folder / "study.sqlite")
-    store.put(models=None)
-    store.close()
-    other = next(arm.arm for arm in finished.summary.arms if arm.arm != finished.summary.advice.arm)
-    message = (
-        f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: it "
-        f"keeps those of all arms, without training anew."
-    )
-    with refuses(RunError, message):
-        load_model(folder, other)
-    assert load_model(folder).predict(finished.folder.parent / "insects.csv").height == 120
-
-
-@pytest.mark.parametrize("arm", ["dropout", "dropout+batch_norm"])
-def test_uncertainty_is_that_of_monte_carlo_dropout(arm, finished, table):
+@pytest.mark.parametrize("arm", ["dropout", "plain"])
+def test_uncertainty_stands_beside_the_predictions(arm, finished, table):
     model = load_model(finished.folder, arm)
     told = model.predict(table, uncertainty=True, samples=20, key=3)
-    description = model.description
-    standardization = Standardization(np.array(description.mean), np.array(description.scale))
-    features = torch.from_numpy(standardization.apply(model.features(table)))
-    expected = mc_predict(model.net, features, 20, key=3)
-    probabilities = told.select(pl.selectors.starts_with("probability_")).to_numpy()
-    np.testing.assert_array_equal(probabilities, expected.mean)
-    np.testing.assert_array_equal(told["predictive_entropy"].to_numpy(), expected.predictive_entropy)
-    np.testing.assert_array_equal(told["mutual_information"].to_numpy(), expected.mutual_information)
+    parts = ["mutual_information_between_nets", "mutual_information_within_nets"]
+    assert told.columns == [*model.predict(table).columns, "predictive_entropy", "mutual_information", *parts]
     assert told.equals(model.predict(table, uncertainty=True, samples=20, key=3))
-    assert not told.equals(model.predict(table, uncertainty=True, samples=20, key=4))
-    assert not model.net.training
-    assert model.predict(table[:0], uncertainty=True).height == 0
+    assert told.equals(model.predict(table, uncertainty=True, samples=20, key=4)) == (arm == "plain")
+    assert not any(net.training for net in model.nets)
 
 
-def test_a_net_without_dropout_is_not_unsure(finished, table, refuses):
-    start = "uncertainty is asked for, and the net of the arm 'plain' has no dropout whose masks could be sampled: expected a "
-    model = load_model(finished.folder, "plain")
-    remedy = "Take --arm dropout or --arm dropout+batch_norm (arm= of load_model in Python)."
-    with refuses(ArgumentError, f"{start}net with dropout. {remedy}"):
-        model.predict(table, uncertainty=True)
-    in_memory = saved("plain", batched_nets("plain"), 0)
-    with refuses(ArgumentError, f"{start}net with dropout. Study again with an arm that has dropout."):
-        in_memory.predict(torch.randn(3, 4), uncertainty=True)
+def test_a_single_net_without_dropout_is_not_unsure(finished, table, refuses):
+    plain = next(net.net for net in finished.run.nets if net.arm == "plain")
+    message = (
+        "uncertainty is asked for of a single net of the arm 'plain', which has no dropout whose masks could be sampled: "
+        "expected several nets, or one with dropout. Leave net out, or name one of an arm with dropout."
+    )
+    with refuses(ArgumentError, message):
+        load_model(finished.folder, net=plain).predict(table, uncertainty=True)
 
 
-def test_grey_images_are_predicted_by_a_net_of_colored_ones(tmp_path):
+def test_grey_images_are_predicted_by_nets_of_colored_ones(tmp_path):
     rng = np.random.default_rng(0)
     for index in range(60):
         (tmp_path / "color" / "ab"[index % 2]).mkdir(parents=True, exist_ok=True)
@@ -318,3 +208,13 @@ def test_grey_images_are_predicted_by_a_net_of_colored_ones(tmp_path):
     frame = pl.DataFrame([pl.Series("image", same, dtype=pl.Array(pl.UInt8, (3, 2, 2)))])
     assert predictions.drop("file").equals(model.predict(frame))
     assert predictions["file"].to_list() == ["0.png"]
+
+
+def test_columns_name_the_likeliest_class_or_the_quantity():
+    columns = prediction_columns(np.array([[0.2, 0.8], [0.9, 0.1]]), ("a", "b"))
+    assert {name: values.tolist() for name, values in columns.items()} == {
+        "prediction": ["b", "a"],
+        "probability_a": [0.2, 0.9],
+        "probability_b": [0.8, 0.1],
+    }
+    assert prediction_columns(np.array([[3.5], [1.0]]), ())["prediction"].tolist() == [3.5, 1.0]

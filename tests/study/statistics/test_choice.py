@@ -1,6 +1,6 @@
 import pytest
 
-from dropnorm.study.statistics.choice import best_choice, choose_nets, selection_optimism
+from dropnorm.study.statistics.choice import best_choice, choose_nets, nets_of_choice, selection_optimism
 from dropnorm.study.statistics.intervals import interval
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import ACCURACY, RMSE
@@ -52,6 +52,28 @@ def test_the_decay_of_a_quantity_is_best_in_the_targets_own_unit(make_net):
         for seed in range(2)
     ]
     assert best_choice(nets, "weight_decay", RMSE) == (0.0, 0.01)
+
+
+def test_a_rate_at_which_a_net_diverged_is_the_last_choice(make_net):
+    for field, metric in (("validation_loss", ACCURACY), ("validation_score", RMSE)):
+        nets = [
+            make_net(0, "dropout", 0, 0.1, **{field: 0.0}),
+            make_net(1, "dropout", 1, 0.1, **{field: float("inf")}),
+            make_net(2, "dropout", 0, 0.3, **{field: 9.0}),
+            make_net(3, "dropout", 1, 0.3, **{field: 9.0}),
+        ]
+        assert best_choice(nets, "dropout", metric) == (0.3, 0.0)
+
+
+def test_the_nets_of_a_choice_are_one_per_seed_in_the_seeds_order(make_net):
+    choices = [(0.1, 0.0), (0.1, 1.0), (0.3, 0.0)]
+    nets = [
+        make_net(10 * index + seed, "dropout", seed, rate, weight_decay=decay)
+        for index, (rate, decay) in enumerate(choices)
+        for seed in (2, 0, 1)
+    ]
+    nets.append(make_net(99, "plain", 0, 0.1))
+    assert [net.net for net in nets_of_choice(nets, "dropout", (0.1, 1.0))] == [10, 11, 12]
 
 
 def grid(make_net, scores):

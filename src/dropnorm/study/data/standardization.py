@@ -76,17 +76,32 @@ class StandardizedFeatures:
             for start in range(0, len(features), _ROWS_AT_ONCE):
                 rows = slice(start, start + _ROWS_AT_ONCE)
                 base[rows] = np.clip((features[rows] - center) / spread, -1e30, 1e30)
-        return cls._of(torch.from_numpy(base).to(device), center, spread, features, splits)
+        learned = [Standardization.learn(features, split.train) for split in splits]
+        return cls._of(torch.from_numpy(base).to(device), center, spread, learned)
+
+    @classmethod
+    def of_new_rows(cls, features: np.ndarray, learned: Sequence[Standardization]) -> "StandardizedFeatures":
+        """Rows that no seed has seen, by what each seed has learned before.
+
+        Numerics:    the base is on the finest of a feature's scales, so that no seed's features lose digits to another's.
+        """
+        scales = np.stack([one.scale for one in learned])
+        finest = scales.argmin(axis=0)[None]
+        center = np.take_along_axis(np.stack([one.mean for one in learned]), finest, axis=0)[0]
+        smallest = np.take_along_axis(scales, finest, axis=0)[0]
+        spread = np.where(np.isfinite(smallest), smallest, 1.0)
+        base = np.clip((features - center) / spread, -1e30, 1e30).astype(np.float32)
+        return cls._of(torch.from_numpy(base), center, spread, learned)
 
     def learned_anew(self, features: np.ndarray, splits: Sequence[Split]) -> "StandardizedFeatures":
         """The same features, standardized by other training parts."""
-        return self._of(self.base, self.center, self.spread, features, splits)
+        learned = [Standardization.learn(features, split.train) for split in splits]
+        return self._of(self.base, self.center, self.spread, learned)
 
     @classmethod
     def _of(
-        cls, base: Tensor, center: np.ndarray, spread: np.ndarray, features: np.ndarray, splits: Sequence[Split]
+        cls, base: Tensor, center: np.ndarray, spread: np.ndarray, learned: Sequence[Standardization]
     ) -> "StandardizedFeatures":
-        learned = [Standardization.learn(features, split.train) for split in splits]
         factor = np.stack([spread / one.scale for one in learned])
         shift = np.stack([(center - one.mean) / one.scale for one in learned])
         return cls(

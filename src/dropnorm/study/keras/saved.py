@@ -1,66 +1,72 @@
-"""A Keras net outside of its study."""
+"""Keras nets outside of their study."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 import keras
 import numpy as np
+import torch
 from torch import Tensor
 
+from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.keras.architecture import KerasArchitecture
-from dropnorm.study.keras.arms import rebuilt
+from dropnorm.study.keras.arms import model_of_arm, rebuilt
 from dropnorm.study.keras.nets import outputs_of
 from dropnorm.study.keras.outputs import make_loss
-from dropnorm.study.keras.variables import assign, tensors_of
+from dropnorm.study.keras.variables import assign
 from dropnorm.study.records import Arm, TaskName
-from dropnorm.surgery.mc_predict import MonteCarlo, mc_predict
+from dropnorm.surgery.mc_predict import Sampling, sample_passes
+from dropnorm.surgery.outcomes import Outcomes
 
 
 class SavedKerasNets:
-    """What is done with the saved models of a factory; each is that of the factory, with its arm's layers in it."""
+    """Models of one factory, with an arm's layers in them; what the factory does not compile has the loss it was trained on."""
 
-    def __init__(self, architecture: KerasArchitecture) -> None:
-        self.architecture = architecture
+    def __init__(self, architecture: KerasArchitecture, arm: Arm, rate: float, tensors: Mapping[str, Tensor]) -> None:
+        self.architecture, self.arm, self.rate, self.tensors = architecture, arm, rate, tensors
+        # What JAX and TensorFlow trace for one model serves all nets, whose weights are written into it in turn.
+        self._model = self._filled(rebuilt(architecture, arm, rate), 0)
 
-    def build(self, arm: Arm, rate: float) -> keras.Model:
-        """A net of an arm, whose weights are still to come; compiled with the loss it was trained on, if not by its factory."""
-        net = rebuilt(self.architecture, arm, rate)
-        if not net.compiled:
-            net.compile(loss=make_loss(self.architecture.loss, self.architecture.meaning))
-        return net
+    @cached_property
+    def nets(self) -> tuple[keras.Model, ...]:
+        """Each net as a model of its own."""
+        count = len(next(iter(self.tensors.values())))
+        made = (model_of_arm(self.architecture, self.arm, self.rate, 0) for _ in range(count))
+        return tuple(self._filled(model, place) for place, model in enumerate(made))
 
-    def tensors(self, net: keras.Model) -> dict[str, Tensor]:
-        """All its weights by name."""
-        return tensors_of(net.weights)
+    @property
+    def drops(self) -> bool:
+        """Whether the models have a dropout whose masks could be sampled."""
+        return any(isinstance(layer, keras.layers.Dropout) for layer in self._model._flatten_layers())
 
-    def load(self, net: keras.Model, tensors: Mapping[str, Tensor]) -> None:
-        """Write them back."""
-        assign(net.weights, tensors)
-
-    load_trained = load
-
-    def outputs(self, net: keras.Model, features: Tensor) -> Tensor:
-        """Logits, or a quantity, of standardized features."""
-        return outputs_of(net, self.architecture, features.numpy())
-
-    def drops(self, net: keras.Model) -> bool:
-        """Whether it has a dropout whose masks could be sampled."""
-        return any(isinstance(layer, keras.layers.Dropout) for layer in net._flatten_layers())
-
-    def sampled(self, net: keras.Model, features: Tensor, samples: int, task: TaskName, key: int) -> MonteCarlo[Any]:
-        """What so many passes with dropout on say, of one output for two classes as of two."""
-        meaning = self.architecture.meaning
-        inputs, from_logits = self.architecture.inputs(features.numpy()), meaning in ("logits", "logit")
-        told = mc_predict(net, inputs, samples, task=task, key=key, from_logits=from_logits)
-        if meaning not in ("probability", "logit"):
-            return told
-        assert told.predictive_entropy is not None
-        assert told.mutual_information is not None
-        return MonteCarlo(
-            mean=np.concatenate([1.0 - told.mean, told.mean], axis=1),
-            variance=np.repeat(told.variance, 2, axis=1),
-            low=np.concatenate([1.0 - told.high, told.low], axis=1),
-            high=np.concatenate([1.0 - told.low, told.high], axis=1),
-            predictive_entropy=told.predictive_entropy[:, 0],
-            mutual_information=told.mutual_information[:, 0],
+    def outputs(self, features: np.ndarray, standardizations: Sequence[Standardization]) -> Tensor:
+        """Logits (nets, rows, classes), or quantities (nets, rows, 1), of features (rows, features)."""
+        return torch.stack(
+            [
+                outputs_of(self._filled(self._model, place), self.architecture, standardization.apply(features))
+                for place, standardization in enumerate(standardizations)
+            ]
         )
+
+    def sampling(self, place: int, features: np.ndarray, task: TaskName, key: int) -> Sampling:
+        """The passes with dropout on of one model over standardized features; of one output for two classes as of two."""
+        meaning = self.architecture.meaning
+        inputs, from_logits = self.architecture.inputs(features), meaning in ("logits", "logit")
+        sampling = sample_passes(self.nets[place], inputs, task=task, key=key, from_logits=from_logits)
+        if meaning not in ("probability", "logit"):
+            return sampling
+        of_second = sampling.outcomes.values
+        return replace(sampling, outcomes=Outcomes(lambda outputs: _of_both_classes(of_second(outputs))))
+
+    def _filled(self, model: keras.Model, place: int) -> keras.Model:
+        """A model with the weights of the net at this place."""
+        assign(model.weights, {name: tensor[place] for name, tensor in self.tensors.items()})
+        if not model.compiled:
+            model.compile(loss=make_loss(self.architecture.loss, self.architecture.meaning))
+        return model
+
+
+def _of_both_classes(probabilities: Tensor) -> Tensor:
+    """Probabilities (*, 1) of the second of two classes as those of both (*, 2)."""
+    return torch.cat([1.0 - probabilities, probabilities], dim=-1)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -31,10 +31,12 @@ class Objective(Protocol):
     def r2(self, loss: float, target_variance: float) -> float | None:
         """The share of the variance that is explained, where that has a meaning."""
 
-    def predictions(
-        self, outputs: Tensor, classes: tuple[str, ...], mean: float, scale: float
-    ) -> dict[str, np.ndarray]:
-        """What to tell of each row of outputs (rows, outputs), by column."""
+    def values(self, outputs: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """What outputs (nets, rows, outputs) say in the target's own terms: probabilities, or the quantity (nets, rows, 1).
+
+        Args:        mean, scale: (nets,), those that each net's target was standardized by
+        Numerics:    probabilities are of the outputs' type, quantities in float64
+        """
 
 
 class CrossEntropy:
@@ -65,13 +67,9 @@ class CrossEntropy:
         """Classes have no variance to be explained."""
         return None
 
-    def predictions(
-        self, outputs: Tensor, classes: tuple[str, ...], mean: float, scale: float
-    ) -> dict[str, np.ndarray]:
-        """The class, and the probability of each."""
-        probabilities = outputs.softmax(dim=1).numpy()
-        columns = {"prediction": np.array(classes)[probabilities.argmax(axis=1)]}
-        return columns | {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
+    def values(self, outputs: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """The probability of each class."""
+        return outputs.softmax(dim=-1)
 
 
 class SquaredError:
@@ -101,11 +99,9 @@ class SquaredError:
         """One less the error's share of the variance; zero, by convention, where nothing varies."""
         return 1.0 - loss / target_variance if target_variance > 0.0 else 0.0
 
-    def predictions(
-        self, outputs: Tensor, classes: tuple[str, ...], mean: float, scale: float
-    ) -> dict[str, np.ndarray]:
+    def values(self, outputs: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """The quantity in its own unit."""
-        return {"prediction": outputs.squeeze(-1).double().numpy() * scale + mean}
+        return torch.addcmul(mean.double()[:, None, None], outputs.double(), scale.double()[:, None, None])
 
 
 OBJECTIVES: dict[TaskName, Objective] = {"classification": CrossEntropy(), "regression": SquaredError()}

@@ -1,1 +1,1 @@
-"""The recommended net outside of its study: saved, loaded, exported, and asked how sure it is."""
+"""A study's model, the mean of its nets, outside of the study: saved, loaded, exported, and asked how sure it is."""

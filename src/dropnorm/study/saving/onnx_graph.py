@@ -9,7 +9,7 @@ import torch
 
 from dropnorm._optional import optional_import
 from dropnorm.errors import ArgumentError
-from dropnorm.study.saving.nets import ChannelsFirst
+from dropnorm.study.saving.layered_nets import ChannelsFirst
 from dropnorm.surgery.modules.folding import fold_sequential
 
 OPSET = 20
@@ -57,7 +57,7 @@ def add_layers(graph: Graph, net: torch.nn.Sequential, x: str) -> str:
             raise ArgumentError(
                 f"layer {index} of the folded net is a {type(layer).__name__}, which cannot be exported: expected one of "
                 f"{known}, or a batch norm behind a linear layer or convolution. Replace it, or export with "
-                f"torch.onnx.export(model.net)."
+                f"torch.onnx.export(model.module(), ...)."
             )
         x = add(graph, layer, x)
     return x

@@ -1,4 +1,4 @@
-"""A saved net as an ONNX model that needs nothing else: features in, probabilities or quantities out."""
+"""A saved model as an ONNX graph that needs nothing else: features in, probabilities or quantities out."""
 
 import json
 from pathlib import Path
@@ -18,35 +18,44 @@ INPUT = "features"
 
 
 def export_onnx(model: SavedModel, path: str | Path) -> None:
-    """Write a saved net as an ONNX model: standardization included, batch norm folded, dropout gone.
+    """Write a model as one ONNX graph: all its nets and their mean, standardization included, batch norm folded, dropout gone.
 
     Shape:       input `features` (rows, features), float64, NaN where a value is missing, as `model.features(X)` gives them
                  -> output `probabilities` (rows, classes), float32, or of a quantity `prediction` (rows,), float64
     Args:        model: what `load_model` or a study gives; path: the file to write.
-    State:       the model's metadata: `classes` and `features`, the names of outputs and inputs, as JSON; `arm`.
-    Numerics:    equal to `model.predict` to 1e-5. The standardization is in float64, as there, the net in float32.
+    State:       the graph's metadata: `classes` and `features`, the names of outputs and inputs, as JSON; `arm`; `nets`, the
+                 numbers of the nets in the study, as JSON.
+    Numerics:    equal to `model.predict` to 1e-5. The standardization is in float64, the nets in float32.
     Raises:      ExtraError if the package onnx is not installed; ArgumentError for a net with a layer that has no node here;
                  RunError for a place that cannot be written to.
     Source:      ONNX, opset 20.
     """
-    if is_keras(model.net):
+    described = model.description
+    if is_keras(model.nets[0]):
         raise ArgumentError(
-            f"the net of the arm {model.description.arm.name!r} is a Keras model, which is not exported from here: expected a "
-            f"net of PyTorch. Use model.net.export(path, format='onnx'), whose inputs are standardized features."
+            f"the nets of the arm {described.arm.name!r} are Keras models, which are not exported from here: expected nets of "
+            f"PyTorch. Use model.nets[0].export(path, format='onnx') for each, whose inputs are standardized features."
         )
     helper, types = onnx().helper, onnx().TensorProto
-    described = model.description
     encoding = described.encoding
     graph = Graph()
-    x = _standardized(graph, np.array(described.mean), np.array(described.scale))
-    outputs = add_layers(graph, model.net, x)
     if encoding.classes:
         name, kind, shape = "probabilities", types.FLOAT, ["rows", len(encoding.classes)]
-        outputs = graph.add("Softmax", outputs, axis=1)
     else:
         name, kind, shape = "prediction", types.DOUBLE, ["rows"]
-        outputs = _quantity(graph, outputs, described.target_mean, described.target_scale)
-    graph.name_output(outputs, name)
+    outputs = [
+        add_layers(graph, net, _standardized(graph, np.array(member.mean), np.array(member.scale)))
+        for net, member in zip(model.nets, described.members, strict=True)
+    ]
+    if encoding.classes:
+        predictions = [graph.add("Softmax", one, axis=1) for one in outputs]
+    else:
+        predictions = [
+            _quantity(graph, one, member.target_mean, member.target_scale)
+            for one, member in zip(outputs, described.members, strict=True)
+        ]
+    count = graph.constant(np.array(len(predictions), dtype=np.float32 if encoding.classes else np.float64))
+    graph.name_output(graph.add("Div", graph.add("Sum", *predictions), count), name)
     made = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -60,14 +69,15 @@ def export_onnx(model: SavedModel, path: str | Path) -> None:
         producer_name="dropnorm",
     )
     names = [name for column in encoding.columns for name in column.feature_names]
-    metadata = {"arm": described.arm.name, "classes": json.dumps(encoding.classes), "features": json.dumps(names)}
-    helper.set_model_props(made, metadata)
+    numbers = [member.net for member in described.members]
+    metadata = {"arm": described.arm.name, "nets": numbers, "classes": encoding.classes, "features": names}
+    helper.set_model_props(made, {key: value if key == "arm" else json.dumps(value) for key, value in metadata.items()})
     try:
         onnx().checker.check_model(made, full_check=True)
     except (onnx().checker.ValidationError, onnx().shape_inference.InferenceError) as error:
         raise ArgumentError(
-            f"the net of the arm {described.arm.name!r} has layers whose shapes ONNX does not take ({error}): expected Linear "
-            f"layers of rows (rows, features). Flatten before them, or export with torch.onnx.export(model.net)."
+            f"the nets of the arm {described.arm.name!r} have layers whose shapes ONNX does not take ({error}): expected "
+            f"Linear layers of rows (rows, features). Flatten before them, or use torch.onnx.export(model.module(), ...)."
         ) from error
     write_where_told(Path(path), made.SerializeToString())
 

@@ -33,6 +33,12 @@ def best_choice(nets: Sequence[NetRecord], arm: ArmName, metric: Metric) -> tupl
     return min(by_choice, key=lambda choice: (float(np.mean(by_choice[choice])), choice))
 
 
+def nets_of_choice(nets: Sequence[NetRecord], arm: ArmName, choice: tuple[float, float]) -> list[NetRecord]:
+    """An arm's nets of one rate and decay, one net per seed in the seeds' order."""
+    chosen = [net for net in nets if net.arm == arm and (net.rate, net.weight_decay) == choice]
+    return sorted(chosen, key=lambda net: net.seed)
+
+
 def selection_optimism(
     nets: Sequence[NetRecord], arm: ArmName, metric: Metric, resampling: Resampling
 ) -> SelectionOptimism | None:

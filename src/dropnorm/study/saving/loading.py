@@ -1,0 +1,113 @@
+"""Models of finished runs, read back: the advised one, another arm's, or a single net's."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from dropnorm._validate import choice, whole
+from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.records import NetRecord
+from dropnorm.study.runs.loading import load_summary
+from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.saving.description import Member, ModelDescription
+from dropnorm.study.saving.nets import tensors_of_single_net
+from dropnorm.study.saving.saved_model import DESCRIPTION_NAME, WEIGHTS_NAME, SavedModel, model_of, model_with
+from dropnorm.study.schema import read_record
+from dropnorm.study.statistics.choice import best_choice, nets_of_choice
+from dropnorm.study.task import TASKS
+
+
+def load_model(folder: str | Path, arm: str | None = None, net: int | None = None) -> SavedModel:
+    """The model of a finished run, ready to predict: the mean of the advised arm's nets, or other nets of the run.
+
+    Args:        folder: the run's; arm: the name of an arm that was studied, default None: the advised one, whose nets are
+                 those of the one rate and decay that is best on validation; net: the number of a single net, as `load_run`
+                 and `dropnorm export --csv` give it, default None: all of the arm.
+    Raises:      RunError if the folder holds no model, a damaged one, or one of another version; ArgumentError for an arm or
+                 a net that was not studied, or for both at once.
+    """
+    folder = Path(folder)
+    path = folder / DESCRIPTION_NAME
+    if arm is not None and net is not None:
+        raise ArgumentError(
+            f"arm={arm!r} and net={net!r} are both given: expected one of them, as a net is of one arm. Leave one out."
+        )
+    if not path.exists() or not (folder / WEIGHTS_NAME).exists():
+        raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
+    description = read_record(path, ModelDescription, "Start the same `dropnorm study` again: it writes the file anew.")
+    if net is None and arm in (None, description.arm.name):
+        return _load_advised(folder, description)
+    return _load_from_store(folder, description, arm, net)
+
+
+def _load_advised(folder: Path, description: ModelDescription) -> SavedModel:
+    """The model whose weights lie in a file of their own."""
+    path = folder / WEIGHTS_NAME
+    with _damaged(f"{path}: does not hold the weights of {folder / DESCRIPTION_NAME}."):
+        tensors = load(path.read_bytes())
+        if description.of_older_version:
+            tensors = tensors_of_single_net(description.architecture, description.arm, description.rate, tensors)
+            description = description.model_copy(update={"of_older_version": False})
+        return model_with(description, tensors, folder)
+
+
+def _load_from_store(folder: Path, advised: ModelDescription, arm: str | None, net: int | None) -> SavedModel:
+    """The model of an arm, or of a single net, from the store, which keeps every net's weights."""
+    summary = load_summary(folder)
+    arms = {studied.name: studied for studied in summary.config.arms}
+    with closing(Store(folder / STORE_NAME, read_only=True)) as store:
+        records = store.nets()
+        if arm is None:
+            chosen = [_numbered(records, net)]
+        else:
+            name = choice(arm, "arm", arms)
+            chosen = nets_of_choice(records, name, best_choice(records, name, TASKS[summary.data.task].metric))
+        weights = [store.weights(record.net) for record in chosen]
+    description = advised.model_copy(
+        update={
+            "arm": arms[chosen[0].arm],
+            "rate": chosen[0].rate,
+            "weight_decay": chosen[0].weight_decay,
+            "members": _members(folder, advised, chosen),
+        }
+    )
+    with _damaged(f"{folder / STORE_NAME}: does not hold the weights of {folder / DESCRIPTION_NAME}."):
+        return replace(model_of(description, weights), folder=folder)
+
+
+def _members(folder: Path, advised: ModelDescription, chosen: Sequence[NetRecord]) -> tuple[Member, ...]:
+    """Nets with the standardization of their seeds, which the advised arm's nets have too."""
+    by_seed = {member.seed: member for member in advised.members}
+    if any(record.seed not in by_seed for record in chosen):
+        raise RunError(
+            f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: "
+            f"it keeps those of all arms, without training anew."
+        )
+    return tuple(by_seed[record.seed].model_copy(update={"net": record.net}) for record in chosen)
+
+
+def _numbered(records: Sequence[NetRecord], net: object) -> NetRecord:
+    """The net of this number."""
+    number = whole(net, "net", 0)
+    found = next((record for record in records if record.net == number), None)
+    if found is None:
+        raise ArgumentError(
+            f"net={number} is unknown: expected the number of one of the run's nets, from 0 to {len(records) - 1}. "
+            f"`dropnorm export --csv` writes them all, with arm, seed and scores, to nets.csv."
+        )
+    return found
+
+
+@contextmanager
+def _damaged(message: str) -> Iterator[None]:
+    """Tell of weights that are damaged, or those of other nets, what to do."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (SafetensorError, RuntimeError, KeyError) as error:
+        raise RunError(f"{message} Start the same `dropnorm study` again: it writes both anew.") from error

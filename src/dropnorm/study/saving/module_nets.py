@@ -1,0 +1,53 @@
+"""The modules of a user's own factory outside of their study, called one after the other."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dropnorm.study.data.standardization import Standardization
+from dropnorm.study.modules.architecture import ModuleArchitecture
+from dropnorm.study.modules.arms import rebuilt
+from dropnorm.study.modules.tensors import load_tensors
+from dropnorm.study.records import Arm, TaskName
+from dropnorm.study.saving.layered_nets import ROWS_AT_ONCE, to_images
+from dropnorm.surgery.mc_predict import Sampling, sample_passes
+from dropnorm.surgery.modules.masking import dropout_layers
+
+
+class SavedModuleNets:
+    """Modules of one factory, with an arm's layers in them.
+
+    State:       nets: each module with its weights, behind what makes images of rows where it takes them
+    """
+
+    def __init__(self, architecture: ModuleArchitecture, arm: Arm, rate: float, tensors: Mapping[str, Tensor]) -> None:
+        self.tensors = tensors
+        # The factory's code is run, and its net looked over, but once.
+        made = rebuilt(architecture, arm, rate)
+        nets = []
+        for place in range(len(next(iter(tensors.values())))):
+            module = copy.deepcopy(made)
+            load_tensors(module, {name: tensor[place] for name, tensor in tensors.items()})
+            nets.append(torch.nn.Sequential(*to_images(architecture), module).eval())
+        self.nets = tuple(nets)
+
+    @property
+    def drops(self) -> bool:
+        """Whether the modules have a dropout whose masks could be sampled."""
+        return bool(dropout_layers(self.nets[0]))
+
+    @torch.no_grad()
+    def outputs(self, features: np.ndarray, standardizations: Sequence[Standardization]) -> Tensor:
+        """Outputs (nets, rows, outputs) of features (rows, features)."""
+        outputs = []
+        for net, standardization in zip(self.nets, standardizations, strict=True):
+            x = torch.from_numpy(standardization.apply(features))
+            outputs.append(torch.cat([net(chunk) for chunk in torch.split(x, ROWS_AT_ONCE)]))
+        return torch.stack(outputs)
+
+    def sampling(self, place: int, features: np.ndarray, task: TaskName, key: int) -> Sampling:
+        """The passes with dropout on of one module over standardized features."""
+        return sample_passes(self.nets[place], torch.from_numpy(features), task=task, key=key)
