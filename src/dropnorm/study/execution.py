@@ -32,12 +32,15 @@ from dropnorm.study.runs.store import Store
 from dropnorm.study.saving.description import Member, ModelDescription
 from dropnorm.study.saving.saved_model import SavedModel, model_of
 from dropnorm.study.statistics.arms import summarize_arms
-from dropnorm.study.statistics.choice import choose_nets, nets_of_choice
+from dropnorm.study.statistics.choice import best_choice, choose_nets, nets_of_choice
 from dropnorm.study.statistics.comparisons import interactions
+from dropnorm.study.statistics.out_of_bag import model_result
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import TASKS
 from dropnorm.study.training.block import BlockTrainer
 from dropnorm.study.training.kinds import AnyArchitecture, blocks_of, kind_of
+from dropnorm.study.training.protocols import Kind
+from dropnorm.study.training.unseen import predict_unseen
 
 SAVE_EVERY_SECONDS = 5.0
 
@@ -71,7 +74,7 @@ def execute(
                 trainer = BlockTrainer(block, reduced, kind, config, OBJECTIVES[task], state)
                 _train_block(store, index, trainer, watch, tracker, progress, on_interruption, fraction)
             index += 1
-    summary = _summarize(store, dataset, parts, config, architecture)
+    summary = _summarize(store, dataset, parts, config, architecture, kind)
     model = _advised_model(store, summary, dataset, parts, architecture)
     timing = Timing(
         seconds=store.seconds(),
@@ -158,7 +161,7 @@ def _curve_net(record: NetRecord, parts: Parts, fraction: float) -> CurveNet:
 
 
 def _summarize(
-    store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: AnyArchitecture
+    store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: AnyArchitecture, kind: Kind
 ) -> Summary:
     nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
     task = TASKS[data.task]
@@ -171,6 +174,8 @@ def _summarize(
     both = interactions(chosen, task, resampling, resolution)
     state = find_state(chosen, epochs, data, config, task.metric, resampling, resolution)
     advice = advise(arms, nets, task.metric, resampling)
+    of_models = {name: nets_of_choice(nets, name, best_choice(nets, name, task.metric)) for name in names}
+    unseen = predict_unseen(store, of_models, dataset, parts, kind, config)
     return Summary(
         dropnorm_version=version("dropnorm"),
         data=data,
@@ -181,6 +186,7 @@ def _summarize(
         interactions=both,
         state=state,
         advice=advice,
+        models=tuple(model_result(unseen[name], of_models[name], data.test_rows) for name in names),
         learning_curve=summarize_curve(nets, store.curve_nets(), data, config),
         verdict=write_verdict(data, arms, state, both, advice, resampling.unit),
     )

@@ -411,6 +411,32 @@ class Advice(Record):
         return next((one.case for one in self.evidence if one.arm == arm), None)
 
 
+class ModelResult(Record):
+    """What the mean of an arm's nets, one per seed and all of one rate and decay, comes to on rows that they did not see.
+
+    Each of the rows is predicted by those nets that neither learned from it nor were chosen by it, `nets_per_row` of them on
+    average: out of bag, or, on a test part of its own and by time, by all. So where they are few the score is that of a mean
+    of few nets, and the model's own is rather better than it.
+    `score` and `loss`, which is the log loss, or the mean squared error in the target's own unit, are means over the rows with
+    intervals for what they would be over all rows of their kind, this model given. `score_of_new_rows` is where the score on
+    `new_rows` new rows lies in 95 of 100 cases: it adds these rows' own chance. `single_score` and `single_loss` are what
+    one net comes to on average on the same rows: each row counts once, as the nets that did not see it predict it one by one.
+    """
+
+    arm: ArmName
+    rate: float
+    weight_decay: float
+    nets: tuple[int, ...]
+    rows: int
+    nets_per_row: float
+    score: Interval
+    loss: Interval
+    new_rows: int
+    score_of_new_rows: Interval
+    single_score: float
+    single_loss: float
+
+
 class Summary(Record):
     """A finished study. The same study gives the same summary to the byte; timings are kept elsewhere."""
 
@@ -424,6 +450,7 @@ class Summary(Record):
     interactions: tuple[Interaction, ...]
     state: State
     advice: Advice
+    models: tuple[ModelResult, ...] = ()
     learning_curve: tuple[CurvePoint, ...] = ()
     verdict: tuple[str, ...]
 
@@ -435,6 +462,11 @@ class Summary(Record):
         if self.advice.arm not in names:
             raise ValueError("advice.arm is none of the arms")
         return self
+
+    @property
+    def model(self) -> ModelResult | None:
+        """The result of the advised arm's model; None of a run of a dropnorm whose models were single nets."""
+        return next((one for one in self.models if one.arm == self.advice.arm), None)
 
     @property
     def interaction(self) -> Interaction | None:
