@@ -5,7 +5,9 @@ import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -15,13 +17,13 @@ from sklearn.datasets import load_diabetes, load_iris
 
 import dropnorm as dn
 from dropnorm.errors import RunError
-from dropnorm.study import older_schemas
 from dropnorm.study.design import configure
-from dropnorm.study.older_schemas import as_this_version, config_from_3, summary_from_3, with_options_of
+from dropnorm.study.older_schemas import as_this_version, config_of, summary_from_3, with_options_of
 from dropnorm.study.records import StudyIdentity
 from dropnorm.study.runs.exporting import export_csv
 from dropnorm.study.runs.loading import load_summary
 from dropnorm.study.runs.store import Store
+from dropnorm.study.settings import Settings
 from dropnorm.study.statistics.arms import summarize_arms
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import interactions
@@ -258,30 +260,34 @@ def test_a_version_that_trains_otherwise_is_not_gone_on_with(copied, refuses):
 
 
 def test_an_older_version_that_trains_the_same_nets_is_as_good_as_this_one():
-    begun = StudyIdentity(config=configure().model_dump(mode="json") | {"version": "0.1.0", "code": "f"}, data="d")
+    begun = StudyIdentity(config=configure().kept() | {"version": "0.1.0", "code": "f"}, data="d")
     assert as_this_version(begun, "9.0").config == begun.config | {"version": "9.0"}
     other = begun.model_copy(update={"config": begun.config | {"version": "0.0.1"}})
     assert as_this_version(other, "9.0") == other
 
 
 @pytest.fixture
-def newer_option(monkeypatch):
+def newer_option():
     """As though there had been no activation, and all nets had had tanh."""
-    monkeypatch.setattr(older_schemas, "BEFORE", {"activation": "tanh"})
+    option = get_args(next(one.type for one in fields(Settings) if one.name == "activation"))[1]
+    before = option.before
+    object.__setattr__(option, "before", "tanh")
+    yield
+    object.__setattr__(option, "before", before)
 
 
 def without(config, *names):
-    return {name: value for name, value in config.model_dump(mode="json").items() if name not in names}
+    return {name: value for name, value in config.kept().items() if name not in names}
 
 
 def test_an_option_that_was_not_there_has_the_value_of_what_was_done(newer_option):
     begun = StudyIdentity(config=without(configure(), "activation") | {"version": "0.1.0"}, data="d")
-    assert config_from_3(begun.config)["activation"] == "tanh"
+    assert config_of(begun).activation == "tanh"
     assert as_this_version(begun, "1").config["activation"] == "tanh"
     assert with_options_of(begun, configure()).activation == "tanh"
     # What is given now is another study, and what was there then stays.
     assert with_options_of(begun, configure(activation="gelu")).activation == "gelu"
-    known = StudyIdentity(config=configure().model_dump(mode="json"), data="d")
+    known = StudyIdentity(config=configure().kept(), data="d")
     assert with_options_of(known, configure()).activation == "relu"
     assert as_this_version(known, "1").config["activation"] == "relu"
 

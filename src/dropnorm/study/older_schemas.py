@@ -27,6 +27,7 @@ _STATISTICS = (
     "test_r2",
     "loss_gap",
 )
+_OF_A_SINGLE_NET = ("mean", "scale", "target_mean", "target_scale")
 _MEASURES = {"score": "test_score", "loss": "test_loss"}
 
 
@@ -73,8 +74,10 @@ def as_this_version(begun: StudyIdentity, version: str) -> StudyIdentity:
 
 
 def model_from_3(fields: Fields) -> Fields:
-    """The description of a saved net of schema 3, which is as it was."""
-    return fields | {"schema_version": 4}
+    """The description of a model of schema 3, which was a single net, as one of a single member."""
+    member = {name: fields[name] for name in _OF_A_SINGLE_NET}
+    kept = {name: value for name, value in fields.items() if name not in member}
+    return kept | {"schema_version": 4, "members": [member], "of_older_version": True}
 
 
 def _arm_from_3(fields: Fields) -> Fields:

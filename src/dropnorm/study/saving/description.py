@@ -1,6 +1,6 @@
 """What is kept of a model beside its weights."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -10,8 +10,6 @@ from dropnorm.study.data.encoding import Encoding
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.records import SCHEMA_VERSION, Arm
 from dropnorm.study.training.kinds import AnyArchitecture
-
-_OF_A_SINGLE_NET = ("mean", "scale", "target_mean", "target_scale")
 
 
 class Member(Record):
@@ -50,19 +48,6 @@ class ModelDescription(Record):
     encoding: Encoding
     members: tuple[Member, ...]
     of_older_version: bool = Field(default=False, exclude=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_a_single_net(cls, fields: Any) -> Any:
-        """The description of a dropnorm whose models were single nets, as one of a single member."""
-        if not isinstance(fields, dict) or "members" in fields:
-            return fields
-        member = {name: fields[name] for name in _OF_A_SINGLE_NET if name in fields}
-        return {name: value for name, value in fields.items() if name not in member} | {
-            "schema_version": SCHEMA_VERSION,
-            "members": [member],
-            "of_older_version": True,
-        }
 
     @model_validator(mode="after")
     def _check_members(self) -> "ModelDescription":

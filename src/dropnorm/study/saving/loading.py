@@ -10,6 +10,7 @@ from safetensors.torch import load
 
 from dropnorm._validate import choice, whole
 from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.older_schemas import model_from_3
 from dropnorm.study.records import NetRecord
 from dropnorm.study.runs.loading import load_summary
 from dropnorm.study.runs.store import STORE_NAME, Store
@@ -38,7 +39,8 @@ def load_model(folder: str | Path, arm: str | None = None, net: int | None = Non
         )
     if not path.exists() or not (folder / WEIGHTS_NAME).exists():
         raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
-    description = read_record(path, ModelDescription, "Start the same `dropnorm study` again: it writes the file anew.")
+    remedy = "Start the same `dropnorm study` again: it writes the file anew."
+    description = read_record(path, ModelDescription, remedy, {3: model_from_3})
     if net is None and arm in (None, description.arm.name):
         return _load_advised(folder, description)
     return _load_from_store(folder, description, arm, net)
