@@ -115,8 +115,9 @@ def test_another_study_is_not_written_into_the_folder(changed, what, finished, t
     assert (finished.folder / "study.sqlite").read_bytes() == before
 
 
-def test_a_study_of_another_version_is_not_gone_on_with(finished, table, quick, monkeypatch, refuses):
+def test_a_study_of_a_version_that_trains_otherwise_is_not_gone_on_with(finished, table, quick, monkeypatch, refuses):
     monkeypatch.setattr("dropnorm.study.run.version", lambda _: "99.0")
+    monkeypatch.setattr("dropnorm.study.older_schemas.TRAINS_AS", ("0.0.9",))
     message = (
         f"{finished.folder}: holds another study, of other version. Name another folder with --out, or remove this one."
     )
