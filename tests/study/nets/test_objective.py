@@ -68,5 +68,5 @@ def test_of_what_does_not_vary_nothing_is_explained():
 def test_the_values_of_classes_are_their_probabilities_in_the_type_of_the_outputs(logits):
     outputs, _ = logits
     mean, scale = torch.zeros(NETS), torch.ones(NETS)
-    assert torch.equal(CLASSES.values(outputs, mean, scale), outputs.softmax(2))
+    torch.testing.assert_close(CLASSES.values(outputs, mean, scale), outputs.softmax(2))
     assert CLASSES.values(outputs.double(), mean, scale).dtype == torch.float64

@@ -72,7 +72,6 @@ def test_each_convolutional_net_computes_what_it_did_among_the_others(arm, chann
 )
 @pytest.mark.parametrize("arm", ["plain", "dropout+batch_norm"])
 def test_together_the_nets_give_what_they_give_one_by_one(arm, shape, rows, made_nets, description_of, monkeypatch):
-    monkeypatch.setattr(layered_nets, "ROWS_AT_ONCE", 40)
     monkeypatch.setattr(layered_nets, "_NUMBERS_AT_ONCE", 3 * shape.largest * 7)
     kept = saved(arm, made_nets(arm, shape), shape)
     features = np.random.default_rng(0).normal(size=(rows, 4))

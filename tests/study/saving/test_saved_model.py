@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
+from polars.testing import assert_frame_equal
 
 import dropnorm as dn
 from dropnorm.errors import ArgumentError, DataError
@@ -13,6 +14,7 @@ from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.data.encoding import ColumnEncoding, Encoding
 from dropnorm.study.data.sources.bundled import load_bundled
 from dropnorm.study.nets.architecture import Architecture
+from dropnorm.study.saving import saved_model
 from dropnorm.study.saving.loading import load_model
 from dropnorm.study.saving.saved_model import model_with, prediction_columns
 
@@ -71,6 +73,17 @@ def test_a_quantity_is_the_mean_of_what_the_nets_say_in_its_own_unit(arm, made_m
     expected = one_by_one(model, features)
     assert np.ptp(expected, axis=0).min() > 0.1, "the nets differ"
     np.testing.assert_allclose(predictions["prediction"].to_numpy(), expected.mean(axis=0)[:, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [None, QUANTITY], ids=["classes", "quantity"])
+def test_many_rows_are_predicted_as_by_and_by(shape, made_model, monkeypatch):
+    model, rows = made_model("plain", **({} if shape is None else {"shape": shape})), np.random.default_rng(0)
+    features = rows.normal(size=(101, 4))
+    whole = model.predict(features)
+    monkeypatch.setattr(saved_model, "ROWS_AT_ONCE", 25)
+    by_and_by = model.predict(features)
+    assert by_and_by["prediction"].dtype == whole["prediction"].dtype
+    assert_frame_equal(by_and_by, whole, rel_tol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [None, QUANTITY], ids=["classes", "quantity"])

@@ -69,7 +69,8 @@ class CrossEntropy:
 
     def values(self, outputs: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
         """The probability of each class."""
-        return outputs.softmax(dim=-1)
+        # Over the middle of three dimensions, as in `losses`.
+        return outputs.transpose(1, 2).softmax(dim=1).transpose(1, 2)
 
 
 class SquaredError:

@@ -21,7 +21,6 @@ from dropnorm.study.records import Arm, TaskName
 from dropnorm.study.training.steps import steps_of
 from dropnorm.surgery.mc_predict import Sampling, sample_passes
 
-ROWS_AT_ONCE = 65536
 _NUMBERS_AT_ONCE = 1 << 22  # of one layer, all nets together: 16 MiB, which stays in memory that is warm
 _KINDS = (
     (torch.nn.Linear, "linear"),
@@ -74,27 +73,19 @@ class SavedLayeredNets:
         nets = BatchedNets(plans, self.architecture, parameters, running)
         if not len(features):
             return torch.empty(nets.nets, 0, self.architecture.outputs)
-        chunks = [
-            self._outputs(
-                nets, StandardizedFeatures.of_new_rows(features[start : start + ROWS_AT_ONCE], standardizations)
-            )
-            for start in range(0, len(features), ROWS_AT_ONCE)
-        ]
-        return torch.cat(chunks, dim=1)
+        # The targets of rows to be predicted are not known; outputs do not depend on them.
+        targets, of_nets = torch.zeros(len(features), dtype=torch.int64), torch.arange(nets.nets)
+        parts = Parts(
+            StandardizedFeatures.of_new_rows(features, standardizations), targets, torch.ones(nets.nets), splits=()
+        )
+        steps = steps_of(nets, parts, of_nets, OBJECTIVES["classification"])
+        at_once = max(1, _NUMBERS_AT_ONCE // (nets.nets * self.architecture.largest))
+        rows = torch.arange(len(features)).expand(nets.nets, -1)
+        return torch.cat([steps.outputs(some.contiguous()) for some in torch.split(rows, at_once, dim=1)], dim=1)
 
     def sampling(self, place: int, features: np.ndarray, task: TaskName, key: int) -> Sampling:
         """The passes with dropout on of one net over standardized features."""
         return sample_passes(self.nets[place], torch.from_numpy(features), task=task, key=key)
-
-    def _outputs(self, nets: BatchedNets, features: StandardizedFeatures) -> Tensor:
-        """The outputs of some rows, a few of them after the other."""
-        count = len(features.base)
-        # The targets of rows to be predicted are not known; outputs do not depend on them.
-        parts = Parts(features, torch.zeros(count, dtype=torch.int64), torch.ones(nets.nets), splits=())
-        steps = steps_of(nets, parts, torch.arange(nets.nets), OBJECTIVES["classification"])
-        at_once = max(1, _NUMBERS_AT_ONCE // (nets.nets * self.architecture.largest))
-        rows = torch.arange(count).expand(nets.nets, -1)
-        return torch.cat([steps.outputs(some.contiguous()) for some in torch.split(rows, at_once, dim=1)], dim=1)
 
 
 def build_net(shape: Architecture, arm: Arm, rate: float) -> torch.nn.Sequential:

@@ -12,7 +12,7 @@ from dropnorm.study.modules.architecture import ModuleArchitecture
 from dropnorm.study.modules.arms import rebuilt
 from dropnorm.study.modules.tensors import load_tensors
 from dropnorm.study.records import Arm, TaskName
-from dropnorm.study.saving.layered_nets import ROWS_AT_ONCE, to_images
+from dropnorm.study.saving.layered_nets import to_images
 from dropnorm.surgery.mc_predict import Sampling, sample_passes
 from dropnorm.surgery.modules.masking import dropout_layers
 
@@ -42,11 +42,8 @@ class SavedModuleNets:
     @torch.no_grad()
     def outputs(self, features: np.ndarray, standardizations: Sequence[Standardization]) -> Tensor:
         """Outputs (nets, rows, outputs) of features (rows, features)."""
-        outputs = []
-        for net, standardization in zip(self.nets, standardizations, strict=True):
-            x = torch.from_numpy(standardization.apply(features))
-            outputs.append(torch.cat([net(chunk) for chunk in torch.split(x, ROWS_AT_ONCE)]))
-        return torch.stack(outputs)
+        inputs = (torch.from_numpy(standardization.apply(features)) for standardization in standardizations)
+        return torch.stack([net(x) for net, x in zip(self.nets, inputs, strict=True)])
 
     def sampling(self, place: int, features: np.ndarray, task: TaskName, key: int) -> Sampling:
         """The passes with dropout on of one module over standardized features."""
