@@ -16,6 +16,9 @@ from dropnorm.study.settings import Settings
 TRAINS_AS = ("0.1.0",)
 """Older versions whose nets this version trains to the same numbers, with options that were not there as they were before."""
 
+MODELS_OF_3 = "models"
+"""Under this name a store of schema 3 has what it kept of each arm's net."""
+
 _OPTIONS = frozenset(one.name for one in dataclass_fields(StudyConfig))
 _STATISTICS = (
     "train_score",

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from dropnorm.errors import RunError
+from dropnorm.study.older_schemas import model_from_3
 from dropnorm.study.saving.description import ModelDescription
-from dropnorm.study.schema import read_record
+from dropnorm.study.schema import read_record, record_of
 
 
 def test_a_description_comes_back_from_json(description_of):
@@ -30,8 +31,10 @@ def test_the_single_net_of_an_older_dropnorm_is_a_model_of_one_member(descriptio
     new = json.loads(description_of("dropout", count=1).model_dump_json())
     (member,) = new.pop("members")
     del new["weight_decay"]
-    old = new | {name: member[name] for name in ("mean", "scale", "target_mean", "target_scale")}
-    read = ModelDescription.model_validate_json(json.dumps(old))
+    old = (
+        new | {"schema_version": 3} | {name: member[name] for name in ("mean", "scale", "target_mean", "target_scale")}
+    )
+    read = record_of(old, ModelDescription, {3: model_from_3})
     expected = description_of("dropout", count=1).members[0].model_copy(update={"net": None, "seed": None})
     assert read.of_older_version
     assert (read.members, read.rate, read.weight_decay) == ((expected,), 0.3, 0.0)
@@ -56,4 +59,4 @@ def test_members_that_do_not_fit_are_refused(spoil, wrong, description_of, tmp_p
     path = tmp_path / "model.json"
     path.write_text(json.dumps(spoil(json.loads(description_of().model_dump_json()))))
     with refuses(RunError, f"{path}: is damaged (: {wrong}). Study again."):
-        read_record(path, ModelDescription, "Study again.")
+        read_record(path, ModelDescription, "Study again.", {})

@@ -67,7 +67,7 @@ def test_an_arm_or_a_net_that_was_not_studied(finished, refuses):
     )
     with refuses(ArgumentError, message):
         load_model(finished.folder, net=12)
-    with refuses(ArgumentTypeError, "net='7' is not a whole number: expected an int of at least 0."):
+    with refuses(ArgumentTypeError, "net='7' is not a whole number: expected an int of at least 0. Use net=7."):
         load_model(finished.folder, net="7")
     message = "arm='plain' and net=0 are both given: expected one of them, as a net is of one arm. Leave one out."
     with refuses(ArgumentError, message):
@@ -136,7 +136,7 @@ def as_an_older_dropnorm_wrote_it(finished, folder, number: int):
     model = load_model(finished.folder, net=number)
     fields = json.loads(model.description.model_dump_json(exclude={"weight_decay"}))
     (member,) = fields.pop("members")
-    fields |= {name: member[name] for name in ("mean", "scale", "target_mean", "target_scale")}
+    fields |= {"schema_version": 3} | {name: member[name] for name in ("mean", "scale", "target_mean", "target_scale")}
     (folder / "model.json").write_text(json.dumps(fields))
     save_file(
         {name: tensor.contiguous() for name, tensor in model.net.state_dict().items()}, folder / "model.safetensors"

@@ -114,5 +114,7 @@ def test_a_single_net_is_that_of_monte_carlo_dropout(made_model):
 
 @pytest.mark.parametrize("arm", ["plain", "dropout"])
 def test_one_sample_is_too_few(arm, made_model, refuses):
-    with refuses(ArgumentError, "samples=1 is too small: expected at least 2 (one sample has no spread)."):
+    with refuses(
+        ArgumentError, "samples=1 is too small: expected at least 2 (one sample has no spread). Use samples=2."
+    ):
         told(made_model(arm), samples=1)

@@ -10,14 +10,14 @@ from safetensors.torch import load
 
 from dropnorm._validate import choice, whole
 from dropnorm.errors import ArgumentError, RunError
-from dropnorm.study.older_schemas import model_from_3
+from dropnorm.study.older_schemas import MODELS_OF_3, model_from_3
 from dropnorm.study.records import NetRecord
 from dropnorm.study.runs.loading import load_summary
 from dropnorm.study.runs.store import STORE_NAME, Store
 from dropnorm.study.saving.description import Member, ModelDescription
 from dropnorm.study.saving.nets import tensors_of_single_net
 from dropnorm.study.saving.saved_model import DESCRIPTION_NAME, WEIGHTS_NAME, SavedModel, model_of, model_with
-from dropnorm.study.schema import read_record
+from dropnorm.study.schema import read_record, record_of
 from dropnorm.study.statistics.choice import best_choice, nets_of_choice
 from dropnorm.study.task import TASKS
 
@@ -61,6 +61,8 @@ def _load_from_store(folder: Path, advised: ModelDescription, arm: str | None, n
     """The model of an arm, or of a single net, from the store, which keeps every net's weights."""
     summary = load_summary(folder)
     arms = {studied.name: studied for studied in summary.config.arms}
+    if arm is not None and advised.of_older_version:
+        return _load_kept(folder, choice(arm, "arm", arms), advised)
     with closing(Store(folder / STORE_NAME, read_only=True)) as store:
         records = store.nets()
         if arm is None:
@@ -81,15 +83,35 @@ def _load_from_store(folder: Path, advised: ModelDescription, arm: str | None, n
         return replace(model_of(description, weights), folder=folder)
 
 
+def _load_kept(folder: Path, arm: str, advised: ModelDescription) -> SavedModel:
+    """The single net that a run of schema 3 kept of each arm."""
+    with closing(Store(folder / STORE_NAME, read_only=True)) as store:
+        kept = (store.get(MODELS_OF_3) or {}).get(arm)
+        if kept is None:
+            raise _kept_one_net(folder)
+        encoding = advised.encoding.model_dump(mode="json")
+        with _damaged(f"{folder / STORE_NAME}: does not hold the model of {arm}."):
+            description = record_of({**kept["description"], "encoding": encoding}, ModelDescription, {3: model_from_3})
+            weights = store.weights(kept["net"])
+            return replace(
+                model_of(description.model_copy(update={"of_older_version": False}), [weights]), folder=folder
+            )
+
+
 def _members(folder: Path, advised: ModelDescription, chosen: Sequence[NetRecord]) -> tuple[Member, ...]:
     """Nets with the standardization of their seeds, which the advised arm's nets have too."""
     by_seed = {member.seed: member for member in advised.members}
     if any(record.seed not in by_seed for record in chosen):
-        raise RunError(
-            f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: "
-            f"it keeps those of all arms, without training anew."
-        )
+        raise _kept_one_net(folder)
     return tuple(by_seed[record.seed].model_copy(update={"net": record.net}) for record in chosen)
+
+
+def _kept_one_net(folder: Path) -> RunError:
+    """The error for a run of a version whose models were single nets."""
+    return RunError(
+        f"{folder}: was finished by a dropnorm that kept the recommended net only. Start the same `dropnorm study` again: it "
+        f"keeps those of all arms, without training anew."
+    )
 
 
 def _numbered(records: Sequence[NetRecord], net: object) -> NetRecord:
@@ -111,5 +133,5 @@ def _damaged(message: str) -> Iterator[None]:
         yield
     except RunError:
         raise
-    except (SafetensorError, RuntimeError, KeyError) as error:
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{message} Start the same `dropnorm study` again: it writes both anew.") from error
