@@ -9,7 +9,7 @@ import inspect
 import os
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, ParamSpec, TypeVar, get_args
 
 from dropnorm._validate import Constraint, closest, shown
@@ -33,7 +33,7 @@ class Option:
                  default_words: what a default of None means; label: what a report calls the option, by default its name;
                  alias: its name in files and on command lines, by default its name; nets: the nets on which the option has an
                  effect, by default all; before: what was done before there was the option, as a value of it, by default what
-                 its default does.
+                 its default does. The field's own name, type and default are filled in by `options_of`.
     """
 
     constraint: Constraint
@@ -47,9 +47,9 @@ class Option:
     alias: str = ""
     nets: tuple[str, ...] = ()
     before: Any = EMPTY
-    name: str = field(default="", init=False)
-    type: Any = field(default=None, init=False)
-    default: Any = field(default=EMPTY, init=False)
+    name: str = ""
+    type: Any = None
+    default: Any = EMPTY
 
     @property
     def key(self) -> str:
@@ -105,7 +105,7 @@ class Option:
         if isinstance(value, bool):
             return "yes" if value else "no"
         values = value if isinstance(value, tuple) else (value,)
-        numbers = (f"{one:,}" if isinstance(one, int) else self.constraint.write(one) for one in values)
+        numbers = (f"{one:,}" if isinstance(one, int) else str(one) for one in values)
         return f"{', '.join(numbers)} {self.unit}".strip()
 
 
@@ -132,15 +132,9 @@ def options_of(declaration: type[Options]) -> Mapping[str, Option]:
     """Every option of a declaration by its name, in the declared order."""
     found = {}
     for one in fields(declaration):
+        default = EMPTY if one.default is MISSING else one.default
         for option in (known for known in get_args(one.type)[1:] if isinstance(known, Option)):
-            filled = replace(option)
-            for name, value in (
-                ("name", one.name),
-                ("type", get_args(one.type)[0]),
-                ("default", EMPTY if one.default is MISSING else one.default),
-            ):
-                object.__setattr__(filled, name, value)
-            found[one.name] = filled
+            found[one.name] = replace(option, name=one.name, type=get_args(one.type)[0], default=default)
     return found
 
 
