@@ -3,6 +3,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,6 +15,8 @@ from dropnorm.study.records import (
     ArmEvidence,
     ArmName,
     ArmResult,
+    Beginning,
+    ColumnSummary,
     Comparison,
     DataDescription,
     EpochRecord,
@@ -273,6 +276,7 @@ def build_run(
             train_rows=1149,
             validation_rows=288,
             test_rows=360,
+            columns_encoded=(ColumnSummary(names=("x",), count=1, kind="array", features=64, shape=(8, 8)),),
         ),
         config=config,
         steps_per_epoch=36,
@@ -311,7 +315,16 @@ def build_run(
         epochs=tuple(records),
         unit_inputs=_unit_inputs(nets, epochs),
         pictures=_pictures(nets, arms),
-        timing=Timing(seconds=83.4, processor="A Processor 3000", threads=2, torch_version="2.13.0")
+        beginning=Beginning(
+            at=datetime(2026, 3, 1, 23, 30, tzinfo=UTC), data=name, task="classification", nets=len(nets)
+        ),
+        timing=Timing(
+            seconds=83.4,
+            finished=datetime(2026, 3, 1, 23, 31, 23, tzinfo=UTC),
+            processor="A Processor 3000",
+            threads=2,
+            torch_version="2.13.0",
+        )
         if timing
         else None,
         command=f"dropnorm study {name} --target {target} --seeds {seeds} --epochs {epochs}",

@@ -78,10 +78,14 @@ def test_a_regression_has_no_nats(regression):
 
 def test_the_optimism_of_each_arm_with_a_choice_is_told(make_run):
     # Of seeds 0, 1 and 2, in steps of 1, 0.4 and 0.6 points
-    dropout, both = effects.optimism_sentences(make_run().summary)
-    assert dropout == (
-        "dropout: chosen nets are +1.0 points better on validation than on test rows, nets of a fixed setting +0.4; the choice "
-        "accounts for +0.6 (−0.2 to +1.4)."
-    )
-    assert both.startswith("dropout+batch_norm: ")
-    assert effects.optimism_sentences(make_run(arms=("plain", "batch_norm")).summary) == ()
+    table = effects.optimism_table(make_run().summary)
+    assert [column.header for column in table.columns] == [
+        "arm",
+        "chosen nets, pp",
+        "nets of a fixed setting, pp",
+        "due to the choice, pp",
+    ]
+    dropout, both = table.rows
+    assert dropout == ("dropout", "+1.0 (−0.3 to +2.3)", "+0.4 (−0.1 to +0.9)", "+0.6 (−0.2 to +1.4)")
+    assert both[0] == "dropout+batch_norm"
+    assert effects.optimism_table(make_run(arms=("plain", "batch_norm")).summary).rows == ()

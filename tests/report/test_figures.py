@@ -56,6 +56,8 @@ def test_a_curve_goes_on_while_half_of_the_nets_train_and_no_longer(make_run):
     assert arm.validation.epochs == (1, 2, 3)
     assert arm.validation.median == (2.5, 3.5, 3.5)
     assert arm.train.epochs == (1, 2, 3)
+    assert arm.validation.nets == (4, 4, 2)
+    assert arm.validation.complete == 2
 
 
 def test_the_best_point_lies_on_the_validation_curve_between_epochs_too(make_run):

@@ -1,3 +1,5 @@
+import html
+import json
 import re
 import shutil
 import subprocess
@@ -8,7 +10,8 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from dropnorm.report import write_report
-from dropnorm.study.records import CurvePoint, Interval
+from dropnorm.report.arm_styles import PLAIN
+from dropnorm.study.records import Arm, CurvePoint, Interval
 
 HOSTILE = """</script><script>document.body.id="owned"</script><img src=x onerror=alert(1)>'&amp;"""
 
@@ -71,8 +74,10 @@ def test_the_page_asks_the_network_for_nothing(text):
         if name in ("src", "srcset", "href", "action", "poster", "xlink:href")
     ]
     assert addresses[0] == "data:,"
-    assert len(addresses) == 3
-    assert all(address.startswith("data:image/png;base64,") for address in addresses[1:])
+    signs = {f"#{symbol['id']}" for symbol in page.all("symbol")}
+    elsewhere = [address for address in addresses[1:] if address not in signs]
+    assert len(elsewhere) == 2
+    assert all(address.startswith("data:image/png;base64,") for address in elsewhere)
     assert not re.search(r"https?://|@import|url\(|import\(|\bfetch\(|//cdn", text)
 
 
@@ -115,10 +120,48 @@ def test_every_cell_of_the_table_is_on_the_page_and_one_arm_is_advised(text, mak
     page = Page(text)
     assert [row for row in page.all("tr") if row.get("class") == "marked"] == [{"class": "marked"}]
     marked = text[text.index('<tr class="marked">') :]
-    assert "dropout+batch_norm" in marked[: marked.index("</tr>")]
+    assert Page(marked[: marked.index("</tr>")]).text.split()[0] == "dropout+batch_norm"
     assert "advised" in marked[: marked.index("</tr>")]
-    assert len(page.all("td")) == 4 * 6 + 3 * 4 * 6
+    # Arms, effects, what choosing flatters, columns
+    assert len(page.all("td")) == 4 * 6 + 3 * 4 * 6 + 2 * 3 + 1 * 3
     assert {cell["data-label"] for cell in page.all("td")} >= {"test accuracy, %", "p (Holm)"}
+
+
+def test_every_arm_has_its_own_sign_in_tables_keys_and_headings(render, make_run):
+    run = make_run()
+    config, results = run.summary.config, run.summary.arms
+    more = [f"arm {number}" for number in range(20)]
+    arms = (*config.arms, *(Arm(name=name, max_norm=3.0) for name in more))
+    renamed = run.summary.model_copy(
+        update={
+            "config": config.model_copy(update={"arms": arms}),
+            "arms": (*results, *(results[2].model_copy(update={"arm": name}) for name in more)),
+        }
+    )
+    page = render(run.model_copy(update={"summary": renamed}))
+    signs = re.findall(r'<symbol id="(arm-\d+)".*?</symbol>', page, re.S)
+    assert signs == [f"arm-{number}" for number in range(24)]
+    drawn = re.findall(r"<symbol .*?</symbol>", page, re.S)
+    assert len({re.sub(r"id=\S+", "", symbol) for symbol in drawn}) == 24, "without their colours, too"
+    for arm, sign in (("plain", "arm-0"), ("dropout", "arm-1")):
+        use = f'<svg class="swatch {sign}" aria-hidden="true"><use href="#{sign}"/></svg><span>{arm}'
+        assert page.count(use) >= 5
+
+
+def test_the_page_tells_when_the_study_was_made(text, render, make_run):
+    page = Page(text)
+    assert "dropnorm study of 2026-03-01" in page.text
+    assert "2026-03-01 23:30 UTC" in page.text
+    assert "2026-03-01 23:31 UTC" in page.text
+    assert "study of" not in Page(render(make_run().model_copy(update={"beginning": None}))).text
+
+
+def test_the_page_tells_how_columns_were_encoded(text, render, make_run):
+    assert "arrays of 8 × 8 numbers" in Page(text).text
+    run = make_run()
+    data = run.summary.data.model_copy(update={"columns_encoded": ()})
+    older = run.model_copy(update={"summary": run.summary.model_copy(update={"data": data})})
+    assert "what it became" not in Page(render(older)).text
 
 
 def test_the_command_and_the_fingerprint_are_given(text, make_run):
@@ -274,12 +317,8 @@ def test_a_saved_run_is_drawn_without_torch_or_sklearn(make_run, tmp_path):
     assert (tmp_path / "report.html").stat().st_size > 4_000_000
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium on PATH")
-@pytest.mark.parametrize("name", ["digits", HOSTILE], ids=["plain", "hostile"])
-def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path, name):
-    page = tmp_path / "report.html"
-    write_report(make_run(name=name, target=name, classes=(name, "other")), page)
+def browse(page, folder, *options):
+    """Load a page in a headless browser: what it logged, and its document afterwards."""
     done = subprocess.run(
         [
             "chromium",
@@ -287,10 +326,11 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
             "--no-sandbox",
             "--disable-gpu",
             "--disable-background-networking",
-            f"--user-data-dir={tmp_path / 'profile'}",
+            f"--user-data-dir={folder / 'profile'}",
             "--virtual-time-budget=5000",
             "--enable-logging=stderr",
             "--v=0",
+            *options,
             "--dump-dom",
             page.as_uri(),
         ],
@@ -299,10 +339,64 @@ def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path
         timeout=180,
         check=True,
     )
-    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
-    dom = done.stdout
+    return [line for line in done.stderr.splitlines() if "CONSOLE" in line], done.stdout
+
+
+needs_browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium on PATH")
+
+
+@pytest.mark.browser
+@needs_browser
+@pytest.mark.parametrize("name", ["digits", HOSTILE], ids=["plain", "hostile"])
+def test_a_browser_draws_every_plot_without_a_console_message(make_run, tmp_path, name):
+    page = tmp_path / "report.html"
+    write_report(make_run(name=name, target=name, classes=(name, "other")), page)
+    logged, dom = browse(page, tmp_path)
+    assert logged == []
     # Four panels of loss, of accuracy and of reliability, the gaps, the differences; two of rates, outputs and activity;
     # four of bands; two of masks.
     assert dom.count('class="plot-container plotly"') == 26
     assert dom.count('class="trace scatter') > 10
     assert not re.search(r"<body[^>]*owned", dom)
+
+
+@pytest.mark.browser
+@needs_browser
+def test_plots_are_drawn_as_wide_as_their_boxes_for_printing_and_for_the_screen_again(make_run, tmp_path):
+    page = tmp_path / "report.html"
+    write_report(make_run(), page)
+    measure = """<script>
+      const widths = () => [...document.querySelectorAll(".plot")].map(
+        plot => [plot.clientWidth, Number(plot.querySelector(".main-svg").getAttribute("width"))]);
+      const told = { screen: widths() };
+      dispatchEvent(new Event("beforeprint"));
+      told.print = widths();
+      dispatchEvent(new Event("afterprint"));
+      told.again = widths();
+      document.body.dataset.told = JSON.stringify(told);
+    </script></body>"""
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", measure), encoding="utf-8")
+    logged, dom = browse(page, tmp_path, "--window-size=1280,2000")
+    assert logged == []
+    told = json.loads(html.unescape(re.search(r'data-told="([^"]*)"', dom).group(1)))
+    assert told["again"] == told["screen"]
+    for widths in told.values():
+        assert all(box == drawn > 0 for box, drawn in widths)
+    # A page of A4 between its margins is 703 pixels wide.
+    assert max(box for box, _ in told["print"]) <= 700 < max(box for box, _ in told["screen"])
+    assert len({box for box, _ in told["print"]}) == 2, "panels, two in a row, and plots over the whole width"
+
+
+@pytest.mark.browser
+@needs_browser
+def test_a_dark_page_has_the_colours_for_it(make_run, tmp_path):
+    arms = ("plain", "dropout", "batch_norm", "dropout+batch_norm")
+    page = tmp_path / "report.html"
+    write_report(make_run(arms=arms), page)
+    grey, dark_grey = (f"rgb({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))})" for colour in PLAIN)
+    _, light = browse(page, tmp_path, "--blink-settings=preferredColorScheme=1")
+    _, dark = browse(page, tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert grey in light
+    assert dark_grey not in light
+    assert dark_grey in dark
+    assert grey not in dark

@@ -3,7 +3,10 @@ import math
 import pytest
 
 from dropnorm.report import marks
+from dropnorm.report.arm_styles import ArmStyle
 from dropnorm.study.records import Interval
+
+ARM = ArmStyle("#0072b2", "#0072b2", "9px,3px", "square")
 
 
 def interval(mean, low, high):
@@ -12,16 +15,24 @@ def interval(mean, low, high):
 
 def test_means_have_their_intervals_as_bars_if_wanted():
     intervals = [interval(2.0, 1.0, 4.0), interval(3.0, 2.5, 3.25)]
-    with_bars = marks.means([0.1, 0.5], intervals, "#0072b2", "rate", bars=True)
+    with_bars = marks.means([0.1, 0.5], intervals, ARM, "rate", bars=True)
     assert (list(with_bars.error_y.array), list(with_bars.error_y.arrayminus)) == ([2.0, 0.25], [1.0, 0.5])
     assert list(with_bars.customdata[0]) == [1.0, 4.0]
-    dashed = marks.means([0.1, 0.5], intervals, "#0072b2", "rate", dashed=True)
-    assert dashed.line.dash == "4px,4px"
-    assert dashed.error_y.array is None
+    without = marks.means([0.1, 0.5], intervals, ARM, "rate")
+    assert without.error_y.array is None
+
+
+def test_means_are_drawn_in_their_arms_colour_dash_and_symbol():
+    drawn = marks.means([0.1], [interval(2.0, 1.0, 4.0)], ARM, "rate")
+    assert (drawn.line.color, drawn.line.dash) == ("#0072b2", "9px,3px")
+    assert (drawn.marker.color, drawn.marker.symbol) == ("#0072b2", "square")
+    other = marks.means([0.1], [interval(2.0, 1.0, 4.0)], ARM, "rate", dash="solid", thin=True)
+    assert other.line.dash == "solid"
+    assert other.line.width < drawn.line.width
 
 
 def test_an_endless_interval_has_no_bar():
-    drawn = marks.means([1], [interval(math.inf, -math.inf, math.inf)], "#0072b2", "rate", bars=True)
+    drawn = marks.means([1], [interval(math.inf, -math.inf, math.inf)], ARM, "rate", bars=True)
     assert (list(drawn.error_y.array), list(drawn.error_y.arrayminus)) == ([0.0], [0.0])
 
 

@@ -4,9 +4,14 @@ from dataclasses import replace
 import pytest
 
 import dropnorm as dn
+from dropnorm.report import style
+from dropnorm.report.arm_styles import arm_styles
 from dropnorm.report.rates import draw_rate_curves, nets_by_rate, rate_curves
+from dropnorm.study.arms import DEFAULT
 from dropnorm.study.records import Interval
 from dropnorm.study.task import ACCURACY, RMSE
+
+STYLES = arm_styles(DEFAULT)
 
 
 def test_each_arm_with_dropout_has_a_curve_from_the_arm_without(make_run):
@@ -70,12 +75,15 @@ def test_a_quantity_keeps_its_unit(regression):
 
 def test_a_panel_has_both_scores_and_a_tick_at_each_rate(make_run):
     curves = rate_curves(make_run())
-    figures = draw_rate_curves(curves, ACCURACY)
+    panels = draw_rate_curves(curves, ACCURACY, STYLES)
+    figures = [panel.figure for panel in panels]
+    assert [panel.arm for panel in panels] == [curve.arm for curve in curves]
     assert len(figures) == 2
     for curve, figure in zip(curves, figures, strict=True):
         validation, test = figure.data
         assert list(test.y) == [one.mean for one in curve.test]
         assert list(validation.y) == [one.mean for one in curve.validation]
+        assert (test.line.dash, validation.line.dash) == ("solid", style.DASHED)
         assert test.error_y.array[1] == pytest.approx(curve.test[1].high - curve.test[1].mean)
         assert validation.error_y.array is None
         assert list(figure.layout.xaxis.tickvals) == [0.0, 0.1, 0.3, 0.5]
@@ -88,6 +96,7 @@ def test_a_diverged_net_leaves_a_figure_of_finite_axes(make_run):
     (curve, *_) = rate_curves(make_run())
     endless = Interval(mean=math.inf, low=-math.inf, high=math.inf)
     broken = type(curve)(curve.arm, curve.rates, curve.validation, (*curve.test[:3], endless), curve.chosen)
-    (figure,) = draw_rate_curves([broken], RMSE)
+    (panel,) = draw_rate_curves([broken], RMSE, STYLES)
+    figure = panel.figure
     assert all(map(math.isfinite, figure.layout.yaxis.range))
     assert all(map(math.isfinite, figure.data[1].error_y.array))

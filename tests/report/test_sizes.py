@@ -1,8 +1,12 @@
 import pytest
 
+from dropnorm.report.arm_styles import arm_styles
 from dropnorm.report.sizes import draw_size_differences, draw_size_scores, size_curves
+from dropnorm.study.arms import DEFAULT
 from dropnorm.study.records import CurvePoint, Interval
 from dropnorm.study.task import ACCURACY
+
+STYLES = arm_styles(DEFAULT)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,9 @@ def test_each_arm_has_its_points_in_the_unit_of_the_metric(curves):
 
 
 def test_all_scores_are_in_one_figure_over_a_logarithmic_axis(curves):
-    (figure,) = draw_size_scores(curves, ACCURACY)
+    (panel,) = draw_size_scores(curves, ACCURACY, STYLES)
+    figure = panel.figure
+    assert [line.marker.symbol for line in figure.data] == ["circle", STYLES["dropout"].symbol]
     assert [list(line.y) for line in figure.data] == [[60.0, 80.0], [59.0, 85.0]]
     assert figure.layout.xaxis.type == "log"
     assert list(figure.layout.xaxis.ticktext) == ["100", "1,000"]
@@ -41,7 +47,9 @@ def test_all_scores_are_in_one_figure_over_a_logarithmic_axis(curves):
 
 
 def test_differences_have_a_panel_per_other_arm_with_a_zero_line(curves):
-    (figure,) = draw_size_differences(curves, ACCURACY)
+    (panel,) = draw_size_differences(curves, ACCURACY, STYLES)
+    figure = panel.figure
+    assert panel.arm == "dropout"
     band, line = figure.data
     assert list(band.y) == pytest.approx([1.0, 7.0, 3.0, -3.0])
     assert list(line.y) == pytest.approx([-1.0, 5.0])
@@ -53,5 +61,5 @@ def test_differences_have_a_panel_per_other_arm_with_a_zero_line(curves):
 
 def test_without_a_learning_curve_nothing_is_drawn(make_run):
     assert size_curves(make_run()) == ()
-    assert draw_size_scores((), ACCURACY) == []
-    assert draw_size_differences((), ACCURACY) == []
+    assert draw_size_scores((), ACCURACY, STYLES) == []
+    assert draw_size_differences((), ACCURACY, STYLES) == []

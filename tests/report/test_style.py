@@ -4,7 +4,6 @@ import pytest
 
 from dropnorm.report import style
 from dropnorm.report.figures import ArmCurves, Curve, LearningCurves
-from dropnorm.study.arms import DEFAULT as ARMS
 from dropnorm.study.task import ACCURACY, RMSE
 
 
@@ -12,20 +11,12 @@ def curves(train, validation, measured="loss", metric=ACCURACY):
     epochs = tuple(range(1, len(train) + 1))
     arm = ArmCurves(
         arm="plain",
-        train=Curve(epochs, train, train, train),
-        validation=Curve(epochs, validation, validation, validation),
+        train=Curve(epochs, train, train, train, (3,) * len(train)),
+        validation=Curve(epochs, validation, validation, validation, (3,) * len(train)),
         best_epoch=1,
         best_value=validation[0],
     )
     return LearningCurves(measured, metric, (arm,))
-
-
-def test_every_arm_has_a_colour_of_its_own():
-    assert len({style.colour(arm) for arm in ARMS} | {style.colour("another")}) == len(ARMS) + 1
-
-
-def test_transparent():
-    assert style.transparent("#0072b2", 0.5) == "rgba(0,114,178,0.5)"
 
 
 def test_text_is_escaped_for_plotly():
@@ -77,14 +68,18 @@ def test_around_zero_holds_zero_and_all_values_with_room(values):
     assert high - low == pytest.approx(max(1, high - low))
 
 
-def test_a_panel_stands_under_its_title_with_markup_as_text():
-    figure = style.panel(style.title("a<b", "#0072b2", "beside"), 300)
+def test_a_panel_has_room_for_the_numbers_of_its_axis():
+    figure = style.panel(300)
     assert figure.layout.height == 300
-    assert "<b>a&lt;b</b>" in figure.layout.title.text
-    assert "#0072b2" in figure.layout.title.text
-    assert "beside" in figure.layout.title.text
-    assert "●" not in style.title("layer 1")["text"]
-    assert style.COLOURS["dropout"] in style.arm_title("dropout")["text"]
+    assert figure.layout.margin.l > style.layout(300).margin.l
+
+
+@pytest.mark.parametrize("loss", [(0.62, 0.45), (1.3, 1.15), (0.71, 0.5), (2.9, 1.05), (60.0, 0.002), (1e5, 3e-7)])
+def test_a_loss_axis_has_a_few_ticks_however_narrow_it_is(loss):
+    axis = style.loss_axis(curves(loss, loss))
+    low, high = axis["range"]
+    shown = [tick for tick in axis["tickvals"] if low <= math.log10(tick) <= high]
+    assert 3 <= len(shown) <= 16
 
 
 def test_layout_shows_no_legend_and_lets_the_page_scroll():

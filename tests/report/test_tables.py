@@ -1,3 +1,5 @@
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from dropnorm.report import tables
@@ -23,7 +25,7 @@ def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
             "test_score": Interval(mean=0.97312, low=0.9604, high=0.9849),
             "generalization_gap": Interval(mean=0.0211, low=-0.0012, high=0.0434),
         },
-        epochs_to_plain_best=EpochsToReach(reached=9, of=10, median_epochs=12.5, median_steps=450),
+        epochs_to_plain_best=EpochsToReach(reached=9, of=10, median_epochs=12.5, median_steps=445.5),
         comparisons=(
             make_run()
             .summary.arms[1]
@@ -39,7 +41,7 @@ def test_a_row_holds_each_number_with_its_interval_in_its_unit(make_run):
         "difference to plain, pp": "−0.3 (−1.2 to +0.5)",
         "p (Holm)": "0.41",
         "generalization gap, pp": "2.1 (−0.1 to 4.3)",
-        "epochs to plain's best": "12.5 (450 steps, 9 of 10 nets)",
+        "median epochs to plain's best": "12.5 (446 steps, 9 of 10 nets)",
     }
 
 
@@ -61,7 +63,7 @@ def test_rates_that_differ_between_seeds_are_shown_as_a_range(make_run):
 def test_a_median_that_was_never_reached_is_said(make_run):
     never = EpochsToReach(reached=0, of=3, median_epochs=None, median_steps=None)
     summary = with_arm(make_run(), "dropout", epochs_to_plain_best=never)
-    assert row_of(tables.arm_table(summary), "dropout")["epochs to plain's best"] == "– (0 of 3 nets)"
+    assert row_of(tables.arm_table(summary), "dropout")["median epochs to plain's best"] == "– (0 of 3 nets)"
 
 
 @pytest.mark.parametrize("arm", ["plain", "dropout", "dropout+batch_norm"])
@@ -121,6 +123,41 @@ def test_key_facts_count_the_run(make_run):
         ("1 min 23 s", "wall time"),
     )
     assert "wall time" not in dict(tables.key_facts(make_run(timing=False))).values()
+
+
+@pytest.mark.parametrize(
+    ("splits", "seeds", "expected"),
+    [
+        (None, 2, (("2", "seeds"),)),
+        (1, 2, (("1", "split"), ("2", "seeds on each"))),
+        (3, 1, (("3", "splits"), ("1", "seed on each"))),
+    ],
+)
+def test_one_of_a_kind_is_told_in_the_singular(make_run, splits, seeds, expected):
+    run = make_run()
+    update = {"features": 1, "columns": 1, "classes": ("a", "b"), "class_rows": (900, 897)}
+    data = run.summary.data.model_copy(update=update)
+    config = run.summary.config.model_copy(update={"splits": splits, "seeds": seeds})
+    summary = run.summary.model_copy(update={"data": data, "config": config, "steps_per_epoch": 1})
+    run = run.model_copy(update={"summary": summary, "nets": run.nets[:1]})
+    facts = tables.key_facts(run)
+    assert facts[1:4] == (("1", "feature"), ("2", "classes"), ("1", "net trained"))
+    assert facts[4:-1] == expected
+    how = dict(tables.how_it_was_made(run))
+    assert how["Data"] == "digits, 1,797 rows, 1 column"
+    assert how["Batch size"] == "32 (1 step per epoch)"
+
+
+def test_a_time_is_told_as_it_is_in_greenwich():
+    at = datetime(2026, 3, 1, 1, 5, 59, tzinfo=timezone(timedelta(hours=2)))
+    assert tables.moment(at) == "2026-02-28 23:05 UTC"
+
+
+def test_how_it_was_made_tells_when(make_run):
+    how = dict(tables.how_it_was_made(make_run()))
+    assert (how["Begun"], how["Finished"]) == ("2026-03-01 23:30 UTC", "2026-03-01 23:31 UTC")
+    older = make_run(timing=False).model_copy(update={"beginning": None})
+    assert {"Begun", "Finished"}.isdisjoint(dict(tables.how_it_was_made(older)))
 
 
 def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
@@ -203,7 +240,7 @@ def test_a_regression_has_its_error_in_four_digits_and_the_explained_variance(ma
         "p (Holm)",
         "generalization gap",
         "test R²",
-        "epochs to plain's best",
+        "median epochs to plain's best",
     ]
     assert (row["test RMSE"], row["test R²"]) == ("54.32 (48.89 to 59.75)", "0.426 (0.200 to 0.650)")
 

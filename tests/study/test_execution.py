@@ -380,6 +380,15 @@ def test_a_run_says_what_it_ran_on(uninterrupted):
     assert timing.processor == execution.processor_name("cpu")
 
 
+def test_when_a_study_was_made_stays_when_it_is_only_concluded_anew(csv, tmp_path):
+    first = dn.run_study(csv, target="kind", out=tmp_path, **STUDY).run
+    again = dn.run_study(csv, target="kind", out=tmp_path, **STUDY).run
+    assert first.beginning.at <= first.timing.finished
+    assert (again.beginning, again.timing.finished) == (first.beginning, first.timing.finished)
+    read_back = dn.load_run(tmp_path)
+    assert (read_back.beginning, read_back.timing) == (first.beginning, first.timing)
+
+
 def test_the_model_is_made_of_all_nets_of_the_advised_arm_and_rate(uninterrupted):
     """Their weights are in the run's store under their numbers, transposed."""
     folder, _ = uninterrupted

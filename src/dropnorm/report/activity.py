@@ -1,11 +1,13 @@
 """How active a run's hidden units are, as data and drawn: their outputs without and with dropout, and sparsity by rate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from dropnorm.report import marks, style
+from dropnorm.report.arm_styles import ArmStyle, transparent
+from dropnorm.report.panels import Panel
 from dropnorm.report.rates import nets_by_rate
 from dropnorm.study.pictures.records import OutputHistogram
 from dropnorm.study.records import Interval, Run
@@ -46,26 +48,29 @@ def activity_curves(run: Run) -> tuple[ActivityCurve, ...]:
     return tuple(curves)
 
 
-def draw_histograms(histograms: Sequence[OutputHistogram]) -> list[go.Figure]:
+def draw_histograms(histograms: Sequence[OutputHistogram], arms: Mapping[str, ArmStyle]) -> list[Panel]:
     """Draw a panel per hidden layer: left the share of silent outputs, right how the others are distributed."""
     layers = sorted({one.layer for one in histograms})
-    return [_histogram(layer, [one for one in histograms if one.layer == layer]) for layer in layers]
+    return [
+        Panel(_histogram([one for one in histograms if one.layer == layer], arms), layer_name(layer))
+        for layer in layers
+    ]
 
 
-def draw_activity(curves: Sequence[ActivityCurve]) -> list[go.Figure]:
+def draw_activity(curves: Sequence[ActivityCurve], arms: Mapping[str, ArmStyle]) -> list[Panel]:
     """Draw a panel per hidden layer on common axes: the share of its outputs that are not silent over the rate, per arm."""
     vertical = marks.axis_over("active outputs, %", [one for curve in curves for one in curve.active])
     horizontal = marks.rate_axis(sorted({rate for curve in curves for rate in curve.rates}) or [0.0])
-    figures = []
+    panels = []
     for layer in sorted({curve.layer for curve in curves}):
-        figure = style.panel(style.title(layer_name(layer)))
+        figure = style.panel()
         for curve in (curve for curve in curves if curve.layer == layer):
             name = f"{style.text(curve.arm)}, rate %{{x:g}}"
-            figure.add_trace(marks.means(curve.rates, curve.active, style.colour(curve.arm), name, bars=True))
+            figure.add_trace(marks.means(curve.rates, curve.active, arms[curve.arm], name, bars=True))
         figure.update_xaxes(horizontal)
         figure.update_yaxes(vertical)
-        figures.append(figure)
-    return figures
+        panels.append(Panel(figure, layer_name(layer)))
+    return panels
 
 
 def layer_name(layer: int) -> str:
@@ -73,18 +78,18 @@ def layer_name(layer: int) -> str:
     return f"hidden layer {layer + 1}"
 
 
-def _histogram(layer: int, histograms: Sequence[OutputHistogram]) -> go.Figure:
+def _histogram(histograms: Sequence[OutputHistogram], arms: Mapping[str, ArmStyle]) -> go.Figure:
     """Draw one layer's panel on two pairs of axes."""
-    figure = style.panel(style.title(layer_name(layer)))
+    figure = style.panel()
     axis = figure.layout.xaxis.to_plotly_json()
     for place, one in enumerate(histograms):
-        colour = style.colour(one.arm)
+        arm = arms[one.arm]
         name = style.text(one.arm) + (f" {one.rate:g}" if one.rate else "")
         figure.add_trace(
             go.Bar(
                 x=[place],
                 y=[100 * one.silent],
-                marker={"color": colour},
+                marker={"color": arm.colour},
                 hovertemplate=f"{name}: %{{y:.1f}} % are silent<extra></extra>",
             )
         )
@@ -93,9 +98,9 @@ def _histogram(layer: int, histograms: Sequence[OutputHistogram]) -> go.Figure:
                 x=one.edges,
                 y=[*(100 * share for share in one.shares), 100 * one.shares[-1]],
                 mode="lines",
-                line={"color": colour, "width": 2, "shape": "hv"},
+                line={"color": arm.colour, "width": 2, "shape": "hv", "dash": arm.dash},
                 fill="tozeroy",
-                fillcolor=style.transparent(colour, 0.17),
+                fillcolor=transparent(arm.colour, 0.17),
                 xaxis="x2",
                 yaxis="y2",
                 hovertemplate=f"{name}: %{{y:.2f}} % of the outputs<extra></extra>",

@@ -1,14 +1,16 @@
 """The input of a hidden unit over training without and with batch norm, as data and drawn."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from dropnorm.report import marks, style
 from dropnorm.report.activity import layer_name
+from dropnorm.report.arm_styles import ArmStyle
 from dropnorm.report.figures import Curve
+from dropnorm.report.panels import Panel
 from dropnorm.study.records import Run
 
 _MARGIN = 0.06
@@ -39,18 +41,19 @@ def unit_bands(run: Run) -> tuple[UnitBands, ...]:
             median=tuple(one.median for one in own),
             low=tuple(one.low for one in own),
             high=tuple(one.high for one in own),
+            nets=(1,) * len(own),
         )
         bands.append(UnitBands(order[arm], layer, unit, curve))
     return tuple(bands)
 
 
-def draw_unit_bands(bands: Sequence[UnitBands]) -> list[go.Figure]:
+def draw_unit_bands(bands: Sequence[UnitBands], arms: Mapping[str, ArmStyle]) -> list[Panel]:
     """Draw a panel per layer and arm: the input of one unit over the epochs, on common axes within a layer."""
     epochs = [epoch for one in bands for epoch in one.curve.epochs]
-    figures = []
+    panels = []
     for one in bands:
-        curve, colour = one.curve, style.colour(one.arm)
-        figure = style.panel(style.arm_title(one.arm, f"{layer_name(one.layer)}, unit {one.unit + 1}"))
+        curve, colour = one.curve, arms[one.arm].colour
+        figure = style.panel()
         figure.add_trace(marks.band(curve.epochs, curve.low, curve.high, colour))
         for percentile, values, width in ((15, curve.low, 1.0), (85, curve.high, 1.0), (50, curve.median, 2.4)):
             figure.add_trace(
@@ -70,8 +73,8 @@ def draw_unit_bands(bands: Sequence[UnitBands]) -> list[go.Figure]:
             zerolinewidth=1.5,
             zerolinecolor=style.ZERO,
         )
-        figures.append(figure)
-    return figures
+        panels.append(Panel.of_arm(figure, one.arm, f"{layer_name(one.layer)}, unit {one.unit + 1}"))
+    return panels
 
 
 def _range(curves: Sequence[Curve]) -> list[float]:

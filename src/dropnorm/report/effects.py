@@ -40,23 +40,17 @@ def unit_of_evidence(summary: Summary) -> str:
     return "splits" if config.split_count > 1 and config.repetitions > config.split_count else "seeds"
 
 
-def optimism_sentences(summary: Summary) -> tuple[str, ...]:
-    """Say of each arm with a choice by how much better its choice looks on validation than it is on test rows."""
+def optimism_table(summary: Summary) -> Table:
+    """List by how much better scores are on validation than on test rows, of each arm with a choice, and what is due to it."""
     numbers = Numbers.of(summary)
-    unit = numbers.statistic.notation.difference_in_words
-    sentences = []
-    for arm in summary.arms:
-        if arm.selection is None:
-            continue
-        chosen, fixed = (
-            numbers.scale.write(one.mean, signed=True) for one in (arm.selection.chosen, arm.selection.fixed)
-        )
-        optimism = numbers.interval(arm.selection.optimism, signed=True)
-        sentences.append(
-            f"{arm.arm}: chosen nets are {chosen}{unit} better on validation than on test rows, nets of a fixed setting "
-            f"{fixed}; the choice accounts for {optimism}."
-        )
-    return tuple(sentences)
+    headers = ("arm", *map(numbers.difference_header, ("chosen nets", "nets of a fixed setting", "due to the choice")))
+    rows = tuple(
+        (arm.arm, *(numbers.interval(one, signed=True) for one in (found.chosen, found.fixed, found.optimism)))
+        for arm in summary.arms
+        if (found := arm.selection) is not None
+    )
+    columns = tuple(Column(header, "right" if index else "left") for index, header in enumerate(headers))
+    return Table(columns, rows, marked=None)
 
 
 def _row(numbers: Numbers, comparison: Comparison, plain: ArmResult, arm: ArmResult) -> tuple[str, ...]:

@@ -16,12 +16,18 @@ BAND_PERCENTILES = (15, 85)
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity over the epochs: the median over the seeds, and the band of the middle 70 %."""
+    """A quantity over the epochs: median and middle 70 % of the nets that still train, and how many these are."""
 
     epochs: tuple[int, ...]
     median: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    nets: tuple[int, ...]
+
+    @property
+    def complete(self) -> int:
+        """Over how many epochs, from the first on, all nets train."""
+        return self.nets.count(max(self.nets, default=0))
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ def _curve(records: Sequence[EpochRecord], nets: int, field: str, factor: float)
     percentiles = (50, low_percentile, high_percentile)
     columns = [_percentiles(by_epoch[epoch], percentiles) for epoch in epochs]
     median, low, high = zip(*columns, strict=True) if columns else ((), (), ())
-    return Curve(tuple(epochs), median, low, high)
+    return Curve(tuple(epochs), median, low, high, tuple(len(by_epoch[epoch]) for epoch in epochs))
 
 
 def _percentiles(values: Sequence[float], percentiles: Sequence[float]) -> list[float]:

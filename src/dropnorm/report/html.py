@@ -1,8 +1,8 @@
 """One self-contained page of a run: it works offline and asks the network for nothing."""
 
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from plotly.offline import get_plotlyjs
@@ -12,6 +12,7 @@ from dropnorm.report import (
     bands,
     drawing,
     effects,
+    encodings,
     figures,
     masks,
     rates,
@@ -21,6 +22,8 @@ from dropnorm.report import (
     tables,
     tiles,
 )
+from dropnorm.report.arm_styles import ArmStyle, arm_styles, dark_shades
+from dropnorm.report.panels import Panel
 from dropnorm.study.conclusions.learning_curve import describe_curve
 from dropnorm.study.files import write_atomically
 from dropnorm.study.pictures.records import Pictures
@@ -53,50 +56,53 @@ def _render(run: Run) -> str:
     answer, numbers = tables.interaction_sentence(run.summary)
     task = TASKS[run.summary.data.task]
     pictures, curve = run.pictures or Pictures(), run.summary.learning_curve
+    arms = arm_styles([arm.name for arm in run.summary.config.arms])
+    panels = _panels(run, arms)
     return environment.from_string(source).render(
         data=run.summary.data,
         task=task,
         verdict=run.summary.verdict,
         facts=tables.key_facts(run),
         table=tables.arm_table(run.summary),
-        colours=style.COLOURS,
-        other_colour=style.OTHER_COLOUR,
-        plots=_plots(run),
+        arms=arms,
+        signs={arm: f"arm-{position}" for position, arm in enumerate(arms)},
+        panels=panels,
+        plots={name: [panel.figure.to_plotly_json() for panel in own] for name, own in panels.items()},
+        shades=dark_shades(list(arms.values())),
         compared={one.arm: one.rate for one in pictures.histograms},
         features=[tiles.tile(one) for one in pictures.features],
-        arms=[arm.arm for arm in run.summary.arms],
         dropping=[arm.name for arm in run.summary.config.arms if arm.dropout],
         effects=effects.effect_table(run.summary),
+        few=reliability.FEW,
         unit=effects.unit_of_evidence(run.summary),
         curve=describe_curve(curve, task.metric, run.summary.advice.units) if curve else "",
-        optimism=effects.optimism_sentences(run.summary),
-        differences=figures.paired_differences(run.summary),
+        optimism=effects.optimism_table(run.summary),
         answer=answer,
         numbers=numbers,
         how=tables.how_it_was_made(run),
+        encoding=encodings.encoding_table(run.summary.data),
+        begun=run.beginning.at if run.beginning else None,
         command=run.command,
         config=style.CONFIG,
         plotly_js=get_plotlyjs(),
     )
 
 
-def _plots(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Draw the plots of each section, in the order of the page, as plain data for the page's script."""
+def _panels(run: Run, arms: Mapping[str, ArmStyle]) -> dict[str, Sequence[Panel]]:
+    """Draw the panels of each section, in the order of the page."""
     metric = TASKS[run.summary.data.task].metric
-    sections = {
-        "loss": drawing.draw_learning_curves(figures.learning_curves(run, "loss")).values(),
-        "score": drawing.draw_learning_curves(figures.learning_curves(run, "score")).values(),
-        "gap": [drawing.draw_generalization_gaps(figures.generalization_gaps(run.summary), metric)],
-        "differences": [drawing.draw_paired_differences(figures.paired_differences(run.summary), metric)],
+    pictures, curves = run.pictures or Pictures(), sizes.size_curves(run)
+    return {
+        "loss": drawing.draw_learning_curves(figures.learning_curves(run, "loss"), arms),
+        "score": drawing.draw_learning_curves(figures.learning_curves(run, "score"), arms),
+        "gap": drawing.draw_generalization_gaps(figures.generalization_gaps(run.summary), metric, arms),
+        "differences": drawing.draw_paired_differences(figures.paired_differences(run.summary), metric, arms),
+        "reliability": reliability.draw_reliability(reliability.reliability_panels(run), arms),
+        "rates": rates.draw_rate_curves(rates.rate_curves(run), metric, arms),
+        "sizes": sizes.draw_size_scores(curves, metric, arms),
+        "size differences": sizes.draw_size_differences(curves, metric, arms),
+        "outputs": activity.draw_histograms(pictures.histograms, arms),
+        "activity": activity.draw_activity(activity.activity_curves(run), arms),
+        "bands": bands.draw_unit_bands(bands.unit_bands(run), arms),
+        "masks": masks.draw_masks(pictures.masks, arms),
     }
-    sections["reliability"] = reliability.draw_reliability(reliability.reliability_panels(run))
-    sections["rates"] = rates.draw_rate_curves(rates.rate_curves(run), metric)
-    curves = sizes.size_curves(run)
-    sections["sizes"] = sizes.draw_size_scores(curves, metric)
-    sections["size differences"] = sizes.draw_size_differences(curves, metric)
-    sections["bands"] = bands.draw_unit_bands(bands.unit_bands(run))
-    pictures = run.pictures or Pictures()
-    sections["outputs"] = activity.draw_histograms(pictures.histograms)
-    sections["activity"] = activity.draw_activity(activity.activity_curves(run))
-    sections["masks"] = masks.draw_masks(pictures.masks)
-    return {section: [figure.to_plotly_json() for figure in drawn] for section, drawn in sections.items()}

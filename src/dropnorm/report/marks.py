@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dropnorm.report import style
+from dropnorm.report.arm_styles import ArmStyle, transparent
 from dropnorm.study.records import Interval
 
 _MARGIN = 0.06
@@ -15,13 +15,14 @@ _MARGIN = 0.06
 def means(
     x: Sequence[float],
     intervals: Sequence[Interval],
-    colour: str,
+    arm: ArmStyle,
     hover: str,
     *,
-    dashed: bool = False,
+    dash: str | None = None,
+    thin: bool = False,
     bars: bool = False,
 ) -> Any:
-    """Draw means as points on a line, with their intervals as bars if wanted."""
+    """Draw an arm's means as points on a line, with their intervals as bars if wanted; the dash is the arm's, unless given."""
     return go.Scatter(
         x=x,
         y=[one.mean for one in intervals],
@@ -36,8 +37,8 @@ def means(
         if bars
         else None,
         mode="lines+markers",
-        line={"color": colour, "width": 1.4 if dashed else 2.2, "dash": "4px,4px" if dashed else "solid"},
-        marker={"color": colour, "size": 5 if dashed else 8},
+        line={"color": arm.colour, "width": 1.4 if thin else 2.2, "dash": dash or arm.dash},
+        marker={"color": arm.colour, "size": 5 if thin else 9, "symbol": arm.symbol},
         customdata=[[one.low, one.high] for one in intervals],
         hovertemplate=f"{hover}: %{{y:.4g}} (95 %: %{{customdata[0]:.4g}} to %{{customdata[1]:.4g}})<extra></extra>",
     )
@@ -51,7 +52,7 @@ def band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour
         mode="lines",
         line={"width": 0},
         fill="toself",
-        fillcolor=style.transparent(colour, opacity),
+        fillcolor=transparent(colour, opacity),
         hoverinfo="skip",
     )
 

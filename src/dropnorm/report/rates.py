@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
-
 from dropnorm.report import marks, style
+from dropnorm.report.arm_styles import ArmStyle
+from dropnorm.report.panels import Panel
 from dropnorm.study.conclusions.pairs import without_dropout
 from dropnorm.study.records import Arm, Interval, NetRecord, Run
 from dropnorm.study.statistics.arms import interval_of
@@ -60,21 +60,23 @@ def nets_by_rate(run: Run, arm: Arm) -> dict[float, list[NetRecord]]:
     return nets
 
 
-def draw_rate_curves(curves: Sequence[RateCurve], metric: Metric) -> list[go.Figure]:
+def draw_rate_curves(curves: Sequence[RateCurve], metric: Metric, arms: Mapping[str, ArmStyle]) -> list[Panel]:
     """Draw a panel per arm on common axes: the test score solid with intervals, the validation score dashed."""
     vertical = marks.axis_over(metric.label, [one for curve in curves for one in (*curve.test, *curve.validation)])
-    figures = []
+    panels = []
     for curve in curves:
-        colour = style.colour(curve.arm)
-        figure = style.panel(style.arm_title(curve.arm), 265)
-        figure.add_trace(marks.means(curve.rates, curve.validation, colour, "validation, rate %{x:g}", dashed=True))
-        figure.add_trace(marks.means(curve.rates, curve.test, colour, "test, rate %{x:g}", bars=True))
+        arm = arms[curve.arm]
+        figure = style.panel(235)
+        for scores, name, dash in ((curve.validation, "validation", style.DASHED), (curve.test, "test", "solid")):
+            tested = name == "test"
+            hover = f"{name}, rate %{{x:g}}"
+            figure.add_trace(marks.means(curve.rates, scores, arm, hover, dash=dash, thin=not tested, bars=tested))
         beneath = ["" if count is None else f"×{count}" for count in curve.chosen]
         figure.update_xaxes(marks.rate_axis(curve.rates, beneath))
         figure.update_yaxes(vertical)
         figure.update_layout(margin_b=58)
-        figures.append(figure)
-    return figures
+        panels.append(Panel.of_arm(figure, curve.arm))
+    return panels
 
 
 def _intervals(

@@ -1,13 +1,15 @@
 """The score against the amount of training data, as data and drawn: where each arm starts to pay."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
 from dropnorm.report import marks, style
+from dropnorm.report.arm_styles import ArmStyle
+from dropnorm.report.panels import Panel
 from dropnorm.study.records import Interval, Run
 from dropnorm.study.task import TASKS, Metric
 
@@ -41,22 +43,22 @@ def size_curves(run: Run) -> tuple[SizeCurve, ...]:
     )
 
 
-def draw_size_scores(curves: Sequence[SizeCurve], metric: Metric) -> list[go.Figure]:
+def draw_size_scores(curves: Sequence[SizeCurve], metric: Metric, arms: Mapping[str, ArmStyle]) -> list[Panel]:
     """Draw the test score of all arms over the training rows, on a logarithmic axis, in one figure if there are any."""
     if not curves:
         return []
     figure = go.Figure(layout=style.layout(320, left=56))
     for curve in curves:
         name = f"{style.text(curve.arm)}, %{{x:,}} rows"
-        figure.add_trace(marks.means(curve.rows, curve.score, style.colour(curve.arm), name))
+        figure.add_trace(marks.means(curve.rows, curve.score, arms[curve.arm], name))
     figure.update_xaxes(_rows_axis(curves))
     # The intervals, which would cover one another, are those of the differences below.
     means = [Interval(mean=one.mean, low=one.mean, high=one.mean) for curve in curves for one in curve.score]
     figure.update_yaxes(marks.axis_over(f"test {metric.label}", means))
-    return [figure]
+    return [Panel(figure)]
 
 
-def draw_size_differences(curves: Sequence[SizeCurve], metric: Metric) -> list[go.Figure]:
+def draw_size_differences(curves: Sequence[SizeCurve], metric: Metric, arms: Mapping[str, ArmStyle]) -> list[Panel]:
     """Draw a panel per arm on common axes: the difference to plain over the training rows, its interval, and a zero line."""
     values = [value for curve in curves for one in curve.difference for value in (one.low, one.high)]
     vertical = {
@@ -66,17 +68,17 @@ def draw_size_differences(curves: Sequence[SizeCurve], metric: Metric) -> list[g
         "zerolinewidth": 1.5,
         "zerolinecolor": style.ZERO,
     }
-    figures = []
+    panels = []
     for curve in (curve for curve in curves if curve.difference):
-        colour = style.colour(curve.arm)
-        figure = style.panel(style.arm_title(curve.arm))
+        arm = arms[curve.arm]
+        figure = style.panel()
         low, high = [one.low for one in curve.difference], [one.high for one in curve.difference]
-        figure.add_trace(marks.band(curve.rows, low, high, colour))
-        figure.add_trace(marks.means(curve.rows, curve.difference, colour, "%{x:,} rows"))
+        figure.add_trace(marks.band(curve.rows, low, high, arm.colour))
+        figure.add_trace(marks.means(curve.rows, curve.difference, arm, "%{x:,} rows", dash="solid"))
         figure.update_xaxes(_rows_axis(curves))
         figure.update_yaxes(vertical)
-        figures.append(figure)
-    return figures
+        panels.append(Panel.of_arm(figure, curve.arm))
+    return panels
 
 
 def _rows_axis(curves: Sequence[SizeCurve]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The look that all figures share: a colour per arm, the layout, axes and their ranges."""
+"""The look that all figures share: the layout, axes and their ranges."""
 
 import html
 import math
@@ -9,14 +9,14 @@ import plotly.graph_objects as go
 
 from dropnorm.report.figures import LearningCurves
 
-COLOURS = {"plain": "#8a8f98", "dropout": "#0072b2", "batch_norm": "#d55e00", "dropout+batch_norm": "#009e73"}
-"""One colour per arm, from Okabe and Ito's palette for all kinds of colour vision."""
-OTHER_COLOUR = "#cc79a7"
 CONFIG = {"displayModeBar": False, "displaylogo": False, "responsive": True, "showTips": False}
 """How the page shows a figure: no tool bar and no logo, as wide as its box."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 INK, GRID, ZERO = "#5b616b", "#e6e8ec", "#9aa0aa"
+_STEPS = ((1,), (1, 2, 5), (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8), tuple(step / 10 for step in range(10, 100)))
+DASHED = "4px,4px"
+"""Within a panel of one arm, what is not its main line."""
 
 
 def layout(height: int, left: int = 8) -> go.Layout:
@@ -43,29 +43,9 @@ def layout(height: int, left: int = 8) -> go.Layout:
     )
 
 
-def title(head: str, dot: str | None = None, beside: str = "") -> dict[str, Any]:
-    """Head a panel with words, a dot in a colour before them, and smaller ones beside."""
-    words = f"<b>{text(head)}</b>" if dot is None else f'<span style="color:{dot}">●</span> <b>{text(head)}</b>'
-    return {
-        "text": f'{words}  <span style="font-size:12px">{text(beside)}</span>' if beside else words,
-        "font": {"size": 14},
-        "x": 0,
-        "xref": "container",
-        "y": 0.98,
-        "yanchor": "top",
-    }
-
-
-def arm_title(arm: str, beside: str = "") -> dict[str, Any]:
-    """Head a panel with its arm's name and colour, and a word beside."""
-    return title(arm, colour(arm), beside)
-
-
-def panel(title: dict[str, Any], height: int = 250) -> go.Figure:
-    """Lay out an empty figure that stands beside others, under its title."""
-    figure = go.Figure(layout=layout(height, left=56))
-    figure.update_layout(title=title, margin_t=30)
-    return figure
+def panel(height: int = 220) -> go.Figure:
+    """Lay out an empty figure that stands beside others under a heading of the page."""
+    return go.Figure(layout=layout(height, left=56))
 
 
 def epoch_axis(first: int, last: int) -> dict[str, Any]:
@@ -83,8 +63,7 @@ def loss_axis(curves: LearningCurves) -> dict[str, Any]:
     bottom = max(min(validation + train, default=0.1), min(validation, default=0.1) / 20)
     top = max(validation + train, default=1.0)
     low, high = math.log10(bottom) - 0.05, math.log10(max(top, 1.5 * bottom)) + 0.05
-    steps = (1,) if high - low > 2.5 else (1, 2, 5)
-    ticks = [step * 10.0**power for power in range(math.floor(low), math.ceil(high)) for step in steps]
+    ticks = _ticks(low, high)
     return {
         "title": {"text": "loss (logarithmic)"},
         "type": "log",
@@ -92,6 +71,17 @@ def loss_axis(curves: LearningCurves) -> dict[str, Any]:
         "tickvals": ticks,
         "ticktext": [f"{tick:g}" for tick in ticks],
     }
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Find round numbers between two powers of ten, at least three where tenths of a power are fine enough."""
+    powers = range(math.floor(low), math.ceil(high))
+    ticks: list[float] = []
+    for steps in _STEPS:
+        ticks = [step * 10.0**power for power in powers for step in steps]
+        if sum(low <= math.log10(tick) <= high for tick in ticks) >= 3:
+            break
+    return ticks
 
 
 def score_axis(curves: LearningCurves) -> dict[str, Any]:
@@ -120,17 +110,6 @@ def around_zero(values: Sequence[float], least: float) -> list[float]:
     least = least or (0.0 if high > low else 1.0)
     margin = max(0.06 * (high - low), (least - (high - low)) / 2)
     return [low - margin, high + margin]
-
-
-def colour(arm: str) -> str:
-    """Pick the arm's own colour."""
-    return COLOURS.get(arm, OTHER_COLOUR)
-
-
-def transparent(colour: str, opacity: float) -> str:
-    """Give a colour of six hexadecimal digits an opacity."""
-    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def text(text: str) -> str:

@@ -1,11 +1,14 @@
 """The numbers of a run as rows of text, for the page and for the command line alike."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from dropnorm._options import by_panel, options_of
 from dropnorm.study.conclusions.significance import together
+from dropnorm.study.conclusions.wording import counted, noun
 from dropnorm.study.options import PANELS, PlanOptions
 from dropnorm.study.records import (
     MAIN_STATISTIC,
@@ -98,12 +101,12 @@ def key_facts(run: Run) -> tuple[tuple[str, str], ...]:
     """Tell the size of a run as (value, what it counts): from its rows to its wall time."""
     data = run.summary.data
     facts = [
-        (f"{data.rows:,}", "rows"),
-        (f"{data.features:,}", "features"),
-        (f"{len(data.classes):,}", "classes")
+        _fact(data.rows, "rows"),
+        _fact(data.features, "features"),
+        _fact(len(data.classes), "classes")
         if data.quantity is None
         else (_written(data.quantity.deviation), "standard deviation of the target"),
-        (f"{len(run.nets):,}", "nets trained"),
+        _fact(len(run.nets), "nets", " trained"),
         *_repetitions(run.summary.config),
     ]
     if run.timing is not None:
@@ -115,7 +118,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
     """List all that decided a run's numbers, as (label, value): data, configuration, versions and machine."""
     data, config, timing = run.summary.data, run.summary.config, run.timing
     return (
-        ("Data", f"{data.name}, {data.rows:,} rows, {data.columns:,} columns"),
+        ("Data", f"{data.name}, {counted(data.rows, 'rows')}, {counted(data.columns, 'columns')}"),
         ("Fingerprint of the data", data.fingerprint),
         ("Target", data.target),
         ("Task", f"{data.task}, trained on {TASKS[data.task].loss}"),
@@ -131,6 +134,8 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         *_settings(run),
         ("Parameters of a plain net", f"{run.summary.parameters:,}"),
         ("Steps per epoch", f"{run.summary.steps_per_epoch:,}"),
+        *([("Begun", moment(run.beginning.at))] if run.beginning else []),
+        *([("Finished", moment(timing.finished))] if timing and timing.finished else []),
         ("Processor", timing.processor if timing else "not recorded"),
         ("Threads", str(timing.threads) if timing else "not recorded"),
         ("Wall time", duration(timing.seconds) if timing else "not recorded"),
@@ -154,10 +159,10 @@ def _settings(run: Run) -> Iterator[tuple[str, str]]:
 
 def repetitions(config: StudyConfig) -> str:
     """Say how often every arm was tried: 10 seeds, or 5 splits of 10 seeds each."""
-    seeds = f"{config.seeds} seed{'s' if config.seeds > 1 else ''}"
+    seeds = counted(config.seeds, "seeds")
     if config.splits is None:
         return f"{seeds}, each with its own split"
-    return f"{config.splits} split{'s' if config.splits > 1 else ''}, {seeds} on each"
+    return f"{counted(config.splits, 'splits')}, {seeds} on each"
 
 
 def interaction_sentence(summary: Summary) -> tuple[str, str]:
@@ -207,8 +212,18 @@ def _signed(numbers: Numbers, interaction: Interaction) -> tuple[str, str, str]:
 def _repetitions(config: StudyConfig) -> tuple[tuple[str, str], ...]:
     """Count splits, where they are not the seeds', and seeds."""
     if config.splits is None:
-        return ((f"{config.seeds:,}", "seeds"),)
-    return ((f"{config.splits:,}", "splits" if config.splits > 1 else "split"), (f"{config.seeds:,}", "seeds on each"))
+        return (_fact(config.seeds, "seeds"),)
+    return (_fact(config.splits, "splits"), _fact(config.seeds, "seeds", " on each"))
+
+
+def _fact(number: int, things: str, rest: str = "") -> tuple[str, str]:
+    """A number apart from what it counts."""
+    return f"{number:,}", noun(number, things) + rest
+
+
+def moment(at: datetime) -> str:
+    """Write a time to the minute, as it is in Greenwich: a page may be read anywhere."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def probability(p_value: float, *, relation: bool = False) -> str:
@@ -241,7 +256,7 @@ def _arm_row(result: ArmResult, shown: Sequence[Numbers]) -> dict[str, str]:
             header = numbers.difference_header("difference to plain")
             row[header] = numbers.interval(compared.interval, signed=True) if compared else NONE
             row["p (Holm)"] = probability(compared.p_holm) if compared else NONE
-    return row | {"epochs to plain's best": _epochs_to_reach(result.epochs_to_plain_best)}
+    return row | {"median epochs to plain's best": _epochs_to_reach(result.epochs_to_plain_best)}
 
 
 def _rates(rates: tuple[float, ...]) -> str:
@@ -271,10 +286,11 @@ def _choices(values: tuple[float, ...]) -> str:
 
 
 def _epochs_to_reach(reach: EpochsToReach) -> str:
-    """Write the median of epochs and how many nets got there."""
-    if reach.median_epochs is None:
-        return f"{NONE} ({reach.reached} of {reach.of} nets)"
-    return f"{reach.median_epochs:g} ({reach.median_steps:,g} steps, {reach.reached} of {reach.of} nets)"
+    """Write the median of epochs, in whole steps too, and how many nets got there."""
+    nets = f"{reach.reached:,} of {counted(reach.of, 'nets')}"
+    if reach.median_epochs is None or reach.median_steps is None:
+        return f"{NONE} ({nets})"
+    return f"{reach.median_epochs:,g} ({counted(math.ceil(reach.median_steps), 'steps')}, {nets})"
 
 
 def _split(data: DataDescription) -> str:

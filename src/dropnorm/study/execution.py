@@ -4,6 +4,7 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from dropnorm.study.pictures.measuring import picture_nets
 from dropnorm.study.pictures.records import UnitInput
 from dropnorm.study.pictures.watching import UnitWatch
 from dropnorm.study.progress import Progress, Tracker
-from dropnorm.study.records import CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
+from dropnorm.study.records import Beginning, CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
 from dropnorm.study.runs.loading import SUMMARY_NAME
 from dropnorm.study.runs.store import Store
 from dropnorm.study.saving.description import Member, ModelDescription
@@ -78,13 +79,14 @@ def execute(
     model = _advised_model(store, summary, dataset, parts, architecture)
     timing = Timing(
         seconds=store.seconds(),
+        finished=_finished(store),
         processor=processor_name(config.device),
         threads=torch.get_num_threads(),
         torch_version=torch.__version__,
         keras=kind.framework,
     )
     pictures = picture_nets(store, parts, architecture, config)
-    store.put(command=command, timing=timing.model_dump(), pictures=pictures.model_dump())
+    store.put(command=command, timing=timing.model_dump(mode="json"), pictures=pictures.model_dump())
     if folder is not None:
         store.compact()
         model.save(folder)
@@ -96,10 +98,18 @@ def execute(
         curve_nets=store.curve_nets(),
         unit_inputs=store.unit_inputs(),
         pictures=pictures,
+        beginning=store.get_record("begun", Beginning),
         timing=timing,
         command=command,
     )
     return run, model
+
+
+def _finished(store: Store) -> datetime:
+    """When the last net was finished: now, unless a finished study is only concluded anew."""
+    before = store.get_record("timing", Timing)
+    known = before is not None and before.seconds == store.seconds()
+    return before.finished if before and known and before.finished else datetime.now(UTC)
 
 
 def _plans_by_size(parts: Parts, config: StudyConfig) -> dict[float, tuple[NetPlan, ...]]:

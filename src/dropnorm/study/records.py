@@ -162,6 +162,26 @@ class DataDescription(Record):
     train_rows: int
     validation_rows: int
     test_rows: int
+    columns_encoded: "tuple[ColumnSummary, ...]" = ()
+
+
+class ColumnSummary(Record):
+    """Columns of the data that are encoded alike, and what they became.
+
+    Args:        names: those of the first ones; count: how many there are; kind: what they hold; features: of all of them;
+                 categories: different texts in each; cycles: of dates, in which their place counts; shape: of each array;
+                 has_missing: whether a feature says where a value is missing; reason: why they are left out.
+    """
+
+    names: tuple[str, ...]
+    count: int
+    kind: Literal["number", "category", "date", "array", "left out"]
+    features: int
+    categories: int = 0
+    cycles: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    has_missing: bool = False
+    reason: str = ""
 
 
 class Quantity(Record):
@@ -494,9 +514,10 @@ class Beginning(Record):
 
 
 class Timing(Record):
-    """How long a finished study took and on what: not part of its results."""
+    """How long a finished study took, on what, and when its last net was finished: not part of its results."""
 
     seconds: float
+    finished: datetime | None = None
     processor: str
     threads: int
     torch_version: str
@@ -512,5 +533,6 @@ class Run(Record):
     curve_nets: tuple[CurveNet, ...] = ()
     unit_inputs: tuple[UnitInput, ...] = ()
     pictures: Pictures | None = None
+    beginning: Beginning | None = None
     timing: Timing | None
     command: str

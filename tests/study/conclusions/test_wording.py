@@ -1,6 +1,6 @@
 import pytest
 
-from dropnorm.study.conclusions.wording import Words, as_sentence, counted, joined, verb_of
+from dropnorm.study.conclusions.wording import Words, as_sentence, counted, joined, noun, verb_of
 from dropnorm.study.records import Interval
 from dropnorm.study.task import TASKS
 
@@ -33,5 +33,7 @@ def test_an_interval_without_zero_is_said_to_stand_alone(words):
 
 def test_parts_become_sentences():
     assert as_sentence("a; b") == "A; b."
-    assert [counted(number, "seeds") for number in (1, 2)] == ["1 seed", "2 seeds"]
+    assert [counted(number, "seeds") for number in (1, 2, 1797)] == ["1 seed", "2 seeds", "1,797 seeds"]
+    assert [noun(1, things) for things in ("classes", "rows", "texts")] == ["class", "row", "text"]
+    assert [noun(number, "classes") for number in (0, 2)] == ["classes", "classes"]
     assert [joined(list("abc")[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

@@ -113,6 +113,12 @@ def test_where_features_alone_differ_the_rows_are_paired(first, study, blobs):
     assert got.verdict[-1].endswith("The features differ; that the rows are the same is read from their targets.")
 
 
+def test_how_columns_were_encoded_is_said_by_their_number_and_fingerprint(first):
+    data = first.summary.data.model_copy(update={"columns_encoded": ()})
+    older = first.model_copy(update={"summary": first.summary.model_copy(update={"data": data})})
+    assert dn.compare_runs(first, older).data == ()
+
+
 def test_the_same_data_are_known_without_a_fingerprint_of_their_rows(first):
     data = first.summary.data.model_copy(update={"rows_fingerprint": ""})
     older = first.model_copy(update={"summary": first.summary.model_copy(update={"data": data})})

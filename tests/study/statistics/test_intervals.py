@@ -9,6 +9,7 @@ from dropnorm.study.statistics.intervals import (
     interval,
     interval_within,
     p_value,
+    share_interval,
     standard_error,
     variance,
 )
@@ -123,3 +124,19 @@ def test_the_bootstrap_of_values_that_are_all_alike_has_no_width():
     got = bootstrap_interval([0.1 + 0.2, 0.3, 0.3])
     assert (got.low, got.high) == (got.mean, got.mean) == pytest.approx((0.3, 0.3))
     assert bootstrap_interval([0.0, 0.0]) == Interval(mean=0.0, low=0.0, high=0.0)
+
+
+@pytest.mark.parametrize(("hits", "rows"), [(0, 1), (1, 1), (1, 2), (7, 10), (0, 500), (499, 500)])
+def test_a_share_has_wilsons_interval(hits, rows):
+    found = share_interval(hits, rows)
+    # The two shares from which hits / rows is 1.96 standard errors away: roots of Wilson's quadratic equation
+    z = stats.norm.ppf(0.975)
+    low, high = sorted(np.roots([1 + z**2 / rows, -(2 * hits + z**2) / rows, (hits / rows) ** 2]).real)
+    assert found.mean == hits / rows
+    assert (found.low, found.high) == pytest.approx((max(low, 0.0), min(high, 1.0)), abs=1e-9)
+    assert 0.0 <= found.low < found.high <= 1.0
+
+
+def test_few_rows_leave_a_share_open():
+    assert share_interval(1, 1).low < 0.25
+    assert share_interval(1000, 1000).low > 0.99

@@ -55,5 +55,12 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def counted(number: int, things: str) -> str:
-    """A number with what it counts, of which `things` is the plural: '1 seed', '3 splits'."""
-    return f"{number} {things[:-1] if number == 1 else things}"
+    """A number with what it counts, of which `things` is the plural: '1 seed', '1,797 rows'."""
+    return f"{number:,} {noun(number, things)}"
+
+
+def noun(number: int, things: str) -> str:
+    """What a number counts, of which `things` is the plural: 'seed' of 1, 'seeds' of all others, 'class' of 'classes'."""
+    if number != 1:
+        return things
+    return things.removesuffix("es") if things.endswith("sses") else things.removesuffix("s")

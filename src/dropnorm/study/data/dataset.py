@@ -10,6 +10,7 @@ import polars as pl
 
 from dropnorm._options import with_options
 from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.data.column_summaries import summarize_columns
 from dropnorm.study.data.encoding import Encoding, learn_encoding, missing_column
 from dropnorm.study.data.order import Order, name_order
 from dropnorm.study.data.sources.opening import open_source, open_test
@@ -33,6 +34,7 @@ class Dataset:
     given_test: int  # the last so many rows are a test part that the user gave
     test_rows_known: int  # so many of them are among the other rows too
     order: Order
+    ignored: tuple[str, ...] = ()  # columns of the table that are left out
 
     @property
     def rows(self) -> int:
@@ -93,6 +95,7 @@ class Dataset:
             train_rows=train,
             validation_rows=validation,
             test_rows=test,
+            columns_encoded=summarize_columns(self.encoding.columns, self.order, self.ignored),
         )
 
 
@@ -135,6 +138,7 @@ def load_dataset(options: DataOptions) -> Dataset:
         given_test=sum(part.height for part in tested),
         test_rows_known=known,
         order=order.of_rows(learned, tested[0] if tested else None, source, test_source),
+        ignored=tuple(ignored),
     )
 
 

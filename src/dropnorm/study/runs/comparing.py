@@ -26,7 +26,7 @@ from dropnorm.study.statistics.between_runs import SharedSplits, compare_pairs
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.task import TASKS
 
-_SAID_BY_FINGERPRINT = ("fingerprint", "rows_fingerprint", "class_rows", "quantity")
+_SAID_BY_FINGERPRINT = ("fingerprint", "rows_fingerprint", "class_rows", "quantity", "columns_encoded")
 _PARTS = ("validation_size", "test_size")
 
 

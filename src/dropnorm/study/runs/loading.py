@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dropnorm.errors import RunError
 from dropnorm.study.older_schemas import summary_from_3
-from dropnorm.study.records import Run, Summary, Timing
+from dropnorm.study.records import Beginning, Run, Summary, Timing
 from dropnorm.study.runs.store import STORE_NAME, Store
 from dropnorm.study.schema import read_record
 
@@ -32,6 +32,7 @@ def load_run(folder: str | Path) -> Run:
             curve_nets=store.curve_nets(),
             unit_inputs=store.unit_inputs(),
             pictures=store.pictures(),
+            beginning=store.get_record("begun", Beginning),
             timing=store.get_record("timing", Timing),
             command=store.get_text("command"),
         )

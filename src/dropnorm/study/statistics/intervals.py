@@ -50,6 +50,16 @@ def interval_within(
     return Interval(mean=free.mean, low=max(lowest, free.low), high=min(highest, free.high))
 
 
+def share_interval(hits: int, rows: int) -> Interval:
+    """The share of hits with Wilson's 95 % interval, which stays between 0 and 1 and has a width for any share of few rows.
+
+    Source:      Wilson 1927, "Probable inference, the law of succession, and statistical inference", Journal of the American
+                 Statistical Association 22.
+    """
+    found = stats.binomtest(hits, rows).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(mean=hits / rows, low=float(found.low), high=float(found.high))
+
+
 def p_value(values: Sequence[float], share: float, resolution: float = 0.0) -> float:
     """Two-sided p of the hypothesis that the mean is zero: the corrected resampled t-test; for resolution see there."""
     error = standard_error(values, share, resolution)

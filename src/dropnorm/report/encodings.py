@@ -1,0 +1,55 @@
+"""What each column of the data became, as rows of text."""
+
+from dropnorm.report.tables import NONE, Column, Table
+from dropnorm.study.conclusions.wording import counted, joined
+from dropnorm.study.records import ColumnSummary, DataDescription
+
+SHOWN = 20
+
+
+def encoding_table(data: DataDescription) -> Table:
+    """List columns that are encoded alike in one row: what they hold, what each became, and how many features all are.
+
+    After the first rows, what the others are is summed up in a last one.
+    """
+    summaries = data.columns_encoded
+    rows = [(_names(one), _held(one), _became(one), f"{one.features:,}") for one in summaries[:SHOWN]]
+    if rest := summaries[SHOWN:]:
+        columns = counted(sum(one.count for one in rest), "columns")
+        kinds = counted(len(rest), "kinds")
+        rows.append((f"{columns} more", f"of {kinds} more", "", f"{sum(one.features for one in rest):,}"))
+    headers = ("column", "what it holds", "what it became", "features")
+    return Table(
+        tuple(Column(header, "right" if header == "features" else "left") for header in headers), tuple(rows), None
+    )
+
+
+def _names(one: ColumnSummary) -> str:
+    """Name the first columns, and count the others."""
+    more = one.count - len(one.names)
+    return joined([*one.names, *([f"{more:,} more"] if more else [])])
+
+
+def _held(one: ColumnSummary) -> str:
+    """Say what was in a column."""
+    held = {
+        "number": "numbers",
+        "category": counted(one.categories, "different texts"),
+        "date": "dates",
+        "array": f"arrays of {' × '.join(map(str, one.shape))} numbers",
+        "left out": NONE,
+    }[one.kind]
+    return f"{held}, some missing" if one.has_missing else held
+
+
+def _became(one: ColumnSummary) -> str:
+    """Say what was made of a column, and why nothing was."""
+    place = joined([f"the {cycle}" for cycle in one.cycles]) if one.cycles else ""
+    became = {
+        "number": "the number itself",
+        "category": "a feature for each text",
+        "date": f"days since 1970, with sine and cosine of the place in {place}",
+        "array": "a feature for each number",
+        "left out": f"nothing: {one.reason}",
+    }[one.kind]
+    return f"{became}, and whether it is missing" if one.has_missing else became
