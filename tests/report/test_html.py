@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -134,7 +135,7 @@ def test_every_arm_has_its_own_sign_in_tables_keys_and_headings(render, make_run
     arms = (*config.arms, *(Arm(name=name, max_norm=3.0) for name in more))
     renamed = run.summary.model_copy(
         update={
-            "config": config.model_copy(update={"arms": arms}),
+            "config": replace(config, arms=arms),
             "arms": (*results, *(results[2].model_copy(update={"arm": name}) for name in more)),
         }
     )

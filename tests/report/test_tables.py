@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -137,7 +138,7 @@ def test_one_of_a_kind_is_told_in_the_singular(make_run, splits, seeds, expected
     run = make_run()
     update = {"features": 1, "columns": 1, "classes": ("a", "b"), "class_rows": (900, 897)}
     data = run.summary.data.model_copy(update=update)
-    config = run.summary.config.model_copy(update={"splits": splits, "seeds": seeds})
+    config = replace(run.summary.config, splits=splits, seeds=seeds)
     summary = run.summary.model_copy(update={"data": data, "config": config, "steps_per_epoch": 1})
     run = run.model_copy(update={"summary": summary, "nets": run.nets[:1]})
     facts = tables.key_facts(run)
