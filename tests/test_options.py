@@ -155,6 +155,7 @@ def test_an_option_in_words():
 def test_a_value_as_a_report_tells_it():
     found = options_of(Call)
     assert found["count"].tell(1000) == "1,000 things"
+    assert found["count"].tell(1) == "1 thing"
     assert found["widths"].tell((1000, 2)) == "1,000, 2"
     assert Option(Each(Real(), (0.1,)), "Shares").tell((0.1, 2.0)) == "0.1, 2.0"
     assert found["rate"].tell(None) == "what fits"

@@ -106,7 +106,8 @@ class Option:
             return "yes" if value else "no"
         values = value if isinstance(value, tuple) else (value,)
         numbers = (f"{one:,}" if isinstance(one, int) else str(one) for one in values)
-        return f"{', '.join(numbers)} {self.unit}".strip()
+        unit = self.unit.removesuffix("s") if values == (1,) else self.unit
+        return f"{', '.join(numbers)} {unit}".strip()
 
 
 @dataclass(frozen=True)

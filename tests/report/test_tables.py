@@ -146,7 +146,7 @@ def test_one_of_a_kind_is_told_in_the_singular(make_run, splits, seeds, expected
     assert facts[4:-1] == expected
     how = dict(tables.how_it_was_made(run))
     assert how["Data"] == "digits, 1,797 rows, 1 column"
-    assert how["Batch size"] == "32 (1 step per epoch)"
+    assert (how["Batch size"], how["Steps per epoch"]) == ("32 rows", "1")
 
 
 def test_a_time_is_told_as_it_is_in_greenwich():
