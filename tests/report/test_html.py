@@ -174,7 +174,7 @@ def test_the_command_and_the_fingerprint_are_given(text, make_run):
 def test_a_regression_speaks_of_errors_where_lower_is_better(render, regression):
     page = Page(render(regression))
     assert "RMSE: lower is better" in page.text
-    assert "How much larger the networks' RMSE is on rows they have not seen" in page.text
+    assert "How much better the networks' RMSE is on the rows they were trained on" in page.text
     assert "Left of zero an arm beats plain" in page.text
     assert "ccuracy" not in page.text
     assert {cell["data-label"] for cell in page.all("td")} >= {"test RMSE", "test R²"}

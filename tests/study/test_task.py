@@ -2,13 +2,46 @@ import math
 
 import pytest
 
+from dropnorm.errors import ArgumentError
 from dropnorm.study.records import TaskName
-from dropnorm.study.task import ACCURACY, RMSE, TASKS, Scale
+from dropnorm.study.settings import MetricName
+from dropnorm.study.task import ACCURACY, METRICS, RMSE, TASKS, Scale, judged_by
 
 
 def test_every_task_of_the_records_is_there_under_its_name():
     assert set(TASKS) == set(TaskName.__args__)
     assert all(task.name == name for name, task in TASKS.items())
+
+
+def test_every_metric_of_the_option_is_one_of_a_task_and_the_first_is_its_own():
+    keys = [metric.key for metrics in METRICS.values() for metric in metrics]
+    assert sorted(keys) == sorted(MetricName.__args__)
+    assert {name: metrics[0] for name, metrics in METRICS.items()} == {n: t.metric for n, t in TASKS.items()}
+
+
+def test_a_task_may_be_judged_by_another_metric_of_its_own():
+    assert judged_by("classification", None) is TASKS["classification"]
+    task = judged_by("classification", "roc_auc")
+    assert (task.metric.name, task.loss) == ("area under the ROC curve", "cross-entropy")
+    assert task.on_both_parts == ("its area under the ROC curve is {train} on its training rows and {test} on new ones")
+    assert judged_by("classification", "balanced_accuracy").on_both_parts == (
+        "its balanced accuracy is {train} % on its training rows and {test} % on new ones"
+    )
+    with pytest.raises(ArgumentError, match=r"metric='rmse' is unknown: expected one of 'accuracy', "):
+        judged_by("classification", "rmse")
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit"),
+    [
+        ("accuracy", ", in percentage points (pp)"),
+        ("f1", ""),
+        ("log_loss", ", in nats"),
+    ],
+)
+def test_a_gap_is_told_in_its_unit(metric, unit):
+    assert judged_by("classification", metric).gap.endswith(f"on rows they have not seen{unit}")
+    assert judged_by("regression", "mae").gap.endswith(", in the target's own unit")
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,12 @@ def print_results(summary: "Summary") -> None:
     """The table of arms, the advised one marked, and the verdict."""
     from dropnorm.report.tables import arm_table, repetitions
     from dropnorm.study.conclusions.learning_curve import describe_curve
-    from dropnorm.study.task import TASKS
+    from dropnorm.study.task import task_of
 
     title = f"{summary.data.name}: {repetitions(summary.config)}; intervals 95 %"
     print_table(arm_table(summary), title)
     curve = summary.learning_curve
-    said = [describe_curve(curve, TASKS[summary.data.task].metric, summary.advice.units)] if curve else []
+    said = [describe_curve(curve, task_of(summary).metric, summary.advice.units)] if curve else []
     print_sentences([*summary.verdict, *said])
 
 

@@ -3,7 +3,7 @@
 from dropnorm.report.tables import NONE, Column, Numbers, Table, probability
 from dropnorm.study.records import ArmResult, Comparison, Power, Summary
 from dropnorm.study.statistics.catalogue import statistics_of
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import task_of
 
 
 def effect_table(summary: Summary) -> Table:
@@ -17,7 +17,7 @@ def effect_table(summary: Summary) -> Table:
     rows = tuple(
         (arm.arm, *_row(Numbers.of(summary, name), one, plain, arm))
         for arm in summary.arms
-        for name in statistics_of(TASKS[summary.data.task])
+        for name in statistics_of(task_of(summary))
         if (one := arm.comparison_in(name)) is not None
     )
     unit = unit_of_evidence(summary)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy
 
 from dropnorm.study.records import ArmResult, EpochRecord, Interval, Run, Summary
-from dropnorm.study.task import TASKS, Metric
+from dropnorm.study.task import TASKS, Metric, task_of
 
 Measured = Literal["loss", "score"]
 BAND_PERCENTILES = (15, 85)
@@ -76,7 +76,7 @@ def learning_curves(run: Run, measured: Measured) -> LearningCurves:
 
     Args:
         run: a finished run.
-        measured: `"loss"`, or `"score"`: accuracy in percent, RMSE in the target's unit.
+        measured: `"loss"`, or `"score"`: accuracy in percent, RMSE in the target's unit, whatever arms are judged by.
     """
     by_net: dict[int, list[EpochRecord]] = defaultdict(list)
     for record in run.epochs:
@@ -89,13 +89,13 @@ def learning_curves(run: Run, measured: Measured) -> LearningCurves:
 
 def generalization_gaps(summary: Summary) -> tuple[ArmInterval, ...]:
     """Collect the generalization gap of each arm with its 95 % interval."""
-    factor = TASKS[summary.data.task].metric.factor
+    factor = task_of(summary).metric.factor
     return tuple(_scaled(result.arm, result.generalization_gap, factor) for result in summary.arms)
 
 
 def paired_differences(summary: Summary) -> tuple[ArmDifferences, ...]:
     """Collect the other arms' differences to plain in the test score, seed by seed."""
-    factor = TASKS[summary.data.task].metric.factor
+    factor = task_of(summary).metric.factor
     return tuple(
         ArmDifferences(
             seeds=tuple(factor * difference for difference in result.comparison.differences),

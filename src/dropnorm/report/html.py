@@ -15,6 +15,7 @@ from dropnorm.report import (
     encodings,
     figures,
     masks,
+    model,
     rates,
     reliability,
     sizes,
@@ -28,7 +29,7 @@ from dropnorm.study.conclusions.learning_curve import describe_curve
 from dropnorm.study.files import write_atomically
 from dropnorm.study.pictures.records import Pictures
 from dropnorm.study.records import Run
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import TASKS, task_of
 
 
 def write_report(run: Run, path: Path) -> None:
@@ -54,13 +55,17 @@ def _render(run: Run) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     answer, numbers = tables.interaction_sentence(run.summary)
-    task = TASKS[run.summary.data.task]
+    task = task_of(run.summary)
     pictures, curve = run.pictures or Pictures(), run.summary.learning_curve
     arms = arm_styles([arm.name for arm in run.summary.config.arms])
     panels = _panels(run, arms)
     return environment.from_string(source).render(
         data=run.summary.data,
         task=task,
+        model=model.advised_model(run.summary),
+        metrics=model.metric_table(run.summary),
+        classes=model.class_table(run.summary),
+        epoch_metric=TASKS[task.name].metric,
         verdict=run.summary.verdict,
         facts=tables.key_facts(run),
         table=tables.arm_table(run.summary),
@@ -90,7 +95,7 @@ def _render(run: Run) -> str:
 
 def _panels(run: Run, arms: Mapping[str, ArmStyle]) -> dict[str, Sequence[Panel]]:
     """Draw the panels of each section, in the order of the page."""
-    metric = TASKS[run.summary.data.task].metric
+    metric = task_of(run.summary).metric
     pictures, curves = run.pictures or Pictures(), sizes.size_curves(run)
     return {
         "loss": drawing.draw_learning_curves(figures.learning_curves(run, "loss"), arms),

@@ -12,7 +12,7 @@ from dropnorm.study.statistics.arms import interval_of
 from dropnorm.study.statistics.catalogue import Statistic, statistics_of
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import TASKS, Metric
+from dropnorm.study.task import Metric, task_of
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class RateCurve:
 
 def rate_curves(run: Run) -> tuple[RateCurve, ...]:
     """Compute validation and test score at each rate, for each arm with at least two, no dropout counted as one."""
-    statistics = statistics_of(TASKS[run.summary.data.task])
+    statistics = statistics_of(task_of(run.summary))
     resampling = Resampling.of(run.summary.data, run.summary.config)
     curves = []
     for arm, result in zip(run.summary.config.arms, run.summary.arms, strict=True):

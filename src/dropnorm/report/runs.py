@@ -6,7 +6,7 @@ from pathlib import Path
 from dropnorm.report.tables import NONE, Column, Table, duration
 from dropnorm.study.records import Interval
 from dropnorm.study.runs.listing import RunOverview
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import judged_by
 
 
 def runs_table(runs: Sequence[RunOverview]) -> Table:
@@ -52,6 +52,6 @@ def _score(run: RunOverview, interval: Interval | None) -> str:
     """Write a test score with its unit, or the name of what has none."""
     if interval is None or run.task is None:
         return NONE
-    metric = TASKS[run.task].metric
+    metric = judged_by(run.task, run.metric).metric
     written = metric.scale(interval.mean).write(interval.mean)
     return f"{written} {metric.unit}" if metric.unit else f"{metric.name} {written}"

@@ -11,7 +11,7 @@ from dropnorm.report import marks, style
 from dropnorm.report.arm_styles import ArmStyle
 from dropnorm.report.panels import Panel
 from dropnorm.study.records import Interval, Run
-from dropnorm.study.task import TASKS, Metric
+from dropnorm.study.task import Metric, task_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SizeCurve:
 def size_curves(run: Run) -> tuple[SizeCurve, ...]:
     """Collect each arm's points of the learning curve; none if the study did not train it."""
     points = run.summary.learning_curve
-    factor = TASKS[run.summary.data.task].metric.factor
+    factor = task_of(run.summary).metric.factor
     return tuple(
         SizeCurve(
             arm=arm,

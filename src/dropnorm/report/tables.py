@@ -24,7 +24,7 @@ from dropnorm.study.records import (
     Summary,
 )
 from dropnorm.study.statistics.catalogue import Statistic, statistics_of
-from dropnorm.study.task import RMSE, TASKS, Scale
+from dropnorm.study.task import RMSE, Scale, task_of
 
 NONE = "–"
 SHOWN_CLASSES = 12
@@ -57,7 +57,7 @@ class Numbers:
     @classmethod
     def of(cls, summary: Summary, name: str = MAIN_STATISTIC) -> "Numbers":
         """The notation of a finished study's statistic; plain's score says how many digits of scores matter."""
-        statistic = statistics_of(TASKS[summary.data.task])[name]
+        statistic = statistics_of(task_of(summary))[name]
         return cls(statistic, statistic.notation.scale(summary.arms[0].test_score.mean))
 
     @property
@@ -85,7 +85,7 @@ def arm_table(summary: Summary) -> Table:
     known = {name for result in summary.arms for name in result.statistics}
     shown = [
         Numbers.of(summary, name)
-        for name, statistic in statistics_of(TASKS[summary.data.task]).items()
+        for name, statistic in statistics_of(task_of(summary)).items()
         if statistic.in_arm_table and name in known
     ]
     rows = [_arm_row(result, shown) for result in summary.arms]
@@ -121,7 +121,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("Data", f"{data.name}, {counted(data.rows, 'rows')}, {counted(data.columns, 'columns')}"),
         ("Fingerprint of the data", data.fingerprint),
         ("Target", data.target),
-        ("Task", f"{data.task}, trained on {TASKS[data.task].loss}"),
+        ("Task", f"{data.task}, trained on {task_of(run.summary).loss}"),
         ("Classes (rows)", _classes(data.classes, data.class_rows))
         if data.quantity is None
         else ("Values of the target", _values(data.quantity)),
@@ -154,7 +154,8 @@ def _settings(run: Run) -> Iterator[tuple[str, str]]:
             continue
         keras = option.name == "learning_rate" and run.timing is not None and run.timing.keras
         label = f"{option.told_as}, unless the net is compiled with its own" if keras else option.told_as
-        yield label, option.tell(config.settings[option.name])
+        value = config.settings[option.name]
+        yield label, task_of(run.summary).metric.name if option.name == "metric" else option.tell(value)
 
 
 def repetitions(config: StudyConfig) -> str:
@@ -173,7 +174,7 @@ def interaction_sentence(summary: Summary) -> tuple[str, str]:
             "The question takes all four arms: plain, dropout, batch_norm and dropout+batch_norm.",
         )
     p_value, numbers = summary.interaction.p_value, Numbers.of(summary)
-    metric = TASKS[summary.data.task].metric
+    metric = task_of(summary).metric
     plain = summary.arms[0].test_score.mean
     match together(summary.interaction, summary.advice, metric, plain):
         case "more":
@@ -189,7 +190,7 @@ def interaction_sentence(summary: Summary) -> tuple[str, str]:
         f"of dropout alone and of batch norm alone add up to (95 % interval {low} to {high}{unit}, "
         f"p {probability(p_value, relation=True)})."
     )
-    known = statistics_of(TASKS[summary.data.task])
+    known = statistics_of(task_of(summary))
     others = [one for one in summary.interactions if one.statistic in known and one != summary.interaction]
     return answer, " ".join([told, *(_other_interaction(summary, one) for one in others)])
 

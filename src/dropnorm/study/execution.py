@@ -35,9 +35,10 @@ from dropnorm.study.saving.saved_model import SavedModel, model_of
 from dropnorm.study.statistics.arms import summarize_arms
 from dropnorm.study.statistics.choice import best_choice, choose_nets, nets_of_choice
 from dropnorm.study.statistics.comparisons import interactions
+from dropnorm.study.statistics.metrics import constant_score
 from dropnorm.study.statistics.out_of_bag import model_result
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import judged_by
 from dropnorm.study.training.block import BlockTrainer
 from dropnorm.study.training.kinds import AnyArchitecture, blocks_of, kind_of
 from dropnorm.study.training.protocols import Kind
@@ -174,7 +175,7 @@ def _summarize(
     store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: AnyArchitecture, kind: Kind
 ) -> Summary:
     nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
-    task = TASKS[data.task]
+    task = judged_by(data.task, config.metric)
     resolution = task.metric.resolution(data.test_rows)
     resampling = Resampling.of(data, config)
     steps = parts.steps_per_epoch(config.batch_size)
@@ -182,10 +183,13 @@ def _summarize(
     arms = summarize_arms(nets, epochs, names, task, resampling, steps, resolution)
     chosen = {name: choose_nets(nets, name) for name in names}
     both = interactions(chosen, task, resampling, resolution)
-    state = find_state(chosen, epochs, data, config, task.metric, resampling, resolution)
+    constant = constant_score(task.metric.key, dataset.targets, len(data.classes))
+    state = find_state(chosen, epochs, data, config, task.metric, constant, resampling, resolution)
     advice = advise(arms, nets, task.metric, resampling)
     of_models = {name: nets_of_choice(nets, name, best_choice(nets, name, task.metric)) for name in names}
     unseen = predict_unseen(store, of_models, dataset, parts, kind, config)
+    models = tuple(model_result(unseen[name], of_models[name], data.test_rows, data.classes) for name in names)
+    advised = next(model for model in models if model.arm == advice.arm)
     return Summary(
         dropnorm_version=version("dropnorm"),
         data=data,
@@ -196,9 +200,9 @@ def _summarize(
         interactions=both,
         state=state,
         advice=advice,
-        models=tuple(model_result(unseen[name], of_models[name], data.test_rows) for name in names),
+        models=models,
         learning_curve=summarize_curve(nets, store.curve_nets(), data, config),
-        verdict=write_verdict(data, arms, state, both, advice, resampling.unit),
+        verdict=write_verdict(task, data, arms, state, both, advice, resampling.unit, advised),
     )
 
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, model_validator
 from dropnorm._options import EMPTY, options_of
 from dropnorm._record import Record
 from dropnorm.study.pictures.records import Pictures, UnitInput
-from dropnorm.study.settings import Settings
+from dropnorm.study.settings import MetricName, Settings
 
 SCHEMA_VERSION: Literal[4] = 4
 MAIN_STATISTIC = "test_score"
@@ -431,6 +431,33 @@ class Advice(Record):
         return next((one.case for one in self.evidence if one.arm == arm), None)
 
 
+class MetricResult(Record):
+    """The score of a model's predictions in a metric, by its key in `dropnorm.study.task.METRICS`.
+
+    `constant` is what always saying the same comes to on the same rows: each class with its share of them, or their mean.
+    Where the rows do not define a metric, as of one class alone, both are None.
+    """
+
+    metric: MetricName
+    value: float | None
+    constant: float | None
+
+
+class ClassResult(Record):
+    """What a model makes of the rows of one class.
+
+    `recall` is the share of them that it is right on, `precision` the share of the rows that it says are of the class which
+    are, 0 where it says so of none; `predicted` counts, class by class, what it says of the class's rows: a row of the
+    confusion matrix.
+    """
+
+    name: str
+    rows: int
+    recall: float
+    precision: float
+    predicted: tuple[int, ...]
+
+
 class ModelResult(Record):
     """What the mean of an arm's nets, one per seed and all of one rate and decay, comes to on rows that they did not see.
 
@@ -455,6 +482,12 @@ class ModelResult(Record):
     score_of_new_rows: Interval
     single_score: float
     single_loss: float
+    metrics: tuple[MetricResult, ...] = ()
+    classes: tuple[ClassResult, ...] = ()
+
+    def metric(self, key: str) -> MetricResult | None:
+        """The result in a metric, if it was measured."""
+        return next((one for one in self.metrics if one.metric == key), None)
 
 
 class Summary(Record):

@@ -13,6 +13,9 @@ from dropnorm._options import Option, Options
 from dropnorm._validate import OneOf, Real, Whole
 
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
+MetricName = Literal[
+    "accuracy", "balanced_accuracy", "f1", "roc_auc", "average_precision", "log_loss", "rmse", "mae", "r2"
+]
 
 NETWORK, TRAINING, REPETITIONS = "Network", "Training", "Splits and seeds"
 MOST_REPETITIONS = 10_000
@@ -107,3 +110,12 @@ class Settings(Options):
             panel=REPETITIONS,
         ),
     ] = False
+    metric: Annotated[
+        MetricName | None,
+        Option(
+            OneOf(get_args(MetricName)),
+            "What arms are judged by, and their rates chosen by on average over the seeds",
+            panel=REPETITIONS,
+            default_words="accuracy of classes, RMSE of a quantity",
+        ),
+    ] = None

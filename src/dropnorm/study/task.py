@@ -1,9 +1,13 @@
 """What kind of prediction a study is about, and the metric by which its nets are judged. Nothing here imports torch."""
 
+import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from dropnorm.study.records import TaskName
+from dropnorm._validate import choice
+from dropnorm.study.records import Summary, TaskName
+from dropnorm.study.settings import MetricName
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,19 @@ class Notation:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Notation):
-    """What a net is judged by: a score from 0 to `highest`, in its notation."""
+    """What a net is judged by: a score from `lowest` to `highest`, in its notation.
 
+    Args:        key: its name in options and files; name: in sentences; counted: whether it is a share of rows, which comes in
+                 steps of 1 / rows; gap_unit: the unit of a difference of scores, in words.
+    """
+
+    key: MetricName
     name: str
-    higher_is_better: bool
-    highest: float
-    counted: bool  # whether it is a share of rows, which comes in steps of 1 / rows
+    higher_is_better: bool = True
+    lowest: float = 0.0
+    highest: float = 1.0
+    counted: bool = False
+    gap_unit: str = ""
 
     @property
     def label(self) -> str:
@@ -74,6 +85,11 @@ class Metric(Notation):
     def resolution(self, rows: int) -> float:
         """The step of the scores that so many rows can give; 0 if there is none."""
         return 1 / rows if self.counted else 0.0
+
+    @property
+    def behind(self) -> str:
+        """What stands behind a score in a sentence: its unit, where it has one."""
+        return f" {self.unit}" if self.unit else ""
 
     @property
     def best(self) -> float:
@@ -91,35 +107,75 @@ class Task:
     loss_unit: str
     constant: str
     metric: Metric
-    on_both_parts: str
-    on_three_parts: str
-    on_test_rows: str
-    gap: str
+
+    @property
+    def on_both_parts(self) -> str:
+        """A net's scores on the rows that it learned from and on others, with places for the two."""
+        if self.metric == ACCURACY:
+            return "it is right on {train} % of its training rows and on {test} % of new ones"
+        name, unit = self.metric.name, self.metric.behind
+        return f"its {name} is {{train}}{unit} on its training rows and {{test}}{unit} on new ones"
+
+    @property
+    def on_three_parts(self) -> str:
+        """The scores of the plain net on training, validation and test rows, with places for the three."""
+        name, unit = self.metric.name, self.metric.behind
+        article = "an" if name[0] in "aeiouRF" else "a"
+        return (
+            f"the plain net has {article} {name} of {{train}}{unit} on its training rows, of {{validation}}{unit} on its "
+            f"validation rows and of {{test}}{unit} on its test rows"
+        )
+
+    @property
+    def gap(self) -> str:
+        """What the generalization gap is, with its unit."""
+        unit = f", in {self.metric.gap_unit}" if self.metric.gap_unit else ""
+        return (
+            f"How much better the networks' {self.metric.name} is on the rows they were trained on than on rows they have not "
+            f"seen{unit}"
+        )
 
 
-ACCURACY = Metric(
-    name="accuracy",
-    higher_is_better=True,
-    highest=1.0,
+_PERCENT = functools.partial(
+    Metric,
     factor=100.0,
     decimals=1,
     unit="%",
     difference_unit="pp",
     difference_in_words=" points",
-    counted=True,
+    gap_unit="percentage points (pp)",
 )
-RMSE = Metric(
-    name="RMSE",
-    higher_is_better=False,
-    highest=math.inf,
-    factor=1.0,
-    decimals=None,
-    unit="",
-    difference_unit="",
-    difference_in_words="",
-    counted=False,
+_ERROR = functools.partial(
+    Metric, higher_is_better=False, highest=math.inf, decimals=None, gap_unit="the target's own unit"
 )
-TASKS: dict[TaskName, Task] = {
+ACCURACY = _PERCENT(key="accuracy", name="accuracy", counted=True)
+RMSE = _ERROR(key="rmse", name="RMSE")
+METRICS: Mapping[TaskName, tuple[Metric, ...]] = {
+    "classification": (
+        ACCURACY,
+        _PERCENT(key="balanced_accuracy", name="balanced accuracy"),
+        Metric(key="f1", name="F1"),
+        Metric(key="roc_auc", name="area under the ROC curve"),
+        Metric(key="average_precision", name="average precision"),
+        Metric(
+            key="log_loss",
+            name="log loss",
+            higher_is_better=False,
+            highest=math.inf,
+            unit="nats",
+            difference_unit="nats",
+            difference_in_words=" nats",
+            gap_unit="nats",
+        ),
+    ),
+    "regression": (
+        RMSE,
+        _ERROR(key="mae", name="mean absolute error"),
+        Metric(key="r2", name="R²", lowest=-math.inf),
+    ),
+}
+"""What predictions of a task may be judged by; the first is what they are judged by where nothing else is asked for."""
+TASKS: Mapping[TaskName, Task] = {
     "classification": Task(
         name="classification",
         loss="cross-entropy",
@@ -127,12 +183,6 @@ TASKS: dict[TaskName, Task] = {
         loss_unit="nats",
         constant="always saying the most frequent class",
         metric=ACCURACY,
-        on_both_parts="it is right on {train} % of its training rows and on {test} % of new ones",
-        on_three_parts="the plain net is right on {train} % of its training rows, on {validation} % of its validation rows and "
-        "on {test} % of its test rows",
-        on_test_rows="is right on {test} % of its test rows",
-        gap="How much more accurate the networks are on the rows they were trained on than on rows they have not seen, in "
-        "percentage points (pp)",
     ),
     "regression": Task(
         name="regression",
@@ -141,11 +191,22 @@ TASKS: dict[TaskName, Task] = {
         loss_unit="",
         constant="always saying the mean",
         metric=RMSE,
-        on_both_parts="its RMSE is {train} on its training rows and {test} on new ones",
-        on_three_parts="the plain net has an RMSE of {train} on its training rows, of {validation} on its validation rows and "
-        "of {test} on its test rows",
-        on_test_rows="has an RMSE of {test} on its test rows",
-        gap="How much larger the networks' RMSE is on rows they have not seen than on the rows they were trained on, in the "
-        "target's own unit",
     ),
 }
+"""Each task, judged by the first of its metrics."""
+
+
+def judged_by(task: TaskName, metric: str | None) -> Task:
+    """A task that is judged by a metric of its own, by its key; None is the first.
+
+    Raises:      ArgumentError for a metric that the task does not have.
+    """
+    if metric is None:
+        return TASKS[task]
+    known = {str(one.key): one for one in METRICS[task]}
+    return replace(TASKS[task], metric=known[choice(metric, "metric", known)])
+
+
+def task_of(summary: Summary) -> Task:
+    """The task of a finished study, judged by what its arms are judged by."""
+    return judged_by(summary.data.task, summary.config.metric)

@@ -10,12 +10,12 @@ from dropnorm.study.arms import words as arm_words
 from dropnorm.study.conclusions.advice import advise
 from dropnorm.study.conclusions.state import find_state
 from dropnorm.study.conclusions.verdict import write_verdict
-from dropnorm.study.records import EpochRecord, Interaction, Interval, StudyConfig
+from dropnorm.study.records import EpochRecord, Interaction, Interval, MetricResult, ModelResult, StudyConfig
 from dropnorm.study.statistics.arms import summarize_arms
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import interactions
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import TASKS, judged_by
 
 ON_BOTH = "it is right on 99.1 % of its training rows and on 95.1 % of new ones"
 
@@ -29,7 +29,13 @@ def verdict(make_arm, make_data, make_state, make_advice):
         cases = {arm.arm.replace("+", "_and_"): "not_shown" for arm in made[1:]} | by_arm
         both = () if interaction is None else (interaction,)
         return write_verdict(
-            data or make_data(task), made, state or make_state(), both, advice or make_advice(**cases), "seeds"
+            TASKS[task],
+            data or make_data(task),
+            made,
+            state or make_state(),
+            both,
+            advice or make_advice(**cases),
+            "seeds",
         )
 
     return write
@@ -310,6 +316,60 @@ def test_what_to_use_follows_from_what_is_shown(advice, sentence, verdict, make_
     assert verdict(*arms, advice=make_advice(**advice))[-1] == sentence
 
 
+def model_of(score, *, metrics=(), task="classification"):
+    worse = Interval(mean=score, low=score - 0.02, high=score + 0.01)
+    return ModelResult(
+        arm="dropout",
+        rate=0.3,
+        weight_decay=0.0,
+        nets=tuple(range(10)),
+        rows=100,
+        nets_per_row=2.0,
+        score=worse,
+        loss=worse,
+        new_rows=20,
+        score_of_new_rows=worse,
+        single_score=score,
+        single_loss=0.1,
+        metrics=metrics,
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "score", "said"),
+    [
+        (
+            "classification",
+            None,
+            0.9734,
+            "The model is the mean of 10 nets, and is right on 97.3 % of the rows, each predicted by the nets that did not see "
+            "it (95 % interval 95.3 to 98.3).",
+        ),
+        (
+            "regression",
+            None,
+            54.321,
+            "The model is the mean of 10 nets, and has an RMSE of 54.32 on rows, each predicted by the nets that did not see "
+            "it (95 % interval 54.30 to 54.33).",
+        ),
+        (
+            "classification",
+            "roc_auc",
+            0.9734,
+            "The model is the mean of 10 nets, and is right on 97.3 % of the rows, each predicted by the nets that did not see "
+            "it (95 % interval 95.3 to 98.3). Its area under the ROC curve on these rows is 0.987; that of always saying the "
+            "most frequent class is 0.500.",
+        ),
+    ],
+)
+def test_how_good_the_model_is(task, metric, score, said, make_arm, make_data, make_state, make_advice):
+    metrics = (MetricResult(metric="roc_auc", value=0.987, constant=0.5),)
+    arms = (make_arm("plain"), make_arm("dropout"))
+    advice, model = make_advice(dropout="not_shown"), model_of(score, metrics=metrics)
+    judged = judged_by(task, metric)
+    assert write_verdict(judged, make_data(task), arms, make_state(), (), advice, "seeds", model)[-1] == said
+
+
 def test_of_a_regression_the_error_is_told_in_four_digits(verdict, make_arm, make_state, make_advice):
     gap = Interval(mean=23.14, low=12.0, high=34.5)
     helps = make_arm("dropout", difference=Interval(mean=-3.456, low=-5.0, high=-2.0), p=0.01, score=50.9)
@@ -381,9 +441,10 @@ def _random_study(rng, make_net, make_data):
     results = summarize_arms(nets, epochs, arms, TASKS[task], resampling, 10, resolution)
     chosen = {arm: choose_nets(nets, arm) for arm in arms}
     both = interactions(chosen, TASKS[task], resampling, resolution)
-    state = find_state(chosen, epochs, data, config, metric, resampling, resolution)
+    constant = 0.5 if task == "classification" else scale / 2
+    state = find_state(chosen, epochs, data, config, metric, constant, resampling, resolution)
     advice = advise(results, nets, metric, resampling)
-    return arms, advice, write_verdict(data, results, state, both, advice, resampling.unit)
+    return arms, advice, write_verdict(TASKS[task], data, results, state, both, advice, resampling.unit)
 
 
 def _claimed(verdict):

@@ -25,6 +25,7 @@ from dropnorm.study.nets.activations import ACTIVATIONS
 from dropnorm.study.nets.architecture import Architecture
 from dropnorm.study.nets.batched import INPUT_SITE, BatchedNets
 from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.statistics.metrics import score_of
 from dropnorm.study.training.block import BlockTrainer
 from dropnorm.study.training.kinds import kind_of
 
@@ -351,3 +352,25 @@ def test_training_rows_measured_are_training_rows(data):
     last = train(trainer)[-1][0]
     assert last.train_score > 0.95
     assert last.validation_score < 0.8
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "roc_auc", "log_loss", "mae", "r2"])
+def test_nets_are_judged_by_the_metric_that_is_asked_for(metric, data, quantity):
+    dataset = quantity if metric in ("mae", "r2") else data
+    config = config_of(metric=metric, epochs=3)
+    trainer = trainer_of(dataset, config)
+    while not trainer.finished:
+        trainer.train_epoch()
+    for record, weights in trainer.finish():
+        tensors = {name: tensor[None] for name, tensor in load(weights).items()}
+        plan = next(plan for plan in trainer.plans if plan.net == record.net)
+        net = BatchedNets([plan], shape_of(dataset, config), tensors, {})
+        for part in ("train", "validation", "test"):
+            rows, _ = trainer.parts.index([plan.seed], part)
+            x, y = trainer.parts.take(torch.tensor([plan.seed]), rows)
+            outputs, scale = net.outputs(x)[0].detach().double(), float(trainer.parts.target_scale[plan.seed])
+            if dataset is data:
+                expected = score_of(metric, y[0].numpy(), outputs.softmax(-1).numpy())
+            else:
+                expected = score_of(metric, scale * y[0].double().numpy(), scale * outputs.numpy())
+            assert getattr(record, f"{part}_score") == pytest.approx(expected, rel=1e-4)

@@ -111,6 +111,18 @@ NOT_TO_RELY_ON = Case(
     "That net is not to be relied on yet: on new rows it is not surely better than {constant} either."
 )
 
+MODEL: Mapping[str, Case] = {
+    "accuracy": Case(
+        "The model is the mean of {nets}, and is right on {score} % of the rows, each predicted by the nets that did not "
+        "see it (95 % interval {low} to {high})."
+    ),
+    "rmse": Case(
+        "The model is the mean of {nets}, and has an RMSE of {score} on rows, each predicted by the nets that did not see it "
+        "(95 % interval {low} to {high})."
+    ),
+}
+JUDGED_BY = Case("Its {metric} on these rows is {score}; that of {constant} is {of_constant}.")
+
 STILL_OVERFITS = Case("The overfitting remains: more rows would lessen it, or try a smaller net or other arms.")
 STILL_LEARNING = Case("The plain net was still learning when its epochs ended: allow more (--epochs).")
 TOO_SMALL = Case("Try more or wider hidden layers (--hidden), or better columns.")

@@ -44,4 +44,8 @@ def find_shift(
 
 def _standard_error(score: float, rows: int, metric: Metric) -> float:
     """Of a score on so many rows, by the rows alone."""
-    return math.sqrt(score * (1.0 - score) / rows) if metric.counted else score * math.sqrt((KURTOSIS - 1) / (4 * rows))
+    return (
+        math.sqrt(score * (1.0 - score) / rows)
+        if metric.counted
+        else abs(score) * math.sqrt((KURTOSIS - 1) / (4 * rows))
+    )

@@ -16,7 +16,7 @@ from dropnorm.study.records import (
 )
 from dropnorm.study.statistics.intervals import interval, interval_within
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import Metric
+from dropnorm.study.task import RMSE, Metric
 
 SLIGHT = 0.02
 LARGE = 0.1
@@ -31,6 +31,7 @@ def find_state(
     data: DataDescription,
     config: StudyConfig,
     metric: Metric,
+    constant: float,
     resampling: Resampling,
     resolution: float = 0.0,
 ) -> State:
@@ -54,11 +55,11 @@ def find_state(
                      "The elements of statistical learning", sections 7.2 and 7.3; a net that stays underfitted through all
                      of its training: Liu et al. 2023, "Dropout reduces underfitting", arXiv 2303.01500.
     """
-    nets, constant = chosen["plain"], constant_score(data)
+    nets = chosen["plain"]
     drop = find_shift(chosen, data, metric, constant)
     scale = metric.gain(metric.best, constant)
     gap = interval(*resampling.tested([metric.gain(net.train_score, net.test_score) for net in nets], resolution))
-    skills = [_skill(net, constant, data) for net in nets]
+    skills = [_skill(net, metric, constant) for net in nets]
     skill = interval_within(*resampling.tested(skills, resolution / scale), highest=1.0)
     opening = _opening(nets, epochs)
     return State(
@@ -72,11 +73,6 @@ def find_state(
     )
 
 
-def constant_score(data: DataDescription) -> float:
-    """The score of the best constant over all rows: the share of the most frequent class, or the target's deviation."""
-    return max(data.class_rows) / sum(data.class_rows) if data.quantity is None else data.quantity.deviation
-
-
 def _name(low: float, mean: float, high: float, skill: Interval, opening: float) -> StateName:
     overfits = low > 0.0 and mean >= SLIGHT
     if skill.high < WELL_LEARNED and opening < CLOSED and not overfits and high < 1.0 - skill.mean:
@@ -86,10 +82,12 @@ def _name(low: float, mean: float, high: float, skill: Interval, opening: float)
     return "overfitting" if overfits else "fine"
 
 
-def _skill(net: NetRecord, constant: float, data: DataDescription) -> float:
-    """What of the training part is learned: accuracy from that of the constant, 0, to 1; of a quantity R²."""
+def _skill(net: NetRecord, metric: Metric, constant: float) -> float:
+    """What of the training part is learned: of the way from the constant's score, 0, to the best, 1; of errors R²."""
     # The loss of a quantity is in units of the training part's own variance.
-    return 1.0 - net.train_loss if data.quantity is not None else (net.train_score - constant) / (1.0 - constant)
+    if metric == RMSE:
+        return 1.0 - net.train_loss
+    return metric.gain(net.train_score, constant) / metric.gain(metric.best, constant)
 
 
 def _opening(nets: Sequence[NetRecord], epochs: Sequence[EpochRecord]) -> float:

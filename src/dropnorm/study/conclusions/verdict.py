@@ -15,28 +15,30 @@ from dropnorm.study.records import (
     DataDescription,
     Interaction,
     Interval,
+    ModelResult,
     State,
 )
 from dropnorm.study.statistics.catalogue import statistics_of
-from dropnorm.study.task import TASKS, Scale
+from dropnorm.study.task import TASKS, Scale, Task
 
 NOTHING_LEARNED = 0.005  # of the way from the best constant to being never wrong
 TOLD_ONE_BY_ONE = 4  # arms, plain among them; more are summed up
 
 
 def write_verdict(
+    task: Task,
     data: DataDescription,
     arms: Sequence[ArmResult],
     state: State,
     interactions: Sequence[Interaction],
     advice: Advice,
     unit: str = "seeds",
+    model: ModelResult | None = None,
 ) -> tuple[str, ...]:
     """Sentences: how the plain net is doing, what helps or does harm, whether two work together, what to use, what to do.
 
-    Args:        unit: what `advice.units` counts, seeds or splits.
+    Args:        unit: what `advice.units` counts, seeds or splits; model: the result of the advised arm's model.
     """
-    task = TASKS[data.task]
     words = _Sentences(task, task.metric.scale(arms[0].test_score.mean), data, advice, unit)
     score = next((one for one in interactions if one.statistic == MAIN_STATISTIC), None)
     sentences = (
@@ -48,6 +50,7 @@ def write_verdict(
         words.on_interaction(score, arms[0]),
         words.on_advice(state, arms),
         words.on_what_to_do(state),
+        words.on_model(model),
     )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -100,7 +103,7 @@ class _Sentences(Words):
         """A warning, where nothing is learned that holds for new rows."""
         if self._beats_constant(state, plain):
             return ""
-        score = f"{self.scale.write(state.constant)}{' %' if self.task.metric.unit else ''}"
+        score = f"{self.scale.write(state.constant)}{self.task.metric.behind}"
         return cases.CONSTANT.say(constant=self.task.constant, score=score)
 
     def _beats_constant(self, state: State, arm: ArmResult) -> bool:
@@ -224,6 +227,25 @@ class _Sentences(Words):
         named = [arm_words(arm) for arm in arms]
         names = joined(named) if len(advice.evidence) < TOLD_ONE_BY_ONE or len(named) == 1 else f"{len(named)} arms"
         return cases.ADVICE[why].say(self.few, arms=names, are="is" if len(arms) == 1 else "are", units=self.unit)
+
+    def on_model(self, model: ModelResult | None) -> str:
+        """How good the model is, on rows that its nets did not see."""
+        if model is None:
+            return ""
+        base = TASKS[self.task.name].metric
+        scale = base.scale(model.score.mean)
+        mean, low, high = (scale.write(value) for value in (model.score.mean, model.score.low, model.score.high))
+        nets = counted(len(model.nets), "nets")
+        said = cases.MODEL[base.key].say(nets=nets, score=mean, low=low, high=high)
+        judged = model.metric(self.task.metric.key)
+        if self.task.metric == base or judged is None or judged.value is None or judged.constant is None:
+            return said
+        score, of_constant = (
+            f"{self.task.metric.scale(judged.value).write(value)}{self.task.metric.behind}"
+            for value in (judged.value, judged.constant)
+        )
+        filled = {"metric": self.task.metric.name, "score": score, "of_constant": of_constant}
+        return f"{said} {cases.JUDGED_BY.say(constant=self.task.constant, **filled)}"
 
     def on_what_to_do(self, state: State) -> str:
         match state.name:

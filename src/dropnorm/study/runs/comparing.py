@@ -24,7 +24,7 @@ from dropnorm.study.records import (
 )
 from dropnorm.study.statistics.between_runs import SharedSplits, compare_pairs
 from dropnorm.study.statistics.choice import choose_nets
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import task_of
 
 _SAID_BY_FINGERPRINT = ("fingerprint", "rows_fingerprint", "class_rows", "quantity", "columns_encoded")
 _PARTS = ("validation_size", "test_size")
@@ -128,6 +128,11 @@ def _why_not_paired(one: Summary, other: Summary, shared: SharedSplits) -> str:
             f"A and B are of other rows or targets ({_told(a)}; {_told(b)}): their scores answer different questions, and are "
             f"not tested against each other."
         )
+    judged = [task_of(summary).metric.name for summary in (one, other)]
+    if judged[0] != judged[1]:
+        return (
+            f"A is judged by its {judged[0]} and B by its {judged[1]}: their scores are not tested against each other."
+        )
     sizes = [name for name in _PARTS if getattr(one.config, name) != getattr(other.config, name)]
     if sizes:
         told = ", ".join(f"{name} {getattr(one.config, name):g} and {getattr(other.config, name):g}" for name in sizes)
@@ -157,7 +162,7 @@ def _result(summary: Summary, arm: ArmName) -> ArmResult | None:
 
 def _tested(first: Run, second: Run, arms: tuple[PairOfArms, ...], shared: SharedSplits) -> tuple[PairOfArms, ...]:
     """The arms with the comparisons of those that are in both runs."""
-    task = TASKS[first.summary.data.task]
+    task = task_of(first.summary)
     pairs = {
         str(index): (choose_nets(first.nets, arm.first_arm), choose_nets(second.nets, arm.second_arm))
         for index, arm in enumerate(arms)
@@ -190,7 +195,7 @@ def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[D
 
 def _found(arms: tuple[PairOfArms, ...], one: Summary, other: Summary, shared: SharedSplits) -> tuple[str, ...]:
     """Sentences on what the second run changes in the score, and on what that rests."""
-    task = TASKS[one.data.task]
+    task = task_of(one)
     words = Words(task, task.metric.scale(one.arms[0].test_score.mean))
     few = shared.units < FEW
     silent, sure = list[PairOfArms](), dict[str, list[PairOfArms]]({"better": [], "worse": []})

@@ -31,6 +31,7 @@ class RunOverview(Record):
     problem: str = ""
     data: str | None = None
     task: TaskName | None = None
+    metric: str | None = None
     arms: tuple[ArmName, ...] = ()
     nets: int | None = None
     nets_finished: int | None = None

@@ -60,7 +60,11 @@ def _entries(task: Task) -> tuple[Statistic, ...]:
     differences = replace(metric, unit=metric.difference_unit)  # values that are differences themselves
     loss = Notation(unit=task.loss_unit, difference_unit=task.loss_unit)
     score = functools.partial(
-        Statistic, notation=metric, lowest=0.0, highest=metric.highest, higher_is_better=metric.higher_is_better
+        Statistic,
+        notation=metric,
+        lowest=metric.lowest,
+        highest=metric.highest,
+        higher_is_better=metric.higher_is_better,
     )
     return (
         score(name="train_score", label=f"train {metric.name}", value=lambda net: net.train_score, part="train"),

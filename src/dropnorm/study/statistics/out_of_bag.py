@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dropnorm.study.records import Interval, ModelResult, NetRecord
+from dropnorm.study.statistics.metrics import class_results, metric_results
 from dropnorm.study.statistics.rows import mean_interval, mean_of_new_rows, share_interval, share_of_new_rows
 
 
@@ -87,7 +88,9 @@ def row_losses(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(losses), np.inf, losses)
 
 
-def model_result(predicted: OutOfBag, nets: Sequence[NetRecord], new_rows: int) -> ModelResult:
+def model_result(
+    predicted: OutOfBag, nets: Sequence[NetRecord], new_rows: int, classes: Sequence[str] = ()
+) -> ModelResult:
     """What a model of these nets comes to, from its out-of-bag predictions.
 
     Args:        new_rows: how many rows are new in `score_of_new_rows`
@@ -115,6 +118,8 @@ def model_result(predicted: OutOfBag, nets: Sequence[NetRecord], new_rows: int) 
         score_of_new_rows=of_new_rows,
         single_score=single_score,
         single_loss=single_loss,
+        metrics=metric_results(predicted.targets, predicted.predictions),
+        classes=class_results(classes, predicted.targets, predicted.predictions),
     )
 
 

@@ -12,6 +12,8 @@ from dropnorm.study.nets.objective import Objective
 from dropnorm.study.pictures.reliability import BinnedRows
 from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyConfig
 from dropnorm.study.statistics.calibration import calibration_error
+from dropnorm.study.statistics.metrics import score_of
+from dropnorm.study.task import ACCURACY, RMSE
 from dropnorm.study.training.protocols import Kind, Nets, Optimizer, Steps
 
 _BLOCK_TO_FREE = 7 << 20  # 28 MiB; from 32 on it is of no use
@@ -77,6 +79,11 @@ class BlockTrainer:
         train, validation, test = (
             self._evaluate(best, *self.parts.index(seeds, part), seeds) for part in ("train", "validation", "test")
         )
+        if self.config.metric not in (None, ACCURACY.key, RMSE.key):
+            train, validation, test = (
+                (loss, self._judged(best, *self.parts.index(seeds, part), seeds))
+                for part, (loss, _) in (("train", train), ("validation", validation), ("test", test))
+            )
         reliabilities = self._reliabilities(best, *self.parts.index(seeds, "test"), seeds)
         for index, plan in enumerate(self.plans):
             reliability = reliabilities[index]
@@ -221,6 +228,24 @@ class BlockTrainer:
             points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
         score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
         return _finite(loss / sizes.cpu()), _finite(score)
+
+    @torch.no_grad()
+    def _judged(self, steps: Steps, rows: Tensor, sizes: Tensor, seeds: Sequence[int]) -> list[float]:
+        """Each net's score in the metric that arms are judged by, on as many of its rows as it has."""
+        metric = self.config.metric
+        assert metric is not None
+        seed, scale = torch.tensor(seeds, device=rows.device), self.parts.target_scale[seeds]
+        own = torch.ones_like(rows, dtype=torch.bool)
+        outputs = torch.cat([steps.outputs(chunk).cpu() for chunk, _ in self._in_chunks(rows, own)], dim=1)
+        targets = self.parts.take_targets(seed, rows).cpu()
+        if targets.is_floating_point():
+            targets = targets.double() * scale[:, None]
+        # A quantity's mean falls out of every difference.
+        predictions = self.objective.values(outputs, torch.zeros_like(scale), scale)
+        return [
+            score_of(metric, targets[index, :count].numpy(), predictions[index, :count].double().numpy())
+            for index, count in enumerate(sizes.tolist())
+        ]
 
     @torch.no_grad()
     def _reliabilities(

@@ -1,0 +1,63 @@
+"""How good the model is, on rows that its nets did not see: every metric, and what it makes of each class."""
+
+from dropnorm.report.tables import NONE, Column, Table
+from dropnorm.study.records import ModelResult, Summary
+from dropnorm.study.task import METRICS, Metric
+
+SHOWN_CLASSES = 20
+
+
+def advised_model(summary: Summary) -> ModelResult | None:
+    """Find the result of the advised arm's model; older runs kept none."""
+    return next((model for model in summary.models if model.arm == summary.advice.arm), None)
+
+
+def metric_table(summary: Summary) -> Table:
+    """List the model's score in every metric of its task, beside that of always saying the same."""
+    model = advised_model(summary)
+    known = {metric.key: metric for metric in METRICS[summary.data.task]}
+    rows = tuple(
+        (
+            _capital(known[one.metric].label),
+            _written(known[one.metric], one.value),
+            _written(known[one.metric], one.constant),
+        )
+        for one in (model.metrics if model else ())
+    )
+    constant = "each class by its share" if summary.data.classes else "the mean"
+    headers = ("metric", "the model", f"always saying {constant}")
+    return Table(_columns(headers), rows, marked=None)
+
+
+def class_table(summary: Summary) -> Table:
+    """List what the model makes of each class: recall, precision, and the confusion matrix, of up to 20 classes."""
+    model = advised_model(summary)
+    classes = model.classes if model else ()
+    shown = classes if len(classes) <= SHOWN_CLASSES else ()
+    rows = tuple(
+        (
+            one.name,
+            f"{one.rows:,}",
+            f"{100 * one.recall:.1f}",
+            f"{100 * one.precision:.1f}",
+            *(f"{one.predicted[number]:,}" for number in range(len(shown))),
+        )
+        for one in classes
+    )
+    headers = ("class", "rows", "recall, %", "precision, %", *(f"predicted as {one.name}" for one in shown))
+    return Table(_columns(headers), rows, marked=None)
+
+
+def _columns(headers: tuple[str, ...]) -> tuple[Column, ...]:
+    """Head a table whose first column has names."""
+    return tuple(Column(header, "right" if index else "left") for index, header in enumerate(headers))
+
+
+def _capital(label: str) -> str:
+    """Begin a label with a capital, whatever its case behind that."""
+    return label[:1].upper() + label[1:]
+
+
+def _written(metric: Metric, value: float | None) -> str:
+    """Write a score, where the rows define one."""
+    return NONE if value is None else metric.scale(value).write(value)
