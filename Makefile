@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-keras-all sanitize bench acceptance lint docs clean
+.PHONY: help study test test-keras-all sanitize bench acceptance picture lint docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ bench: .venv/benchmarks ## measure what the README claims, as ratios
 
 acceptance: .venv/development ## study the whole of FASHION_MNIST=path/to/its.npz, and hold it against a plain loop
 	FASHION_MNIST=$(FASHION_MNIST) $(BIN)/python benchmarks/fashion.py
+
+picture: .venv/development ## take the README's picture of a report again; chromium must be there
+	$(BIN)/python docs/images/report.py
 
 lint: .venv/development ## format, lint, types and the imports' directions
 	$(BIN)/ruff format --check .

@@ -94,6 +94,13 @@ def test_a_line_is_faint_from_where_the_first_net_has_stopped():
     assert faint.customdata == (4, 3, 2)
 
 
+def test_a_single_epoch_is_drawn_as_points(make_run):
+    curve = Curve(epochs=(1,), median=(2.0,), low=(2.0,), high=(2.0,), nets=(3,))
+    figure = learning_curves(LearningCurves("loss", ACCURACY, (ArmCurves("dropout", curve, curve, 1, 2.0),)))["dropout"]
+    train, validation, _ = (trace for trace in figure.data if trace.mode == "markers")
+    assert train.marker.symbol != validation.marker.symbol
+
+
 def test_no_curves_are_no_panels():
     assert drawing.draw_learning_curves(LearningCurves("loss", ACCURACY, ()), STYLES) == []
 

@@ -42,6 +42,10 @@ def test_a_band_is_one_closed_shape():
     assert shape.fill == "toself"
 
 
+def test_a_point_alone_is_seen():
+    assert [marks.line_mode(points) for points in ([1], [1, 2])] == ["markers", "lines"]
+
+
 @pytest.mark.parametrize(
     ("intervals", "low", "high"),
     [

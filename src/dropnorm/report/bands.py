@@ -60,8 +60,9 @@ def draw_unit_bands(bands: Sequence[UnitBands], arms: Mapping[str, ArmStyle]) ->
                 go.Scatter(
                     x=curve.epochs,
                     y=values,
-                    mode="lines",
+                    mode=marks.line_mode(curve.epochs),
                     line={"color": colour, "width": width},
+                    marker={"color": colour, "size": 3 * width},
                     hovertemplate=f"epoch %{{x}}: {percentile} % of the rows lie below %{{y:.3g}}<extra></extra>",
                 )
             )

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from dropnorm.report import style
+from dropnorm.report import marks, style
 from dropnorm.report.arm_styles import ArmStyle, transparent
 from dropnorm.report.figures import ArmCurves, ArmDifferences, ArmInterval, Curve, LearningCurves
 from dropnorm.report.panels import Panel
@@ -117,8 +117,13 @@ def _line(curve: Curve, drawn: ArmStyle, name: str, floor: float, width: float =
         go.Scatter(
             x=curve.epochs[first:end],
             y=[max(value, floor) for value in curve.median[first:end]],
-            mode="lines",
+            mode=marks.line_mode(curve.epochs),
             line={"color": drawn.colour, "width": width, "dash": dash},
+            marker={
+                "color": drawn.colour,
+                "size": 3 * width,
+                "symbol": f"{drawn.symbol}-open" if dash != "solid" else drawn.symbol,
+            },
             opacity=opacity,
             customdata=curve.nets[first:end],
             hovertemplate=f"{name}, epoch %{{x}}: %{{y:.4g}}, of %{{customdata}} nets<extra></extra>",

@@ -57,6 +57,11 @@ def band(x: Sequence[float], low: Sequence[float], high: Sequence[float], colour
     )
 
 
+def line_mode(points: Sequence[float]) -> str:
+    """How plotly is to draw a line through points: one alone, through which there is none, as a point."""
+    return "lines" if len(points) > 1 else "markers"
+
+
 def axis_over(title: str, intervals: Sequence[Interval]) -> dict[str, Any]:
     """Lay an axis over all intervals, as far as they are finite."""
     values = [value for one in intervals for value in (one.low, one.mean, one.high) if math.isfinite(value)] or [0.0]
