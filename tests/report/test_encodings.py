@@ -15,7 +15,7 @@ def test_each_kind_of_column_is_told_in_words(make_run):
         ColumnSummary(names=("colour",), count=1, kind="category", features=3, categories=3),
         ColumnSummary(names=("joined",), count=1, kind="date", features=5, cycles=("year", "week")),
         ColumnSummary(names=("x",), count=1, kind="array", features=64, shape=(8, 8)),
-        ColumnSummary(names=("id",), count=1, kind="left out", features=0, reason="by --ignore"),
+        ColumnSummary(names=("id",), count=1, kind="left out", features=0, reason="--ignore names it"),
     )
     assert [column.header for column in table.columns] == ["column", "what it holds", "what it became", "features"]
     assert table.rows == (
@@ -24,7 +24,7 @@ def test_each_kind_of_column_is_told_in_words(make_run):
         ("colour", "3 different texts", "a feature for each text", "3"),
         ("joined", "dates", "days since 1970, with sine and cosine of the place in the year and the week", "5"),
         ("x", "arrays of 8 × 8 numbers", "a feature for each number", "64"),
-        ("id", "–", "nothing: by --ignore", "0"),
+        ("id", "–", "nothing: --ignore names it", "0"),
     )
 
 

@@ -57,7 +57,7 @@ def test_what_is_left_out_says_why(option):
             "time": "it orders the rows in time; that of a new row would be beyond all known",
         }[option]
     )
-    assert found[2].reason == "by --ignore"
+    assert found[2].reason == "--ignore names it"
 
 
 def test_the_features_of_all_summaries_are_those_of_the_data():

@@ -7,7 +7,7 @@ from dropnorm.study.data.order import Order
 from dropnorm.study.records import ColumnSummary
 
 NAMES = 6
-IGNORED = "by --ignore"
+IGNORED = "--ignore names it"
 GROUPED = "it says which rows stay together; that of a new row would be unknown"
 ORDERED = "it orders the rows in time; that of a new row would be beyond all known"
 
