@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from dropnorm._options import options_of
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.arms import checked_arms
 from dropnorm.study.design import (
@@ -16,6 +17,7 @@ from dropnorm.study.design import (
     seed_generator,
     seed_keys,
 )
+from dropnorm.study.options import DesignOptions
 from dropnorm.study.records import StudyConfig
 
 
@@ -144,9 +146,7 @@ def test_arguments_out_of_range(given, message, refuses):
         ),
         (
             {"seedz": 3},
-            "seedz=3 is no option of configure: expected one of arms, dropout, net, splits, seeds, epochs, hidden, channels, "
-            "activation, batch_size, learning_rate, patience, validation_size, test_size, learning_curve, device. Did you mean "
-            "'seeds'?",
+            f"seedz=3 is no option of configure: expected one of {', '.join(options_of(DesignOptions))}. Did you mean 'seeds'?",
         ),
     ],
 )

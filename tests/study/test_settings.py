@@ -30,6 +30,7 @@ OTHER = {
     "validation_size": 0.125,
     "test_size": 0.375,
     "learning_curve": True,
+    "metric": "balanced_accuracy",
 }
 
 

@@ -155,7 +155,8 @@ def _settings(run: Run) -> Iterator[tuple[str, str]]:
         keras = option.name == "learning_rate" and run.timing is not None and run.timing.keras
         label = f"{option.told_as}, unless the net is compiled with its own" if keras else option.told_as
         value = config.settings[option.name]
-        yield label, task_of(run.summary).metric.name if option.name == "metric" else option.tell(value)
+        judged = option.name == "metric" and value is None
+        yield label, task_of(run.summary).metric.name if judged else option.tell(value)
 
 
 def repetitions(config: StudyConfig) -> str:
