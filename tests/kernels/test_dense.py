@@ -71,13 +71,18 @@ def order_and_keys(nets=3):
     return order[:nets], torch.randint(-(2**62), 2**62, (3, STEPS), generator=generator)[:nets]
 
 
-def trained(nets, data=None, order=None, keys=None):
+def trained(nets, data=None, order=None, keys=None, rates=None):
     """All tensors of the nets after training, and their outputs of all rows."""
     count = len(nets.input_rates)
     given_order, given_keys = order_and_keys(count)
     kernel = DenseKernel.of(nets, data or some_data(count), fresh_moments(nets))
     kernel.train(
-        given_order if order is None else order, given_keys if keys is None else keys, 1, 0.01, (0.9, 0.999), 1e-8
+        given_order if order is None else order,
+        given_keys if keys is None else keys,
+        1,
+        rates or [0.01] * count,
+        (0.9, 0.999),
+        1e-8,
     )
     tensors = [each for one in nets.layers for each in (*one.trained, one.running_mean, one.running_var)]
     outputs = kernel.outputs(torch.arange(ROWS).expand(count, -1), CLASSES)
@@ -146,13 +151,35 @@ def test_a_net_is_the_same_alone_and_among_others(native, norm):
         assert_same(results, [each[net : net + 1] for each in together])
 
 
+@pytest.mark.parametrize("norm", [True, False])
+def test_each_net_learns_at_its_own_rate(native, norm):
+    rates = [0.01, 0.002, 0.05]
+    together = trained(some_nets(norm=norm), rates=rates)
+    for net, rate in enumerate(rates):
+        alike = trained(some_nets(norm=norm), rates=[rate] * 3)
+        assert_same([each[net] for each in alike], [each[net] for each in together])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_a_number_of_rates_that_is_not_that_of_the_nets_is_refused(native, count):
+    nets = some_nets()
+    kernel = DenseKernel.of(nets, some_data(), fresh_moments(nets))
+    message = (
+        rf"^order \(3, 32\), keys \(3, 4\) and {count} learning rates are no training steps of these nets: expected rows of "
+        rf"the table \(nets, steps \* batch\) and keys \(nets, steps\), both int64, a learning rate for each net, and nets "
+        rf"made with Adam's moments\.$"
+    )
+    with pytest.raises(IndexError, match=message):
+        kernel.train(*order_and_keys(), 1, [0.01] * count, (0.9, 0.999), 1e-8)
+
+
 def test_steps_in_one_call_are_those_of_several(native):
     order, keys = order_and_keys()
     nets = some_nets()
     kernel = DenseKernel.of(nets, some_data(), fresh_moments(nets))
     for step in range(STEPS):
         rows = order[:, step * BATCH : (step + 1) * BATCH]
-        kernel.train(rows, keys[:, step : step + 1], step + 1, 0.01, (0.9, 0.999), 1e-8)
+        kernel.train(rows, keys[:, step : step + 1], step + 1, [0.01] * 3, (0.9, 0.999), 1e-8)
     outputs = kernel.outputs(torch.arange(ROWS).expand(3, -1), CLASSES)
     assert torch.equal(outputs, trained(some_nets())[-1])
 
@@ -181,14 +208,14 @@ def test_rows_and_keys_that_do_not_fit_are_refused(native, order, keys):
     before = nets.layers[0].weight.clone()
     kernel = DenseKernel.of(nets, some_data(), fresh_moments(nets))
     with pytest.raises(IndexError):
-        kernel.train(order, keys, 1, 0.01, (0.9, 0.999), 1e-8)
+        kernel.train(order, keys, 1, [0.01] * 3, (0.9, 0.999), 1e-8)
     assert torch.equal(nets.layers[0].weight, before)
 
 
 def test_nets_for_outputs_alone_are_not_trained(native):
     kernel = DenseKernel.of(some_nets(), some_data())
     with pytest.raises(IndexError):
-        kernel.train(*order_and_keys(), 1, 0.01, (0.9, 0.999), 1e-8)
+        kernel.train(*order_and_keys(), 1, [0.01] * 3, (0.9, 0.999), 1e-8)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_steps_are_those_of_torchs_adam(forced, sizes):
         values = [value.clone() for value in start]
         means, squares = ([torch.zeros_like(value) for value in start] for _ in range(2))
         for step, of_step in enumerate(grads, 1):
-            adam(values, of_step, means, squares, 0.01, (0.9, 0.999), 1e-8, step)
+            adam(values, of_step, means, squares, [0.01], (0.9, 0.999), 1e-8, step)
         return values
 
     parameters = [torch.nn.Parameter(value.double()) for value in start]
@@ -103,10 +103,30 @@ def test_a_step_is_taken_for_all_or_for_none(native):
         [torch.ones(3), doubles[0].clone()],
         zeros,
         [zero.clone() for zero in zeros],
-        0.1,
+        [0.1],
         (0.9, 0.999),
         0.0,
         1,
     )
     for each in (*values, *doubles):
         torch.testing.assert_close(each, torch.full_like(each, 0.9))
+
+
+@pytest.mark.parametrize("size", [(3, 1), (3, 7), (3, 5000), (3, 4, 2100)])
+def test_each_net_has_its_own_learning_rate(forced, size):
+    torch.manual_seed(1)
+    rates, start, grad = [0.01, 0.2, 0.003], torch.randn(size), torch.randn(size)
+
+    def stepped(nets, learning_rates):
+        value = start[nets].clone()
+        mean, square = torch.zeros_like(value), torch.zeros_like(value)
+        adam([value], [grad[nets].clone()], [mean], [square], learning_rates, (0.9, 0.999), 1e-8, 1)
+        return value
+
+    def alone():
+        return torch.cat([stepped(slice(net, net + 1), rates[net : net + 1]) for net in range(3)])
+
+    native, reference = on_each(forced, lambda: stepped(slice(None), rates))
+    for got, expected in zip((native, reference), on_each(forced, alone), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-7)
+    assert torch.equal(native, on_each(forced, alone)[0]), "to the bit, where it is computed natively"

@@ -33,6 +33,7 @@ from dropnorm.study.records import (
     StudyConfig,
     Summary,
     Timing,
+    TrainingLimits,
 )
 
 # How a made-up arm behaves: ceiling of accuracy, speed of learning, how fast it overfits, least train loss.
@@ -280,6 +281,9 @@ def build_run(
         ),
         config=config,
         steps_per_epoch=36,
+        limits=TrainingLimits(
+            epochs=epochs, patience=10, growth=0.5, progress=0.002, drops=2, drop_to=0.2, stop_by="loss"
+        ),
         parameters=26122,
         arms=results,
         interactions=() if interaction is None else (interaction,),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from dropnorm.report import tables
-from dropnorm.study.records import EpochsToReach, Interaction, Interval
+from dropnorm.study.records import EpochsToReach, Interaction, Interval, SharedScale
 
 
 def with_arm(run, arm, **update):
@@ -175,7 +175,7 @@ def test_how_it_was_made_tells_all_that_decides_the_numbers(make_run):
     assert (how["Net"], how["Hidden layers"], how["Activation"]) == ("dense", "128, 128 units", "relu")
     assert (how["Batch size"], how["Steps per epoch"]) == ("32 rows", "36")
     assert how["Learning rate"] == "0.001"
-    assert (how["Epochs, at most"], how["Patience"], how["Device"]) == ("12", "10 epochs", "cpu")
+    assert (how["Epochs, at most"], how["Patience"], how["Device"]) == ("12", "200 steps, but 10 to 40 epochs", "cpu")
     assert "Channels" not in how, "a dense net has none"
     assert (how["Processor"], how["Threads"], how["Wall time"]) == ("A Processor 3000", "2", "1 min 23 s")
     assert (how["dropnorm"], how["PyTorch"]) == ("0.1.0", "2.13.0")
@@ -197,6 +197,29 @@ def test_how_it_was_made_tells_what_split_the_rows(make_run, update, text):
     how = dict(tables.how_it_was_made(run))
     assert how["Split"] == "1,149 train, 288 validation, 360 test rows" + text
     assert ("Test size" in how) == ("given_test" not in update), "the share of a given test part was not asked for"
+
+
+@pytest.mark.parametrize(
+    ("update", "told"),
+    [
+        (
+            {},
+            "at most 12 epochs; a plateau is 10 epochs without progress on validation, or 0.5 times as many as its last "
+            "progress took; a loss that falls by less than 0.002 is none; where a net goes back to its best weights, and on at "
+            "0.2 times its learning rate, 2 times before it stops; the best epoch is that of the lowest loss",
+        ),
+        (
+            {"growth": 0.0, "progress": 0.0, "drops": 0, "drop_to": 1.0, "stop_by": "score"},
+            "at most 12 epochs; a plateau is 10 epochs without progress on validation; where a net stops; the best epoch is "
+            "that of the highest score, and of equal ones the lowest loss",
+        ),
+    ],
+)
+def test_how_it_was_made_tells_how_a_net_was_trained(make_run, update, told):
+    run = make_run()
+    limits = run.summary.limits.model_copy(update=update)
+    run = run.model_copy(update={"summary": run.summary.model_copy(update={"limits": limits})})
+    assert dict(tables.how_it_was_made(run))["Training of a net"] == told
 
 
 def test_how_it_was_made_without_timing_says_so(make_run):
@@ -276,3 +299,30 @@ def test_together_they_are_better_where_the_error_is_lower_than_the_effects_add_
 def test_interaction_sentence_of_two_arms_cannot_tell(make_run):
     summary = make_run(arms=("plain", "dropout")).summary
     assert tables.interaction_sentence(summary)[0] == "This run cannot tell."
+
+
+@pytest.mark.parametrize(
+    ("scaling", "scales", "told"),
+    [
+        ("auto", [], "that of each by itself"),
+        ("each", [], "that of each by itself, as was asked for"),
+        ("auto", [(64, "image")], "64 features share one (pixels of one channel), each other by itself"),
+        ("auto", [(9, "image")] * 3, "3 times 9 features share one (pixels of one channel), each other by itself"),
+        (
+            "auto",
+            [(1024, "range"), (8, "range")],
+            "1,024 features share one (columns of numbers that span one range), 8 features share one (columns of numbers that "
+            "span one range), each other by itself",
+        ),
+        ("shared", [(12, "asked")], "12 features share one (numbers, as was asked for), each other by itself"),
+    ],
+)
+def test_how_it_was_made_tells_which_features_share_a_scale(make_run, scaling, scales, told):
+    run = make_run()
+    shared = tuple(SharedScale(features=features, evidence=evidence) for features, evidence in scales)
+    update = {
+        "data": run.summary.data.model_copy(update={"shared_scales": shared}),
+        "config": replace(run.summary.config, scaling=scaling),
+    }
+    run = run.model_copy(update={"summary": run.summary.model_copy(update=update)})
+    assert dict(tables.how_it_was_made(run))["Scale of the features"] == told

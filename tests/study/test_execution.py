@@ -24,8 +24,8 @@ from dropnorm.study.statistics.choice import nets_of_choice
 
 RESULTS = ("summary.json", "model.json", "model.safetensors")
 # Nets stop at different epochs, and some before the last.
-STUDY = {"seeds": 2, "epochs": 8, "hidden": (8, 6), "dropout": (0.2, 0.5), "batch_size": 12}
-STUDY |= {"patience": 2, "learning_rate": 0.05}
+STUDY = {"seeds": 2, "epochs": 12, "hidden": (8, 6), "dropout": (0.2, 0.5), "batch_size": 12}
+STUDY |= {"patience": 1, "patience_growth": 0.1, "learning_rate": 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +222,7 @@ def test_progress_goes_up_to_one(uninterrupted):
     done = [progress.done for progress in seen]
     assert all(before < after for before, after in pairwise(done))
     assert 0 < done[0] < done[-1] == 1.0
-    assert {(progress.nets, progress.epochs) for progress in seen} == {(12, 8)}
+    assert {(progress.nets, progress.epochs) for progress in seen} == {(12, 12)}
     assert [progress.epoch for progress in seen if progress.arms == seen[0].arms][:3] == [1, 2, 3]
 
 
@@ -282,7 +282,7 @@ def test_the_number_of_threads_changes_no_mask_and_no_advice(csv, threads):
 def test_labels_of_pure_noise_are_learned_by_heart_and_nothing_else_is_claimed():
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((240, 40)), rng.integers(0, 2, 240)
-    quick = {"seeds": 4, "epochs": 10, "hidden": (64,), "dropout": (0.5,), "learning_rate": 0.01, "batch_size": 16}
+    quick = {"seeds": 8, "epochs": 10, "hidden": (64,), "dropout": (0.5,), "learning_rate": 0.01, "batch_size": 16}
     summary = dn.run_study(X, y, **quick).summary
     assert summary.state.name == "overfitting"
     assert summary.arms[0].generalization_gap.mean > 0.2

@@ -18,7 +18,7 @@ from sklearn.datasets import load_diabetes, load_iris
 import dropnorm as dn
 from dropnorm.errors import RunError
 from dropnorm.study.design import configure
-from dropnorm.study.older_schemas import as_this_version, config_of, summary_from_3, with_options_of
+from dropnorm.study.older_schemas import as_this_version, before_options, config_of, summary_from_3, with_options_of
 from dropnorm.study.records import StudyIdentity
 from dropnorm.study.runs.exporting import export_csv
 from dropnorm.study.runs.loading import load_summary
@@ -67,6 +67,18 @@ def test_every_number_of_a_summary_is_kept(name, unpacked):
     for field in ("data", "config"):
         # What that version did not know is beside it.
         assert {name: now[field][name] for name in before[field]} == before[field], field
+    assert now["limits"] == {name: now["config"][name] for name in ("epochs", "patience")} | {
+        "growth": 0.0,
+        "progress": 0.0,
+        "drops": 0,
+        "drop_to": 1.0,
+        "stop_by": "loss",
+    }
+    assert {name: now["config"][name] for name in ("scaling", "schedule", "patience_growth")} == {
+        "scaling": "each",
+        "schedule": "constant",
+        "patience_growth": 0.0,
+    }
     assert now["state"] == before["state"] | {"drop": None}
     assert now["learning_curve"] == [point | {"p_holm": None} for point in before["learning_curve"]]
     for arm, old in zip(now["arms"], before["arms"], strict=True):
@@ -308,6 +320,15 @@ def test_a_study_is_gone_on_with_by_the_options_of_then(newer_option, copied, re
     assert done.summary.config.activation == "tanh"
     assert done.model.description.architecture.activation == "tanh"
     assert 'activation = "tanh"' in (folder / "study.toml").read_text()
+
+
+def test_what_was_given_to_this_version_is_not_what_an_older_one_did():
+    begun = StudyIdentity(config=configure(patience=10).kept(), data="d")
+    assert with_options_of(begun, configure()) == configure()
+    assert with_options_of(begun, configure(patience=10)) == configure(patience=10)
+    as_then = StudyIdentity(config=configure(**before_options()).kept(), data="d")
+    assert with_options_of(as_then, configure(seeds=3)) == configure(seeds=3, **before_options())
+    assert with_options_of(as_then, configure(epochs=7)).epochs == 7
 
 
 def test_settings_that_cannot_be_read_are_named(copied):

@@ -14,7 +14,7 @@ def test_nets_are_counted_and_their_latest_scores_kept(make_net, make_history):
     # The block of nets 4 and 5 is finished; of the other, net 1 has stopped.
     tracker = Tracker(plans, [make_net(4, validation_score=0.6), make_net(5, validation_score=0.8)], "classification")
     trainer = SimpleNamespace(
-        plans=plans[:4], active=torch.tensor([0, 2, 3]), epoch=5, config=SimpleNamespace(epochs=10)
+        plans=plans[:4], active=torch.tensor([0, 2, 3]), epoch=5, limits=SimpleNamespace(epochs=10)
     )
     records = [make_history(net, [0.1])[0].model_copy(update={"validation_score": net / 10}) for net in range(4)]
     progress = tracker.after_epoch(trainer, records)

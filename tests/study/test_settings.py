@@ -31,6 +31,10 @@ OTHER = {
     "test_size": 0.375,
     "learning_curve": True,
     "metric": "balanced_accuracy",
+    "patience_growth": 0.25,
+    "schedule": "constant",
+    "stop_by": "score",
+    "scaling": "each",
 }
 
 

@@ -112,18 +112,19 @@ class DenseKernel:
         order: Tensor,
         keys: Tensor,
         first: int,
-        learning_rate: float,
+        learning_rates: Sequence[float],
         betas: tuple[float, float],
         eps: float,
     ) -> None:
         """Steps of Adam on mean loss, cross-entropy or squared error, the first of which is Adam's `first`-th, from 1.
 
-        Shape:       order (nets, steps * batch) of rows, keys (nets, steps) of the masks
+        Shape:       order (nets, steps * batch) of rows, keys (nets, steps) of the masks, learning_rates (nets,)
         """
-        if not self._call.train(order, keys, first, learning_rate, *betas, eps, torch.get_num_threads()):
+        if not self._call.train(order, keys, first, learning_rates, *betas, eps, torch.get_num_threads()):
             raise IndexError(
-                f"order {tuple(order.shape)} and keys {tuple(keys.shape)} are no training steps of these nets: expected rows "
-                f"of the table (nets, steps * batch) and keys (nets, steps), both int64, and nets made with Adam's moments."
+                f"order {tuple(order.shape)}, keys {tuple(keys.shape)} and {len(learning_rates)} learning rates are no "
+                f"training steps of these nets: expected rows of the table (nets, steps * batch) and keys (nets, steps), both "
+                f"int64, a learning rate for each net, and nets made with Adam's moments."
             )
 
     def outputs(self, rows: Tensor, width: int) -> Tensor:

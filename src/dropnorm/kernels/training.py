@@ -46,18 +46,20 @@ def adam(
     gradients: Sequence[Tensor],
     means: Sequence[Tensor],
     squares: Sequence[Tensor],
-    learning_rate: float,
+    learning_rates: Sequence[float],
     betas: tuple[float, float],
     eps: float,
     step: int,
 ) -> None:
     """One step of Adam, the `step`-th from 1, on all parameters, means and squares in place.
 
+    Shape:       parameters, gradients, means, squares: tensors (*), or (nets, *) where there is a learning rate for each net;
+                 learning_rates (1,) or (nets,)
     Source:      Kingma & Ba 2015, arXiv:1412.6980, algorithm 1
     """
     native: Any = kernels()
     if native is not None and native.adam(
-        parameters, gradients, means, squares, learning_rate, *betas, eps, step, torch.get_num_threads()
+        parameters, gradients, means, squares, learning_rates, *betas, eps, step, torch.get_num_threads()
     ):
         return
     beta1, beta2 = betas
@@ -65,4 +67,9 @@ def adam(
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         deviation = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(eps)
-        parameter.addcdiv_(mean, deviation, value=-learning_rate / (1 - beta1**step))
+        sizes = [learning_rate / (1 - beta1**step) for learning_rate in learning_rates]
+        if len(sizes) == 1:
+            parameter.addcdiv_(mean, deviation, value=-sizes[0])
+        else:
+            size = torch.tensor(sizes, device=mean.device, dtype=mean.dtype).view(-1, *(1,) * (mean.ndim - 1))
+            parameter.sub_(mean.div(deviation).mul_(size))

@@ -1,6 +1,7 @@
 """The numbers of a run as rows of text, for the page and for the command line alike."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +21,12 @@ from dropnorm.study.records import (
     Interval,
     Quantity,
     Run,
+    SharedScale,
     StudyConfig,
     Summary,
+    TrainingLimits,
 )
+from dropnorm.study.settings import ScalingName
 from dropnorm.study.statistics.catalogue import Statistic, statistics_of
 from dropnorm.study.task import RMSE, Scale, task_of
 
@@ -129,6 +133,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
             "Split",
             f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows{_split(data)}",
         ),
+        ("Scale of the features", _scales(data.shared_scales, config.scaling)),
         ("Arms", ", ".join(arm.name for arm in config.arms)),
         *((f"Arm {arm.name}", arm_settings(arm)) for arm in config.arms if arm.regularizers),
         *_settings(run),
@@ -136,6 +141,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("Steps per epoch", f"{run.summary.steps_per_epoch:,}"),
         *([("Begun", moment(run.beginning.at))] if run.beginning else []),
         *([("Finished", moment(timing.finished))] if timing and timing.finished else []),
+        ("Training of a net", _training(run.summary.limits)),
         ("Processor", timing.processor if timing else "not recorded"),
         ("Threads", str(timing.threads) if timing else "not recorded"),
         ("Wall time", duration(timing.seconds) if timing else "not recorded"),
@@ -301,6 +307,40 @@ def _split(data: DataDescription) -> str:
     if data.group is not None:
         return f"{test}; on average, as no group of {data.group} is in two parts"
     return f"{test}; earlier by {data.time} to later" if data.time is not None else test
+
+
+def _training(limits: TrainingLimits) -> str:
+    """Say how long a net trains, what becomes of it on a plateau, and which epoch is its best."""
+    growth = f", or {limits.growth:g} times as many as its last progress took" if limits.growth else ""
+    least = f"; a loss that falls by less than {limits.progress:g} is none" if limits.progress else ""
+    plateau = "where a net stops"
+    if limits.drops:
+        plateau = (
+            f"where a net goes back to its best weights, and on at {limits.drop_to:g} times its learning rate, "
+            f"{counted(limits.drops, 'times')} before it stops"
+        )
+    best = {"loss": "the lowest loss", "score": "the highest score, and of equal ones the lowest loss"}
+    return (
+        f"at most {counted(limits.epochs, 'epochs')}; a plateau is {counted(limits.patience, 'epochs')} without "
+        f"progress on validation{growth}{least}; {plateau}; the best epoch is that of {best[limits.stop_by]}"
+    )
+
+
+def _scales(shared: tuple[SharedScale, ...], scaling: ScalingName) -> str:
+    """Say which features share a scale, and why."""
+    if scaling == "each":
+        return "that of each by itself, as was asked for"
+    reasons = {
+        "image": "pixels of one channel",
+        "range": "columns of numbers that span one range",
+        "asked": "numbers, as was asked for",
+    }
+    counts = Counter(shared)
+    told = [
+        f"{f'{times} times ' if times > 1 else ''}{scale.features:,} features share one ({reasons[scale.evidence]})"
+        for scale, times in counts.items()
+    ]
+    return ", ".join([*told, "each other by itself" if told else "that of each by itself"])
 
 
 def _values(quantity: Quantity) -> str:

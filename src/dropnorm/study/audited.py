@@ -10,6 +10,7 @@ import torch
 
 from dropnorm.errors import ArgumentError
 from dropnorm.study.data.dataset import Dataset
+from dropnorm.study.data.scaling import feature_groups
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.keras.inputs import arranged, input_of
 from dropnorm.study.modules.architecture import NAMES, ModuleArchitecture, call_factory, checked_module
@@ -77,7 +78,9 @@ def batches_of(dataset: Dataset, model: Any = None, factory: str = "") -> list[A
     Raises:      ArgumentError for a model that takes no such rows.
     """
     chosen = np.random.default_rng(0).permutation(dataset.rows)[:ROWS]
-    features = Standardization.learn(dataset.features, np.arange(dataset.rows)).apply(dataset.features[chosen])
+    groups = feature_groups(dataset.encoding, dataset.features, "auto")
+    learned = Standardization.learn(dataset.features, np.arange(dataset.rows), groups)
+    features = learned.apply(dataset.features[chosen])
     architecture = architecture_for(factory, dataset)
     if is_keras(model):
         x = torch.from_numpy(arranged(features, architecture, *input_of(model, architecture, "model")))

@@ -41,6 +41,7 @@ from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import judged_by
 from dropnorm.study.training.block import BlockTrainer
 from dropnorm.study.training.kinds import AnyArchitecture, blocks_of, kind_of
+from dropnorm.study.training.limits import limits_of
 from dropnorm.study.training.protocols import Kind
 from dropnorm.study.training.unseen import predict_unseen
 
@@ -174,17 +175,19 @@ def _curve_net(record: NetRecord, parts: Parts, fraction: float) -> CurveNet:
 def _summarize(
     store: Store, dataset: Dataset, parts: Parts, config: StudyConfig, architecture: AnyArchitecture, kind: Kind
 ) -> Summary:
-    nets, epochs, data = store.nets(), store.epochs(), dataset.describe(*parts.sizes)
+    nets, epochs = store.nets(), store.epochs()
+    scales = tuple(group.record for group in parts.features.groups or ())
+    data = dataset.describe(*parts.sizes, shared_scales=scales)
     task = judged_by(data.task, config.metric)
     resolution = task.metric.resolution(data.test_rows)
     resampling = Resampling.of(data, config)
-    steps = parts.steps_per_epoch(config.batch_size)
+    steps, limits = parts.steps_per_epoch(config.batch_size), limits_of(parts, config)
     names = [arm.name for arm in config.arms]
     arms = summarize_arms(nets, epochs, names, task, resampling, steps, resolution)
     chosen = {name: choose_nets(nets, name) for name in names}
     both = interactions(chosen, task, resampling, resolution)
     constant = constant_score(task.metric.key, dataset.targets, len(data.classes))
-    state = find_state(chosen, epochs, data, config, task.metric, constant, resampling, resolution)
+    state = find_state(chosen, epochs, data, limits.epochs, task.metric, constant, resampling, resolution)
     advice = advise(arms, nets, task.metric, resampling)
     of_models = {name: nets_of_choice(nets, name, best_choice(nets, name, task.metric)) for name in names}
     unseen = predict_unseen(store, of_models, dataset, parts, kind, config)
@@ -195,6 +198,7 @@ def _summarize(
         data=data,
         config=config,
         steps_per_epoch=steps,
+        limits=limits,
         parameters=architecture.parameters,
         arms=arms,
         interactions=both,
@@ -226,7 +230,7 @@ def _advised_model(
 def _member(net: NetRecord, dataset: Dataset, parts: Parts) -> Member:
     """A net with the scale of its training part."""
     split = parts.splits[net.seed]
-    standardization = Standardization.learn(dataset.features, split.train)
+    standardization = Standardization.learn(dataset.features, split.train, parts.features.groups)
     _, target_mean, target_scale = standardize_target(dataset, split)
     return Member(
         net=net.net,

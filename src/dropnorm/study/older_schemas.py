@@ -37,8 +37,10 @@ _MEASURES = {"score": "test_score", "loss": "test_loss"}
 def summary_from_3(fields: Fields) -> Fields:
     """A summary of schema 3, whose arms had a field for each statistic, and a recommendation in the place of advice."""
     kept = {name: value for name, value in fields.items() if name != "recommendation"}
+    limits = {"epochs": fields["config"]["epochs"], "patience": fields["config"]["patience"]}
     return kept | {
         "schema_version": 4,
+        "limits": limits | {"growth": 0.0, "progress": 0.0, "drops": 0, "drop_to": 1.0, "stop_by": "loss"},
         "arms": [_arm_from_3(arm) for arm in fields["arms"]],
         "interactions": [_of_a_statistic(one) for one in fields["interactions"]],
         "advice": _advice_from_3(fields["recommendation"], fields["config"]),
@@ -54,15 +56,20 @@ def config_of(identity: StudyIdentity) -> StudyConfig:
 
 
 def with_options_of(begun: StudyIdentity, config: StudyConfig) -> StudyConfig:
-    """A configuration for going on with what was begun: an option that was not there then, and is not given now, has the value
-    of what was done then.
+    """A configuration for going on with what was begun: an option that is not given now has the value of what was done then, if
+    the option was not there, or if all those were left to the defaults of then that are to those of now.
     """
-    left = {
-        name: option.before
-        for name, option in options_of(Settings).items()
-        if name not in begun.config and option.before is not EMPTY and getattr(config, name) == option.default
-    }
+    options = options_of(Settings)
+    left = {name: before for name, before in before_options().items() if getattr(config, name) == options[name].default}
+    known = {name: before for name, before in left.items() if name in begun.config}
+    if any(begun.config[name] != before for name, before in known.items()):
+        left = {name: before for name, before in left.items() if name not in known}
     return replace(config, **left)
+
+
+def before_options() -> Fields:
+    """What was done where an option that was not there, or had another default, was not given."""
+    return {name: option.before for name, option in options_of(Settings).items() if option.before is not EMPTY}
 
 
 def as_this_version(begun: StudyIdentity, version: str) -> StudyIdentity:

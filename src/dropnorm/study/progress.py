@@ -55,7 +55,7 @@ class Tracker:
         self.scores |= {record.net: record.validation_score for record in records}
         training = {trainer.plans[position].net for position in trainer.active.tolist()}
         stopped = {plan.net for plan in trainer.plans} - training
-        finished, epochs = self.finished | stopped, trainer.config.epochs
+        finished, epochs = self.finished | stopped, trainer.limits.epochs
         return Progress(
             arms=tuple(dict.fromkeys(plan.arm.name for plan in trainer.plans)),
             epoch=trainer.epoch,

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, model_validator
 from dropnorm._options import EMPTY, options_of
 from dropnorm._record import Record
 from dropnorm.study.pictures.records import Pictures, UnitInput
-from dropnorm.study.settings import MetricName, Settings
+from dropnorm.study.settings import MetricName, Settings, StopBy
 
 SCHEMA_VERSION: Literal[4] = 4
 MAIN_STATISTIC = "test_score"
@@ -24,6 +24,7 @@ StateName = Literal["overfitting", "underfitting", "fine", "too_little_data", "s
 CaseName = Literal["shown", "likely", "not_shown", "harmful"]
 ArmName = str
 NetName = Literal["dense", "conv"]
+UnitEvidence = Literal["image", "range", "asked"]
 
 
 class Arm(Record):
@@ -136,6 +137,33 @@ class StudyConfig(Settings):
 _CONFIGS = TypeAdapter(StudyConfig)
 
 
+class TrainingLimits(Record):
+    """How long nets train, and which epoch is a net's best, as it was decided for the data.
+
+    `epochs` at most. A net stalls after `patience` epochs without progress, or `growth` times as many as its last progress
+    took, if that is more; a loss that falls by less than `progress` is none. The first `drops` times that it stalls, it goes
+    back to its best weights and its learning rate drops to the share `drop_to`; then it stops.
+    """
+
+    epochs: int
+    patience: int
+    growth: float
+    progress: float
+    drops: int
+    drop_to: float
+    stop_by: StopBy
+
+
+class SharedScale(Record):
+    """How many features have one unit, and so one scale, and by what that is known.
+
+    They are the pixels of one channel of an image; or columns that span one range; or all numbers, as was asked for.
+    """
+
+    features: int
+    evidence: UnitEvidence
+
+
 class DataDescription(Record):
     """What was studied, in counts.
 
@@ -159,6 +187,7 @@ class DataDescription(Record):
     group: str | None = None
     time: str | None = None
     given_test: bool = False
+    shared_scales: tuple[SharedScale, ...] = ()
     train_rows: int
     validation_rows: int
     test_rows: int
@@ -498,6 +527,7 @@ class Summary(Record):
     data: DataDescription
     config: StudyConfig
     steps_per_epoch: int
+    limits: TrainingLimits
     parameters: int
     arms: tuple[ArmResult, ...]
     interactions: tuple[Interaction, ...]
@@ -538,12 +568,16 @@ class StudyIdentity(Record):
 
 
 class Beginning(Record):
-    """When a study was begun, of what, and with how many nets, those of a learning curve too: not part of its results."""
+    """When a study was begun, and of what: not part of its results.
+
+    `nets` are those of a learning curve too; `epochs` is how many each of them may train.
+    """
 
     at: datetime
     data: str
     task: TaskName
     nets: int
+    epochs: int | None = None
 
 
 class Timing(Record):

@@ -23,7 +23,7 @@ from dropnorm.study.files import write_atomically
 from dropnorm.study.older_schemas import as_this_version, with_options_of
 from dropnorm.study.options import DataOptions, DesignOptions, PlanOptions, StudyOptions
 from dropnorm.study.progress import Progress
-from dropnorm.study.records import Beginning, Run, StudyConfig, StudyIdentity, Summary
+from dropnorm.study.records import Beginning, Run, StudyConfig, StudyIdentity, Summary, TrainingLimits
 from dropnorm.study.runs.command import command_of
 from dropnorm.study.runs.listing import RUNS_FOLDER
 from dropnorm.study.runs.store import STORE_NAME, Store
@@ -31,6 +31,7 @@ from dropnorm.study.runs.study_file import STUDY_FILE_NAME, is_named, is_study_f
 from dropnorm.study.saving.saved_model import SavedModel
 from dropnorm.study.task import judged_by
 from dropnorm.study.training.kinds import AnyArchitecture, shape_of_nets
+from dropnorm.study.training.limits import training_limits
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,13 @@ class PlannedStudy:
         """How many nets it will train."""
         rows = training_rows(self.dataset, self.config) if self.config.learning_curve else 0
         return self.config.nets * (1 + len(usable_fractions(rows, self.config.batch_size)))
+
+    @property
+    def limits(self) -> TrainingLimits:
+        """How long each of them may train."""
+        train = training_rows(self.dataset, self.config)
+        classes = self.dataset.encoding.task == "classification"
+        return training_limits(self.config, train // self.config.batch_size, classes=classes)
 
     @property
     def default_folder(self) -> Path:
@@ -118,7 +126,9 @@ class PlannedStudy:
         known, identity = store.get("study"), self._identity.model_dump()
         if known is None:
             task = self.dataset.encoding.task
-            begun = Beginning(at=datetime.now(UTC), data=self.dataset.name, task=task, nets=self.nets)
+            begun = Beginning(
+                at=datetime.now(UTC), data=self.dataset.name, task=task, nets=self.nets, epochs=self.limits.epochs
+            )
             store.put(study=identity, begun=begun.model_dump(mode="json"))
             return
         store.bring_up_to_date()

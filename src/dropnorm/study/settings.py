@@ -12,6 +12,9 @@ from dropnorm._constraints import Each, Flag
 from dropnorm._options import Option, Options
 from dropnorm._validate import OneOf, Real, Whole
 
+ScalingName = Literal["auto", "each", "shared"]
+ScheduleName = Literal["constant", "plateau"]
+StopBy = Literal["loss", "score"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "f1", "roc_auc", "average_precision", "log_loss", "rmse", "mae", "r2"
@@ -45,9 +48,16 @@ class Settings(Options):
         ),
     ] = 10
     epochs: Annotated[
-        int,
-        Option(Whole(1, 100_000), "How many epochs a net trains at most", panel=TRAINING, label="Epochs, at most"),
-    ] = 100
+        int | None,
+        Option(
+            Whole(1, 100_000),
+            "How many epochs a net trains at most",
+            panel=TRAINING,
+            label="Epochs, at most",
+            default_words="20,000 steps, but 100 to 1,000 epochs",
+            before=100,
+        ),
+    ] = None
     hidden: Annotated[
         Sequence[int],
         Option(
@@ -86,14 +96,53 @@ class Settings(Options):
         Option(Real(0.0, 10.0, closed="right", remedy="Use {name}=0.001."), "Adam's learning rate", panel=TRAINING),
     ] = 1e-3
     patience: Annotated[
-        int,
+        int | None,
         Option(
             Whole(1, 100_000),
-            "How many epochs a net trains on without a better validation loss",
+            "After how many epochs without progress on validation a net is on a plateau",
             unit="epochs",
             panel=TRAINING,
+            default_words="200 steps, but 10 to 40 epochs",
+            before=10,
         ),
-    ] = 10
+    ] = None
+    patience_growth: Annotated[
+        float,
+        Option(
+            Real(0.0, 100.0, remedy="Use {name}=0 for a patience that is always the same."),
+            "Or after so many times as many epochs as a net needed for its last progress, if that is more",
+            panel=TRAINING,
+            before=0.0,
+        ),
+    ] = 0.5
+    schedule: Annotated[
+        ScheduleName,
+        Option(
+            OneOf(get_args(ScheduleName)),
+            "What a net does on a plateau, where with plateau it twice goes back to its best weights and on at a fifth of its "
+            "learning rate, before it stops",
+            panel=TRAINING,
+            before="constant",
+        ),
+    ] = "plateau"
+    stop_by: Annotated[
+        StopBy,
+        Option(
+            OneOf(get_args(StopBy)),
+            "By which measure on validation an epoch is a net's best",
+            panel=TRAINING,
+        ),
+    ] = "loss"
+    scaling: Annotated[
+        ScalingName,
+        Option(
+            OneOf(get_args(ScalingName)),
+            "Which features share a scale, where with auto those of one unit do, such as pixels, with each none, and with "
+            "shared all numbers",
+            panel=TRAINING,
+            before="each",
+        ),
+    ] = "auto"
     validation_size: Annotated[
         float,
         Option(_SHARE, "Share of the rows, or of the groups, to validate on", panel=REPETITIONS),

@@ -5,7 +5,6 @@ import pytest
 
 import dropnorm as dn
 from dropnorm.study.conclusions.state import find_state
-from dropnorm.study.design import configure
 from dropnorm.study.records import DataDescription, Quantity
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import ACCURACY, RMSE
@@ -50,7 +49,7 @@ def find(classes, make_net, make_history):
             for record, loss in zip(make_history(net.net, [0.9, validation_loss]), (0.9, train_loss), strict=True)
         ]
         constant = 0.6 if metric is ACCURACY else 2.0
-        return find_state({"plain": nets}, epochs, data, configure(epochs=20), metric, constant, SEEDS, step)
+        return find_state({"plain": nets}, epochs, data, 20, metric, constant, SEEDS, step)
 
     return state
 

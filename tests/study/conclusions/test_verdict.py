@@ -442,7 +442,7 @@ def _random_study(rng, make_net, make_data):
     chosen = {arm: choose_nets(nets, arm) for arm in arms}
     both = interactions(chosen, TASKS[task], resampling, resolution)
     constant = 0.5 if task == "classification" else scale / 2
-    state = find_state(chosen, epochs, data, config, metric, constant, resampling, resolution)
+    state = find_state(chosen, epochs, data, 100, metric, constant, resampling, resolution)
     advice = advise(results, nets, metric, resampling)
     return arms, advice, write_verdict(TASKS[task], data, results, state, both, advice, resampling.unit)
 

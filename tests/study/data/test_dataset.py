@@ -155,6 +155,7 @@ def test_a_bundled_set_describes_itself():
         "group": None,
         "time": None,
         "given_test": False,
+        "shared_scales": (),
         "train_rows": 90,
         "validation_rows": 30,
         "test_rows": 30,

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from dropnorm.study.data import standardization
+from dropnorm.study.data.scaling import FeatureGroup
 from dropnorm.study.data.splitting import Split
 from dropnorm.study.data.standardization import Standardization, StandardizedFeatures
 
@@ -105,3 +106,62 @@ def test_bytes_stay_bytes_and_nothing_else_does(changed, dtype):
     assert held.base.dtype == dtype
     expected = Standardization.learn(features, splits[0].train).apply(features)
     np.testing.assert_allclose(held.take(torch.tensor([0]), torch.arange(50)[None])[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_features_of_a_group_keep_their_means_and_share_the_root_of_their_mean_variance():
+    features = np.random.default_rng(4).normal([5, -3, 1e4, 0], [2, 0.1, 1, 9], (500, 4))
+    group = FeatureGroup(np.array([0, 2, 1]), "image")
+    learned = Standardization.learn(features, np.arange(400), [group])
+    deviations = features[:400].std(axis=0)
+    np.testing.assert_allclose(learned.mean, features[:400].mean(axis=0))
+    np.testing.assert_allclose(learned.scale[:3], np.sqrt(np.mean(deviations[:3] ** 2)))
+    np.testing.assert_allclose(learned.scale[3], deviations[3])
+    together = learned.apply(features[:400])[:, :3]
+    np.testing.assert_allclose(np.mean(together.astype(float) ** 2), 1, rtol=1e-5)
+
+
+def test_a_constant_feature_of_a_group_stays_zero_and_has_no_say():
+    features = np.array([[0.0, 7.0, 0.0], [2.0, 7.0, 6.0]])
+    learned = Standardization.learn(features, np.arange(2), [FeatureGroup(np.arange(3), "image")])
+    assert learned.scale.tolist() == [5**0.5, np.inf, 5**0.5]
+    assert learned.apply(np.array([[1.0, 8.0, 3.0]])).tolist() == [[0.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(("ones", "farthest"), [(1, 10), (5, 10), (10, 10), (50, 4.4), (500, 1)])
+def test_what_hardly_varies_is_scaled_as_if_it_did_in_one_row_of_a_hundred(ones, farthest):
+    features = np.zeros((1000, 2))
+    features[:ones] = (1.0, 300.0)
+    learned = Standardization.learn(features, np.arange(1000), ())
+    np.testing.assert_allclose(learned.apply(features).max(axis=0), farthest, rtol=0.02)
+    alone = Standardization.learn(features, np.arange(1000))
+    np.testing.assert_allclose(alone.apply(features).max(axis=0), ((1000 - ones) / ones) ** 0.5, rtol=1e-5)
+    if ones >= 10:
+        np.testing.assert_array_equal(learned.scale, alone.scale, "an indicator of 1 % is as it was")
+
+
+def test_gaps_are_not_what_rarely_varies():
+    features = np.where(np.arange(1000) < 990, NAN, np.arange(1000.0))[:, None]
+    rare = Standardization.learn(features, np.arange(1000), ()).scale
+    np.testing.assert_array_equal(rare, Standardization.learn(features, np.arange(1000)).scale)
+
+
+@pytest.mark.parametrize("column", [1.5 ** np.arange(600), np.random.default_rng(5).standard_cauchy(600)])
+def test_heavy_tails_are_left_as_they_are(column):
+    features = column[:, None]
+    rows = np.arange(600)
+    np.testing.assert_array_equal(
+        Standardization.learn(features, rows, ()).scale, Standardization.learn(features, rows).scale
+    )
+
+
+def test_features_that_are_taken_share_the_scales_of_their_groups():
+    features = hard_features()
+    splits = [Split(train=np.arange(s, 60 + s), validation=np.arange(5), test=np.arange(5)) for s in (0, 25)]
+    groups = (FeatureGroup(np.array([0, 2]), "range"),)
+    held = StandardizedFeatures.prepare(features, splits, torch.device("cpu"), groups)
+    anew = held.learned_anew(features, splits[::-1])
+    rows = torch.arange(90)[None]
+    for seed in (0, 1):
+        expected = Standardization.learn(features, splits[seed].train, groups).apply(features)
+        np.testing.assert_allclose(held.take(torch.tensor([seed]), rows)[0], expected, rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(held.take(torch.tensor([seed]), rows), anew.take(torch.tensor([1 - seed]), rows))

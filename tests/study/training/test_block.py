@@ -1,4 +1,5 @@
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from dropnorm.study.nets.activations import ACTIVATIONS
 from dropnorm.study.nets.architecture import Architecture
 from dropnorm.study.nets.batched import INPUT_SITE, BatchedNets
 from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.older_schemas import before_options
 from dropnorm.study.statistics.metrics import score_of
 from dropnorm.study.training.block import BlockTrainer
 from dropnorm.study.training.kinds import kind_of
@@ -54,7 +56,7 @@ def grouped(blobs):
 
 def config_of(**given):
     settings = {"seeds": 2, "epochs": 6, "hidden": (12, 9), "dropout": (0.2, 0.5), "batch_size": 20, "patience": 10}
-    return configure(**(settings | {"learning_rate": 0.01} | given))
+    return configure(**(before_options() | settings | {"learning_rate": 0.01} | given))
 
 
 def shape_of(data, config):
@@ -143,6 +145,7 @@ def plain_loop(plan, data, config):
     net = TorchNet(plan, shape_of(data, config))
     optimizer = adam(net, plan, config)
     losses, train_losses, best = [], [], None
+    dropped, drops = 0, 2 if config.schedule == "plateau" else 0
     measured = split.train[: len(split.validation)]
     for epoch in range(config.epochs):
         generator = seed_generator(seed_keys([plan.seed], Purpose.ORDER, epoch)[0])
@@ -164,8 +167,13 @@ def plain_loop(plan, data, config):
             train_losses.append(float(loss_of(net(X[measured]), y[measured])))
         if losses[-1] == min(losses):
             best = copy.deepcopy(net)
-        if len(losses) - np.argmin(losses) > config.patience:
-            break
+        if len(losses) - max(np.argmin(losses) + 1, dropped) >= config.patience:
+            if drops == 0:
+                break
+            dropped, drops = len(losses), drops - 1
+            net.load_state_dict(best.state_dict())
+            for group in optimizer.param_groups:
+                group["lr"] *= 0.2
     with torch.no_grad():
         outputs = best(X[split.test])
     test_loss = float(loss_of(outputs, y[split.test]))
@@ -191,6 +199,26 @@ def test_a_block_of_nets_trains_as_plain_torch_does_one_by_one(task, block, requ
         assert record.test_loss == pytest.approx(test_loss, rel=2e-3)
         assert record.test_score == pytest.approx(test_score, rel=2e-3)
         assert record.test_r2 == (None if test_r2 is None else pytest.approx(test_r2, rel=5e-3))
+
+
+@pytest.mark.parametrize("task", ["data", "quantity"])
+@pytest.mark.parametrize("activation", ["relu", "tanh"], ids=["natively", "in torch"])
+@pytest.mark.parametrize("arm", [{"weight_decay": 5.0}, {"dropout": 0.5, "batch_norm": True, "max_norm": 0.5}])
+def test_on_a_plateau_a_net_goes_back_to_its_best_weights_and_learns_more_slowly(task, activation, arm, request):
+    data = request.getfixturevalue(task)
+    config = config_of(
+        arms={"mine": arm}, activation=activation, schedule="plateau", patience=1, epochs=12, learning_rate=0.04
+    )
+    trainer = trainer_of(data, config, plans=[plan for plan in plan_nets(config) if plan.arm.name == "mine"])
+    history = train(trainer)
+    constant = replace(config, schedule="constant", patience=12)
+    told_apart = []
+    for plan in trainer.plans:
+        losses, train_losses, _ = plain_loop(plan, data, config)
+        assert losses_of(history, plan.net) == pytest.approx(losses, rel=2e-3)
+        assert losses_of(history, plan.net, "train_loss") == pytest.approx(train_losses, rel=2e-3)
+        told_apart.append(plain_loop(plan, data, constant)[0][: len(losses)] != pytest.approx(losses, rel=1e-2))
+    assert any(told_apart), "a learning rate that does not drop would come to the same"
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -298,9 +326,10 @@ def test_the_best_epoch_may_be_the_last(data):
     assert {record.best_epoch for record, _ in trainer.finish()} == {2}
 
 
+@pytest.mark.parametrize("given", [{"epochs": 10}, {"epochs": 25, "schedule": "plateau", "patience_growth": 0.2}])
 @pytest.mark.parametrize("block", [PLAIN, BATCH_NORM], ids=["without batch norm", "with batch norm"])
-def test_a_trainer_made_from_a_state_goes_on_to_the_bit(data, block):
-    config = config_of(learning_rate=0.05, patience=2, epochs=10)
+def test_a_trainer_made_from_a_state_goes_on_to_the_bit(data, block, given):
+    config = config_of(**({"learning_rate": 0.05, "patience": 2} | given))
     trainer = trainer_of(data, config, block)
     numbers, states = [], []
     while not trainer.finished:

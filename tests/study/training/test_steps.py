@@ -69,7 +69,7 @@ class Block:
         return BatchedNets.initial(self.plans, self.shape)
 
     def adam_of(self, nets):
-        return Adam(nets.parameters, 0.01)
+        return Adam(nets.parameters, [0.01] * nets.nets)
 
     def native_of(self, nets, adam):
         ways = NativeSteps.of(nets, self.parts, self.seeds, adam)

@@ -52,12 +52,13 @@ class DensePass {
   void train(int64_t net, const DenseTraining& job) {
     const int64_t last = job.steps * batch_ - 1;
     std::vector<int64_t> rows(batch_ + 1);
+    const double learning_rate = job.learning_rates[net];
     for (int64_t step = 0; step < job.steps; ++step) {
       for (int64_t i = 0; i <= batch_; ++i) rows[i] = job.order.of(net, std::min(step * batch_ + i, last));
       forward(net, rows, static_cast<uint64_t>(job.keys.of(net, step)));
       loss_gradient(net, rows);
       backward(net, static_cast<uint64_t>(job.keys.of(net, step)));
-      update(net, AdamStep(job.adam, job.number + step), static_cast<float>(1 - job.adam.learning_rate * nets_.decays[net]));
+      update(net, AdamStep(job.adam, learning_rate, job.number + step), static_cast<float>(1 - learning_rate * nets_.decays[net]));
     }
   }
 

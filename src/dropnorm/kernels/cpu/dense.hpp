@@ -49,6 +49,7 @@ struct DenseTraining {
   Numbers order, keys;  // (nets, steps * batch), (nets, steps)
   int64_t batch, steps, number;
   AdamSettings adam;
+  std::vector<double> learning_rates;  // (nets,)
   int threads;
 };
 

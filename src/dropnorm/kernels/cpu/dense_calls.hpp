@@ -63,16 +63,18 @@ class DenseCall {
     return true;
   }
 
-  // Steps on the batches of order (nets, steps * batch) with the masks of keys (nets, steps); the first is Adam's `number`-th.
-  bool train(const Kernels& kernels, nanobind::handle order, nanobind::handle keys, int64_t number, double learning_rate,
-             double beta1, double beta2, double eps, int threads) const {
+  // Steps on the batches of order (nets, steps * batch) with the masks of keys (nets, steps); the first is Adam's `number`-th. Each
+  // net has its own learning rate.
+  bool train(const Kernels& kernels, nanobind::handle order, nanobind::handle keys, int64_t number,
+             const std::vector<double>& learning_rates, double beta1, double beta2, double eps, int threads) const {
+    if (static_cast<int64_t>(learning_rates.size()) != nets_.nets) return false;
     const auto rows = Tensors::read(order), key = Tensors::read(keys);
     if (!trained_ || !key || !key->is(kInteger, 64) || key->dims != 2 || key->shape[0] != nets_.nets || key->shape[1] == 0) return false;
     const auto numbers = read_numbers(rows, nets_.nets, nets_.table.rows);
     const int64_t steps = key->shape[1];
     if (!numbers || rows->shape[1] == 0 || rows->shape[1] % steps) return false;
     const DenseTraining job{*numbers, {static_cast<const int64_t*>(key->data), key->strides[0], key->strides[1]},
-                            rows->shape[1] / steps, steps, number, {learning_rate, beta1, beta2, eps}, threads};
+                            rows->shape[1] / steps, steps, number, {beta1, beta2, eps}, learning_rates, threads};
     nanobind::gil_scoped_release released;
     kernels.train(nets_, job);
     return true;

@@ -83,15 +83,15 @@ NB_MODULE(_cpu, module) {
   module.def("softmax_gradient", [](nb::handle outputs, nb::handle targets, float scale, nb::handle grad, int threads) {
     return softmax_gradient(chosen, outputs, targets, scale, grad, threads);
   });
-  module.def("adam", [](nb::sequence values, nb::sequence grads, nb::sequence means, nb::sequence squares, double learning_rate,
-                        double beta1, double beta2, double eps, int64_t step, int threads) {
-    return adam(chosen, values, grads, means, squares, learning_rate, beta1, beta2, eps, step, threads);
+  module.def("adam", [](nb::sequence values, nb::sequence grads, nb::sequence means, nb::sequence squares,
+                        const std::vector<double>& learning_rates, double beta1, double beta2, double eps, int64_t step, int threads) {
+    return adam(chosen, values, grads, means, squares, learning_rates, beta1, beta2, eps, step, threads);
   });
   nb::class_<DenseCall>(module, "Dense")
       .def("read", &DenseCall::read)
-      .def("train", [](const DenseCall& call, nb::handle order, nb::handle keys, int64_t number, double learning_rate, double beta1,
-                       double beta2, double eps, int threads) {
-             return call.train(chosen, order, keys, number, learning_rate, beta1, beta2, eps, threads);
+      .def("train", [](const DenseCall& call, nb::handle order, nb::handle keys, int64_t number,
+                       const std::vector<double>& learning_rates, double beta1, double beta2, double eps, int threads) {
+             return call.train(chosen, order, keys, number, learning_rates, beta1, beta2, eps, threads);
            })
       .def("evaluate", [](const DenseCall& call, nb::handle rows, nb::handle outputs, int threads) {
              return call.evaluate(chosen, rows, outputs, threads);

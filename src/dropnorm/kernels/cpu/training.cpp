@@ -38,11 +38,15 @@ void adam(const Adam& job) {
   constexpr int64_t kPiece = 4096;
   int64_t values = 0;
   for (const auto& each : job.parameters) values += each.size;
+  const auto nets = static_cast<int64_t>(job.steps.size());
 #pragma omp parallel num_threads(threads_for(job.threads, values))
   for (const auto& each : job.parameters) {
+    const int64_t size = each.size / nets, pieces = (size + kPiece - 1) / kPiece;
 #pragma omp for schedule(static) nowait
-    for (int64_t first = 0; first < each.size; first += kPiece)
-      adam_values(job.step, each, first, std::min(first + kPiece, each.size));
+    for (int64_t piece = 0; piece < nets * pieces; ++piece) {
+      const int64_t net = piece / pieces, first = net * size + piece % pieces * kPiece;
+      adam_values(job.steps[net], each, first, std::min(first + kPiece, (net + 1) * size));
+    }
   }
 }
 

@@ -48,7 +48,7 @@ struct SoftmaxGradient {
 };
 
 struct AdamSettings {
-  double learning_rate, beta1, beta2, eps;
+  double beta1, beta2, eps;
 };
 
 // mean += mean_share (grad - mean); square = square_kept square + square_share grad^2;
@@ -57,12 +57,12 @@ struct AdamStep {
   float mean_share, square_kept, square_share, square_factor, step_size, eps;
 
   // The step of this number, from 1.
-  AdamStep(const AdamSettings& adam, int64_t number)
+  AdamStep(const AdamSettings& adam, double learning_rate, int64_t number)
       : mean_share(static_cast<float>(1 - adam.beta1)),
         square_kept(static_cast<float>(adam.beta2)),
         square_share(static_cast<float>(1 - adam.beta2)),
         square_factor(static_cast<float>(1 / std::sqrt(1 - std::pow(adam.beta2, number)))),
-        step_size(static_cast<float>(adam.learning_rate / (1 - std::pow(adam.beta1, number)))),
+        step_size(static_cast<float>(learning_rate / (1 - std::pow(adam.beta1, number)))),
         eps(static_cast<float>(adam.eps)) {}
 };
 
@@ -73,8 +73,8 @@ struct Adam {
     float *mean, *square;
     int64_t size;
   };
-  AdamStep step;
-  std::vector<Parameter> parameters;
+  std::vector<AdamStep> steps;        // of each net, or one of all
+  std::vector<Parameter> parameters;  // each of a size that is as many numbers for every net
   int threads;
 };
 

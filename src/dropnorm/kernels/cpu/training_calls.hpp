@@ -78,9 +78,11 @@ inline bool softmax_gradient(const Kernels& kernels, nanobind::handle outputs, n
 
 // `step` counts from 1. A step is taken for all of the parameters, or for none.
 inline bool adam(const Kernels& kernels, nanobind::sequence values, nanobind::sequence grads, nanobind::sequence means,
-                 nanobind::sequence squares, double learning_rate, double beta1, double beta2, double eps, int64_t step,
-                 int threads) {
-  Adam job{AdamStep({learning_rate, beta1, beta2, eps}, step), {}, threads};
+                 nanobind::sequence squares, const std::vector<double>& learning_rates, double beta1, double beta2, double eps,
+                 int64_t step, int threads) {
+  Adam job{{}, {}, threads};
+  for (const double learning_rate : learning_rates) job.steps.emplace_back(AdamSettings{beta1, beta2, eps}, learning_rate, step);
+  if (job.steps.empty()) return false;
   const size_t count = nanobind::len(values);
   if (nanobind::len(grads) != count || nanobind::len(means) != count || nanobind::len(squares) != count) return false;
   for (size_t i = 0; i < count; ++i) {
@@ -90,6 +92,7 @@ inline bool adam(const Kernels& kernels, nanobind::sequence values, nanobind::se
     if (!are_dense({&value, &grad, &mean, &square}, kFloat, 32)) return false;
     const int64_t size = value->size();
     if (grad->size() != size || mean->size() != size || square->size() != size) return false;
+    if (size % static_cast<int64_t>(job.steps.size())) return false;
     job.parameters.push_back({data_of<float>(value), data_of<float>(grad), data_of<float>(mean), data_of<float>(square), size});
   }
   nanobind::gil_scoped_release released;

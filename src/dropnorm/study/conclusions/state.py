@@ -12,7 +12,6 @@ from dropnorm.study.records import (
     NetRecord,
     State,
     StateName,
-    StudyConfig,
 )
 from dropnorm.study.statistics.intervals import interval, interval_within
 from dropnorm.study.statistics.resampling import Resampling
@@ -29,7 +28,7 @@ def find_state(
     chosen: Mapping[ArmName, Sequence[NetRecord]],
     epochs: Sequence[EpochRecord],
     data: DataDescription,
-    config: StudyConfig,
+    most_epochs: int,
     metric: Metric,
     constant: float,
     resampling: Resampling,
@@ -68,7 +67,7 @@ def find_state(
         train_skill=skill,
         constant=constant,
         opening=opening,
-        still_learning=sum(net.best_epoch > (1 - LAST_EPOCHS) * config.epochs for net in nets) / len(nets),
+        still_learning=sum(net.best_epoch > (1 - LAST_EPOCHS) * most_epochs for net in nets) / len(nets),
         drop=drop,
     )
 

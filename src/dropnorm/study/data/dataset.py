@@ -17,7 +17,7 @@ from dropnorm.study.data.sources.opening import open_source, open_test
 from dropnorm.study.data.target import encode_target
 from dropnorm.study.data.values import without_value
 from dropnorm.study.options import DataOptions
-from dropnorm.study.records import DataDescription, Quantity
+from dropnorm.study.records import DataDescription, Quantity, SharedScale
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,10 @@ class Dataset:
         named = f"{self.encoding.target} {self.encoding.classes}".encode()
         return _hash(self.targets.tobytes(), named, self.order.identity(self.given_test))
 
-    def describe(self, train: int, validation: int, test: int) -> DataDescription:
-        """The data in counts, with those of the rows of its parts."""
+    def describe(
+        self, train: int, validation: int, test: int, shared_scales: tuple[SharedScale, ...] = ()
+    ) -> DataDescription:
+        """The data in counts, with those of the rows of its parts, and of the features that share a scale."""
         return DataDescription(
             name=self.name,
             task=self.encoding.task,
@@ -92,6 +94,7 @@ class Dataset:
             group=self.order.group,
             time=self.order.time,
             given_test=self.given_test > 0,
+            shared_scales=shared_scales,
             train_rows=train,
             validation_rows=validation,
             test_rows=test,

@@ -45,6 +45,21 @@ class Encoding(Record):
         return np.concatenate(parts, axis=1) if parts else np.empty((table.height, 0))
 
 
+def image_layout(shape: tuple[int, ...]) -> tuple[tuple[int, int, int] | None, bool]:
+    """Channels, height and width of an array of this shape if it is an image, and whether its channels come last.
+
+    Of three dimensions the channels are the last, as Pillow has them, unless only the first is as few as 1, 3 or 4.
+    """
+    match shape:
+        case (height, width):
+            return (1, height, width), False
+        case (first, height, last) if first in (1, 3, 4) and last not in (1, 3, 4):
+            return (first, height, last), False
+        case (height, width, last):
+            return (last, height, width), True
+    return None, False
+
+
 def missing_column(source: str, name: str, columns: Sequence[str]) -> DataError:
     """The error for a column that is not there, with the closest one that is."""
     meant = closest(name, columns)

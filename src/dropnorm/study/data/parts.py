@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dropnorm.study.data.dataset import Dataset
+from dropnorm.study.data.scaling import feature_groups
 from dropnorm.study.data.splitting import Split, split_rows
 from dropnorm.study.data.standardization import Standardization, StandardizedFeatures
 from dropnorm.study.records import StudyConfig
@@ -30,8 +31,10 @@ class Parts:
         device = torch.device(config.device)
         targets = [standardize_target(dataset, split) for split in splits]
         values = dataset.targets if dataset.encoding.classes else np.stack([one for one, _, _ in targets])
+        learned = dataset.features[: dataset.rows - dataset.given_test]
+        groups = feature_groups(dataset.encoding, learned, config.scaling)
         return cls(
-            features=StandardizedFeatures.prepare(dataset.features, splits, device),
+            features=StandardizedFeatures.prepare(dataset.features, splits, device, groups),
             targets=torch.from_numpy(values).to(device),
             target_scale=torch.tensor([scale for _, _, scale in targets], dtype=torch.float64),
             splits=splits,

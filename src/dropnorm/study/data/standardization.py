@@ -9,9 +9,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from dropnorm.kernels.training import gather
+from dropnorm.study.data.scaling import FeatureGroup
 from dropnorm.study.data.splitting import Split
 
 FARTHEST = 1e6  # standard deviations
+RARE = 0.01
+"""A feature that varies in a smaller share of the rows is scaled as if it varied in so many, or a few rows would be far out."""
 _ROWS_AT_ONCE = 4096
 _VALUES_AT_ONCE = 1 << 22
 _SAMPLE = 1000
@@ -28,8 +31,15 @@ class Standardization:
     scale: np.ndarray
 
     @classmethod
-    def learn(cls, features: np.ndarray, rows: np.ndarray) -> "Standardization":
-        """From the rows of a training part, missing values left out, in float64."""
+    def learn(
+        cls, features: np.ndarray, rows: np.ndarray, groups: Sequence[FeatureGroup] | None = None
+    ) -> "Standardization":
+        """From the rows of a training part, missing values left out, in float64.
+
+        Equation:    scale = deviation; of the features of a group, the root of their mean variance; of a feature of which only
+                     a share s < 1 % of the rows differs from the rest, deviation * sqrt(1 % / s), as if 1 % did
+        Args:        groups: of features that share a scale; None: each has its own deviation, however rarely it varies
+        """
         mean, scale = np.zeros(features.shape[1]), np.full(features.shape[1], np.inf)
         # Some columns at a time, since a copy of the training part may not fit beside the data.
         width = max(1, _VALUES_AT_ONCE // len(rows))
@@ -41,6 +51,11 @@ class Standardization:
             scaler = StandardScaler().fit(known)
             varies = np.nanmax(known, axis=0) > np.nanmin(known, axis=0)
             mean[columns], scale[columns] = scaler.mean_, np.where(varies, scaler.scale_, np.inf)
+            if groups is not None:
+                scale[columns] *= _rareness(known, scaler.scale_)
+        for group in groups or ():
+            own = group.features[np.isfinite(scale[group.features])]
+            scale[own] = np.sqrt(np.mean(scale[own] ** 2))
         return cls(mean, scale)
 
     def apply(self, features: np.ndarray) -> np.ndarray:
@@ -64,9 +79,16 @@ class StandardizedFeatures:
     spread: np.ndarray  # (features,), of the base
     factor: Tensor  # (seeds, features)
     shift: Tensor  # (seeds, features)
+    groups: Sequence[FeatureGroup] | None  # of features that share a scale, as `Standardization.learn` takes them
 
     @classmethod
-    def prepare(cls, features: np.ndarray, splits: Sequence[Split], device: torch.device) -> "StandardizedFeatures":
+    def prepare(
+        cls,
+        features: np.ndarray,
+        splits: Sequence[Split],
+        device: torch.device,
+        groups: Sequence[FeatureGroup] | None = None,
+    ) -> "StandardizedFeatures":
         """Learn every seed's standardization from its own training part."""
         base = _bytes(features)
         center, spread = np.zeros(features.shape[1]), np.ones(features.shape[1])
@@ -76,8 +98,8 @@ class StandardizedFeatures:
             for start in range(0, len(features), _ROWS_AT_ONCE):
                 rows = slice(start, start + _ROWS_AT_ONCE)
                 base[rows] = np.clip((features[rows] - center) / spread, -1e30, 1e30)
-        learned = [Standardization.learn(features, split.train) for split in splits]
-        return cls._of(torch.from_numpy(base).to(device), center, spread, learned)
+        learned = [Standardization.learn(features, split.train, groups) for split in splits]
+        return cls._of(torch.from_numpy(base).to(device), center, spread, learned, groups)
 
     @classmethod
     def of_new_rows(cls, features: np.ndarray, learned: Sequence[Standardization]) -> "StandardizedFeatures":
@@ -95,12 +117,17 @@ class StandardizedFeatures:
 
     def learned_anew(self, features: np.ndarray, splits: Sequence[Split]) -> "StandardizedFeatures":
         """The same features, standardized by other training parts."""
-        learned = [Standardization.learn(features, split.train) for split in splits]
-        return self._of(self.base, self.center, self.spread, learned)
+        learned = [Standardization.learn(features, split.train, self.groups) for split in splits]
+        return self._of(self.base, self.center, self.spread, learned, self.groups)
 
     @classmethod
     def _of(
-        cls, base: Tensor, center: np.ndarray, spread: np.ndarray, learned: Sequence[Standardization]
+        cls,
+        base: Tensor,
+        center: np.ndarray,
+        spread: np.ndarray,
+        learned: Sequence[Standardization],
+        groups: Sequence[FeatureGroup] | None = None,
     ) -> "StandardizedFeatures":
         factor = np.stack([spread / one.scale for one in learned])
         shift = np.stack([(center - one.mean) / one.scale for one in learned])
@@ -110,11 +137,23 @@ class StandardizedFeatures:
             spread=spread,
             factor=torch.from_numpy(factor.astype(np.float32)).to(base.device),
             shift=torch.from_numpy(shift.astype(np.float32)).to(base.device),
+            groups=groups,
         )
 
     def take(self, seeds: Tensor, rows: Tensor) -> Tensor:
         """Features (nets, batch, features) of rows (nets, batch), for each net by its seed."""
         return gather(self.base, rows, seeds, self.factor, self.shift, FARTHEST)
+
+
+def _rareness(values: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """By how much each feature (rows, features) varies in fewer rows than 1 %: the root of what is lacking, 1 if nothing is."""
+    rareness = np.ones(values.shape[1])
+    # What varies so rarely has a deviation of at most a tenth of its range; the others need no median, which takes long.
+    candidates = np.flatnonzero(deviation <= RARE**0.5 * (np.nanmax(values, axis=0) - np.nanmin(values, axis=0)))
+    differing = values[:, candidates] != np.nanmedian(values[:, candidates], axis=0)
+    share = (differing & ~np.isnan(values[:, candidates])).mean(axis=0)
+    rareness[candidates] = np.sqrt(np.maximum(1.0, RARE / np.maximum(share, 1 / len(values))))
+    return rareness
 
 
 def _bytes(features: np.ndarray) -> np.ndarray | None:

@@ -43,13 +43,13 @@ class KerasKind:
     def optimizer(
         self,
         nets: KerasNets,
-        learning_rate: float,
+        learning_rates: Sequence[float],
         moments: Mapping[str, Mapping[str, Tensor]] | None,
         steps: int,  # noqa: ARG002 - which the optimizer counts itself
     ) -> KerasOptimizer:
         """The optimizer that the net is compiled with; of one that came without, the study's learning rate is its own."""
         if not self.architecture.compiled:
-            nets.model.optimizer.learning_rate = learning_rate
+            (nets.model.optimizer.learning_rate,) = learning_rates
         return KerasOptimizer(nets, moments)
 
     def steps(

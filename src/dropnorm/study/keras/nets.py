@@ -70,6 +70,12 @@ class KerasOptimizer:
             return self._none
         return {"optimizer": self.nets.stacked(self.nets.model.optimizer.variables)}
 
+    def slow_down(self, nets: Tensor, share: float) -> None:
+        """Let the net, if the truth value (1,) says so, learn at a share of its rate; a schedule of its own stays as it is."""
+        optimizer = self.nets.model.optimizer
+        if bool(nets.any()) and has_plain_rate(optimizer):
+            optimizer.learning_rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate)) * share
+
 
 class KerasSteps:
     """Epochs by `fit`, on rows in the study's own order."""
@@ -102,6 +108,12 @@ class KerasSteps:
         """Of all rows at once."""
         x = self.parts.features.take(self.seeds, rows)
         return outputs_of(self.nets.model, self.architecture, x[0].cpu().numpy()).to(rows.device)[None]
+
+
+def has_plain_rate(optimizer: Any) -> bool:
+    """Whether the learning rate is a number, and no schedule of the optimizer's own."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales the loss
+    return not isinstance(inner._learning_rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
 def outputs_of(model: Any, architecture: KerasArchitecture, features: np.ndarray) -> Tensor:

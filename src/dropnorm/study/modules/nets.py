@@ -76,13 +76,13 @@ class ModuleNets:
         return outputs[None]
 
     @torch.no_grad()
-    def decay(self, learning_rate: float) -> None:
+    def decay(self, learning_rates: Sequence[float]) -> None:
         """Shrink the weights, but neither biases nor the parameters of norms, before a step."""
         decay = self.plans[0].weight_decay
         if decay:
             for parameter in self.parameters.values():
                 if parameter.ndim > 2:  # the net's dimension, and those of a matrix at least
-                    parameter.mul_(1 - learning_rate * decay)
+                    parameter.mul_(1 - learning_rates[0] * decay)
 
     @torch.no_grad()
     def constrain(self) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from dropnorm._record import Record
 from dropnorm.errors import DataError
-from dropnorm.study.data.encoding import Encoding
+from dropnorm.study.data.encoding import Encoding, image_layout
 from dropnorm.study.records import StudyConfig
 from dropnorm.study.settings import ActivationName
 
@@ -92,17 +92,5 @@ def shape_nets(encoding: Encoding, config: StudyConfig) -> Architecture:
 
 
 def image_of(encoding: Encoding) -> tuple[tuple[int, int, int] | None, bool]:
-    """Channels, height and width if the features are one image, and whether its channels come last.
-
-    Of three dimensions the channels are the last, as Pillow has them, unless only the first is as few as 1, 3 or 4.
-    """
-    if len(encoding.columns) != 1:
-        return None, False
-    match encoding.columns[0].shape:
-        case (height, width):
-            return (1, height, width), False
-        case (first, height, last) if first in (1, 3, 4) and last not in (1, 3, 4):
-            return (first, height, last), False
-        case (height, width, last):
-            return (last, height, width), True
-    return None, False
+    """Channels, height and width if the features are one image, and whether its channels come last."""
+    return image_layout(encoding.columns[0].shape) if len(encoding.columns) == 1 else (None, False)

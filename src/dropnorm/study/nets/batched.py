@@ -142,14 +142,15 @@ class BatchedNets:
         self.running[f"{layer}.norm.running_var"].lerp_(var * (count / (count - 1)), MOMENTUM)
 
     @torch.no_grad()
-    def decay(self, learning_rate: float) -> None:
+    def decay(self, learning_rates: Sequence[float]) -> None:
         """Shrink the weights, but neither biases nor batch norm's parameters, by each net's own decay, before a step.
 
         Source:      Loshchilov & Hutter 2019, arXiv:1711.05101, algorithm 2, as in torch.optim.AdamW.
         """
         if self._decaying:
+            kept = 1 - torch.tensor(learning_rates, device=self._decays.device) * self._decays
             for weight in self._weights():
-                weight.mul_(_per_net(1 - learning_rate * self._decays, weight))
+                weight.mul_(_per_net(kept, weight))
 
     @torch.no_grad()
     def constrain(self) -> None:

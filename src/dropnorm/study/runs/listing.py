@@ -116,6 +116,7 @@ def _started(folder: Path, store: Store) -> dict[str, Any]:
         raise RunError(f"{folder}: its study was ended before it began. Start it again, or remove the folder.")
     config = config_of(identity)
     finished, behind = store.counts()
+    epochs = config.epochs or (beginning and beginning.epochs) or 1
     nets = config.nets if beginning is None else beginning.nets
     return {
         "folder": str(folder),
@@ -125,7 +126,7 @@ def _started(folder: Path, store: Store) -> dict[str, Any]:
         "arms": tuple(arm.name for arm in config.arms),
         "nets": nets,
         "nets_finished": finished,
-        "done": (finished + behind / config.epochs) / nets,
+        "done": (finished + behind / epochs) / nets,
         "begun": beginning and beginning.at,
         "seconds": store.seconds(),
     }

@@ -1,6 +1,6 @@
 """Adam's steps on named tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,20 +15,27 @@ EPS = 1e-8
 class Adam:
     """torch.optim.Adam, without what it does around each step, which for small nets takes longer than the step itself.
 
+    Args:        parameters: (nets, *); learning_rates: of each net
     Source:      Kingma & Ba 2015, arXiv:1412.6980
     """
 
     def __init__(
         self,
         parameters: Mapping[str, Tensor],
-        learning_rate: float,
+        learning_rates: Sequence[float],
         moments: Mapping[str, Mapping[str, Tensor]] | None = None,
         steps: int = 0,
     ) -> None:
-        self.parameters, self.learning_rate, self.steps = parameters, learning_rate, steps
+        self.parameters, self.learning_rates, self.steps = parameters, list(learning_rates), steps
         self.moments: Mapping[str, Mapping[str, Tensor]] = moments or {
             moment: {name: torch.zeros_like(parameter) for name, parameter in parameters.items()} for moment in MOMENTS
         }
+
+    def slow_down(self, nets: Tensor, share: float) -> None:
+        """Let some nets, by truth values (nets,), learn at a share of their rates."""
+        self.learning_rates = [
+            rate * share if slower else rate for rate, slower in zip(self.learning_rates, nets.tolist(), strict=True)
+        ]
 
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor]) -> None:
@@ -39,7 +46,7 @@ class Adam:
             [gradients[name] for name in self.parameters],
             [self.moments["exp_avg"][name] for name in self.parameters],
             [self.moments["exp_avg_sq"][name] for name in self.parameters],
-            self.learning_rate,
+            self.learning_rates if len(set(self.learning_rates)) > 1 else self.learning_rates[:1],
             BETAS,
             EPS,
             self.steps,

@@ -1,6 +1,6 @@
 """Training of one block of nets: Adam, early stopping per net with its best weights kept, and a state that can be saved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from safetensors.torch import load, save
@@ -14,6 +14,8 @@ from dropnorm.study.records import EpochRecord, NetRecord, Reliability, StudyCon
 from dropnorm.study.statistics.calibration import calibration_error
 from dropnorm.study.statistics.metrics import score_of
 from dropnorm.study.task import ACCURACY, RMSE
+from dropnorm.study.training.early_stopping import EarlyStopping, before_there_was_progress
+from dropnorm.study.training.limits import limits_of
 from dropnorm.study.training.protocols import Kind, Nets, Optimizer, Steps
 
 _BLOCK_TO_FREE = 7 << 20  # 28 MiB; from 32 on it is of no use
@@ -24,7 +26,7 @@ class BlockTrainer:
     """Trains the nets of one block epoch by epoch.
 
     Everything random is a function of seed, epoch and step, so that a trainer made from a saved state goes on to the same
-    numbers. A net that has not improved on validation for `patience` epochs leaves the batch of nets.
+    numbers. A net that `EarlyStopping` stops leaves the batch of nets.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class BlockTrainer:
         self.plans, self.parts, self.config, self.objective = plans, parts, config, objective
         self.device, self.kind = parts.targets.device, kind
         self.steps_per_epoch = parts.steps_per_epoch(config.batch_size)
+        self.limits = limits_of(parts, config)
         # glibc keeps so much memory at hand as the largest block that it has seen freed. What it gives back to the system comes
         # anew at each step, page by page, which takes longer than to compute on it.
         torch.empty(_BLOCK_TO_FREE)
@@ -47,8 +50,7 @@ class BlockTrainer:
             self.epoch = 0
             self.active = torch.arange(len(plans))
             self.best = {name: tensor.clone() for name, tensor in nets.tensors().items()}
-            self.best_loss = torch.full((len(plans),), torch.inf)
-            self.best_epoch = torch.zeros(len(plans), dtype=torch.int64)
+            self.stopping = EarlyStopping(self.limits, len(plans))
             self.epochs = torch.zeros(len(plans), dtype=torch.int64)
             self._continue_with(nets, moments=None, steps=0)
         else:
@@ -58,7 +60,7 @@ class BlockTrainer:
     @property
     def finished(self) -> bool:
         """Whether every net has stopped."""
-        return len(self.active) == 0 or self.epoch == self.config.epochs
+        return len(self.active) == 0 or self.epoch == self.limits.epochs
 
     def train_epoch(self) -> list[EpochRecord]:
         """One pass over the training part for each net that is still in training, and its measurements."""
@@ -69,7 +71,7 @@ class BlockTrainer:
         self.epoch += 1
         self.epochs[self.active] = self.epoch
         records = self._measure(plans)
-        self._keep_best([record.validation_loss for record in records])
+        self._keep_best(records)
         return records
 
     def finish(self) -> Iterator[tuple[NetRecord, bytes]]:
@@ -95,7 +97,7 @@ class BlockTrainer:
                 rate=plan.rate,
                 weight_decay=plan.weight_decay,
                 epochs=int(self.epochs[index]),
-                best_epoch=int(self.best_epoch[index]),
+                best_epoch=int(self.stopping.best_epoch[index]),
                 train_loss=train[0][index],
                 train_score=train[1][index],
                 validation_loss=validation[0][index],
@@ -115,9 +117,8 @@ class BlockTrainer:
             "steps": torch.tensor(self.epoch * self.steps_per_epoch),
             "active": self.active,
             "epochs": self.epochs,
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_epoch,
         }
+        tensors |= {f"stopping/{name}": tensor for name, tensor in self.stopping.state().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
         tensors |= {f"now/{name}": tensor.detach() for name, tensor in self.nets.tensors().items()}
         for moment, by_name in self.optimizer.moments.items():
@@ -127,22 +128,24 @@ class BlockTrainer:
     def _restore(self, nets: Nets, saved: dict[str, Tensor]) -> None:
         self.epoch = int(saved["epoch"])
         self.active, self.epochs = saved["active"], saved["epochs"]
-        self.best_loss, self.best_epoch = saved["best_loss"], saved["best_epoch"]
-        self.best = {name: saved[f"best/{name}"].to(self.device) for name in nets.tensors()}
-        plans = [self.plans[position] for position in self.active.tolist()]
-        now = nets.of(plans, {name: saved[f"now/{name}"].to(self.device) for name in nets.tensors()})
+        stopping = _under("stopping", saved) or before_there_was_progress(saved["best_loss"], saved["best_epoch"])
+        self.stopping = EarlyStopping(self.limits, len(self.plans), stopping)
+        on_device = {name: tensor.to(self.device) for name, tensor in saved.items()}
+        self.best = _under("best", on_device)
         moments: dict[str, dict[str, Tensor]] = {}
-        for key, tensor in saved.items():
+        for key, tensor in on_device.items():
             moment, separator, name = key.partition("/")
-            if separator and moment not in ("best", "now"):
-                moments.setdefault(moment, {})[name] = tensor.to(self.device)
-        self._continue_with(now, moments, int(saved["steps"]))
+            if separator and moment not in ("best", "now", "stopping"):
+                moments.setdefault(moment, {})[name] = tensor
+        plans = [self.plans[position] for position in self.active.tolist()]
+        self._continue_with(nets.of(plans, _under("now", on_device)), moments, int(saved["steps"]))
 
     def _continue_with(self, nets: Nets, moments: dict[str, dict[str, Tensor]] | None, steps: int) -> None:
         self.nets = nets
         seeds = [self.plans[position].seed for position in self.active.tolist()]
         self.measured = self._measured_parts(seeds) if seeds else ()
-        self.optimizer = self.kind.optimizer(nets, self.config.learning_rate, moments, steps)
+        rates = [self.config.learning_rate * share for share in self.stopping.shares(self.active)]
+        self.optimizer = self.kind.optimizer(nets, rates, moments, steps)
         self.steps = self._steps_of(nets, seeds, self.optimizer)
 
     def _steps_of(self, nets: Nets, seeds: Sequence[int], optimizer: Optimizer | None = None) -> Steps:
@@ -191,27 +194,35 @@ class BlockTrainer:
         )
 
     @torch.no_grad()
-    def _keep_best(self, losses: Sequence[float]) -> None:
-        """Keep the weights of nets that improved; let those go that have not for too long."""
-        loss = torch.tensor(losses)
-        better = loss < self.best_loss[self.active]
-        improved = self.active[better]
-        self.best_loss[improved] = loss[better]
-        self.best_epoch[improved] = self.epoch
-        to, source = improved.to(self.device), better.nonzero().flatten().to(self.device)
-        for name, tensor in self.nets.tensors().items():
+    def _keep_best(self, records: Sequence[EpochRecord]) -> None:
+        """Keep the weights of nets that are better than ever; bring those that stall back to them, or let them go."""
+        loss = torch.tensor([record.validation_loss for record in records])
+        score = torch.tensor([record.validation_score for record in records])
+        judged = self.stopping.after_epoch(self.epoch, self.active, loss, score)
+        to, source = self.active[judged.best].to(self.device), judged.best.nonzero().flatten().to(self.device)
+        now = {name: tensor.detach() for name, tensor in self.nets.tensors().items()}
+        for name, tensor in now.items():
             self.best[name][to] = tensor[source]
-        staying = self.epoch - self.best_epoch[self.active] < self.config.patience
-        if bool(staying.all()) or self.epoch == self.config.epochs:
+        if self.finished or bool((judged.staying & ~judged.dropping).all()):
             return
-        self.active = self.active[staying]
-        kept = staying.nonzero().flatten().to(self.device)
+        if bool(judged.dropping.any()):
+            self.optimizer.slow_down(judged.dropping, self.limits.drop_to)
+            back, from_best = (
+                judged.dropping.nonzero().flatten().to(self.device),
+                self.active[judged.dropping].to(self.device),
+            )
+            now = {
+                name: tensor.index_copy(0, back, self.best[name][from_best].to(tensor.dtype))
+                for name, tensor in now.items()
+            }
+        kept = judged.staying.nonzero().flatten().to(self.device)
         moments = {
             moment: {name: tensor[kept] for name, tensor in by_name.items()}
             for moment, by_name in self.optimizer.moments.items()
         }
+        self.active = self.active[judged.staying]
         plans = [self.plans[position] for position in self.active.tolist()]
-        remaining = {name: tensor.detach()[kept] for name, tensor in self.nets.tensors().items()}
+        remaining = {name: tensor[kept] for name, tensor in now.items()}
         self._continue_with(self.nets.of(plans, remaining), moments, self.epoch * self.steps_per_epoch)
 
     @torch.no_grad()
@@ -267,6 +278,11 @@ class BlockTrainer:
         """Rows and which of them each net has, as many at once as keep the largest activations small."""
         size = max(1, _NUMBERS_AT_ONCE // (len(rows) * self.kind.largest))
         return zip(torch.split(rows, size, dim=1), torch.split(own, size, dim=1), strict=True)
+
+
+def _under(kind: str, saved: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a state that were saved as of a kind."""
+    return {name.removeprefix(f"{kind}/"): tensor for name, tensor in saved.items() if name.startswith(f"{kind}/")}
 
 
 def _finite(values: Tensor) -> list[float]:

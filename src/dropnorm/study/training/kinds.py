@@ -82,12 +82,12 @@ class _TorchKind:
     def optimizer(
         self,
         nets: DifferentiableNets,
-        learning_rate: float,
+        learning_rates: Sequence[float],
         moments: Mapping[str, Mapping[str, Tensor]] | None,
         steps: int,
     ) -> Adam:
         """Adam for all of them."""
-        return Adam(nets.parameters, learning_rate, moments, steps)
+        return Adam(nets.parameters, learning_rates, moments, steps)
 
     def steps(
         self,

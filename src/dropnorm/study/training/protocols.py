@@ -32,7 +32,7 @@ class DifferentiableNets(Nets, Protocol):
     def outputs(self, x: Tensor) -> Tensor:
         """Outputs in inference mode."""
 
-    def decay(self, learning_rate: float) -> None:
+    def decay(self, learning_rates: Sequence[float]) -> None:
         """Shrink the weights before a step."""
 
     def constrain(self) -> None:
@@ -45,6 +45,9 @@ class Optimizer(Protocol):
     @property
     def moments(self) -> Mapping[str, Mapping[str, Tensor]]:
         """All that it remembers from step to step, by kind and name, with a leading dimension for the net."""
+
+    def slow_down(self, nets: Tensor, share: float) -> None:
+        """Let some nets, by truth values (nets,), learn at a share of their rates."""
 
 
 class Steps(Protocol):
@@ -68,9 +71,13 @@ class Kind(Protocol):
         """The nets of a block before training."""
 
     def optimizer(
-        self, nets: Any, learning_rate: float, moments: Mapping[str, Mapping[str, Tensor]] | None, steps: int
+        self,
+        nets: Any,
+        learning_rates: Sequence[float],
+        moments: Mapping[str, Mapping[str, Tensor]] | None,
+        steps: int,
     ) -> Optimizer:
-        """What trains these nets, anew, or after so many steps with what it remembered."""
+        """What trains these nets, each at its own learning rate, anew, or after so many steps with what it remembered."""
 
     def steps(
         self, nets: Any, parts: Parts, seeds: Tensor, objective: Objective, optimizer: Any | None = None

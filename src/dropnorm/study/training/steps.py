@@ -42,7 +42,7 @@ class TorchSteps:
         for rows, key in zip(order.chunk(keys.shape[1], dim=1), keys.unbind(1), strict=True):
             x, y = self.parts.take(self.seeds, rows)
             gradients = self.nets.gradients(x, key, partial(self.objective.gradient, targets=y))
-            self.nets.decay(self.adam.learning_rate)
+            self.nets.decay(self.adam.learning_rates)
             self.adam.step(gradients)
             self.nets.constrain()
 
@@ -78,7 +78,7 @@ class NativeSteps:
         for first in range(0, steps, at_once):
             of_steps = keys[:, first : first + at_once]
             rows = order[:, first * batch : (first + at_once) * batch]
-            self.kernel.train(rows, of_steps, self.adam.steps + 1, self.adam.learning_rate, BETAS, ADAM_EPS)
+            self.kernel.train(rows, of_steps, self.adam.steps + 1, self.adam.learning_rates, BETAS, ADAM_EPS)
             self.adam.steps += of_steps.shape[1]
 
     def outputs(self, rows: Tensor) -> Tensor:
