@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import dropnorm as dn
 from dropnorm.study.conclusions.verdict import write_verdict
 from dropnorm.study.records import Summary
 from dropnorm.study.statistics.resampling import Resampling
+from dropnorm.study.task import task_of
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 AGAIN = "Take the picture again: make picture"
@@ -38,7 +40,9 @@ def summary(pictured) -> Summary:
 def test_what_is_pictured_is_written_as_a_report_writes_it_today(script, pictured, summary):
     """Words and tables follow from the same numbers on every processor."""
     unit = Resampling.of(summary.data, summary.config).unit
-    today = write_verdict(summary.data, summary.arms, summary.state, summary.interactions, summary.advice, unit)
+    model = next(one for one in summary.models if one.arm == summary.advice.arm)
+    shown = (summary.data, summary.arms, summary.state, summary.interactions, summary.advice)
+    today = write_verdict(task_of(summary), *shown, unit, model)
     assert today == summary.verdict, AGAIN
     assert script.shown(summary) == pictured, AGAIN
 
@@ -55,7 +59,7 @@ def test_a_fresh_study_comes_to_what_is_pictured(summary):
     two equally good arms is advised, and how the others are told, may differ.
     """
     fresh = dn.run_study("digits").summary
-    assert fresh.config.model_dump(exclude={"device"}) == summary.config.model_dump(exclude={"device"}), AGAIN
+    assert replace(fresh.config, device="any") == replace(summary.config, device="any"), AGAIN
     assert (fresh.data, fresh.parameters) == (summary.data, summary.parameters), AGAIN
     assert fresh.state.name == summary.state.name, AGAIN
     cases = [one.advice.case_of(one.advice.arm) for one in (fresh, summary)]
