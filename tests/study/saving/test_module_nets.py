@@ -44,6 +44,16 @@ def test_modules_get_their_weights_and_are_called_on_their_own_scale(factory, gi
         assert not net.training
 
 
+def test_a_module_that_is_changed_does_not_change_what_all_give(looked_over, trained_modules):
+    architecture = looked_over(small)
+    kept = SavedModuleNets(architecture, named_arm("plain"), 0.0, trained_modules(architecture, "plain"))
+    before = kept.outputs(np.ones((2, 4)), STANDARDIZATIONS)
+    with torch.no_grad():
+        for parameter in kept.nets[0].parameters():
+            parameter.zero_()
+    assert torch.equal(kept.outputs(np.ones((2, 4)), STANDARDIZATIONS), before)
+
+
 def test_modules_without_rows_give_no_outputs(looked_over, trained_modules):
     architecture = looked_over(small)
     kept = SavedModuleNets(architecture, named_arm("plain"), 0.0, trained_modules(architecture, "plain"))

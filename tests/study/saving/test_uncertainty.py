@@ -16,7 +16,7 @@ ROWS = np.random.default_rng(0).normal(size=(25, 4))
 
 
 def told(model, samples=30, key=3):
-    return uncertain_predictions(model.members, model.description, ROWS, samples, key)
+    return uncertain_predictions(model.saved, model.description, ROWS, samples, key)
 
 
 def one_by_one(model, samples=30, key=3, task="classification"):

@@ -3,7 +3,9 @@
 from typing import Literal
 
 import numpy as np
+import torch
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from dropnorm._record import Record
 from dropnorm.study.data.encoding import Encoding
@@ -48,6 +50,18 @@ class ModelDescription(Record):
     encoding: Encoding
     members: tuple[Member, ...]
     of_older_version: bool = Field(default=False, exclude=True)
+
+    @property
+    def standardizations(self) -> tuple[Standardization, ...]:
+        """What each net's features are standardized by."""
+        return tuple(member.standardization for member in self.members)
+
+    @property
+    def target_scales(self) -> tuple[Tensor, Tensor]:
+        """Mean and scale of each net's target (nets,), in float64."""
+        scales = [(member.target_mean, member.target_scale) for member in self.members]
+        mean, scale = torch.tensor(scales, dtype=torch.float64).unbind(1)
+        return mean, scale
 
     @model_validator(mode="after")
     def _check_members(self) -> "ModelDescription":

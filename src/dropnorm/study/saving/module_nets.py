@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,10 +19,7 @@ from dropnorm.surgery.modules.masking import dropout_layers
 
 
 class SavedModuleNets:
-    """Modules of one factory, with an arm's layers in them.
-
-    State:       nets: each module with its weights, behind what makes images of rows where it takes them
-    """
+    """Modules of one factory, with an arm's layers in them, each behind what makes images of rows where it takes them."""
 
     def __init__(self, architecture: ModuleArchitecture, arm: Arm, rate: float, tensors: Mapping[str, Tensor]) -> None:
         self.tensors = tensors
@@ -32,18 +30,23 @@ class SavedModuleNets:
             module = copy.deepcopy(made)
             load_tensors(module, {name: tensor[place] for name, tensor in tensors.items()})
             nets.append(torch.nn.Sequential(*to_images(architecture), module).eval())
-        self.nets = tuple(nets)
+        self._nets = tuple(nets)
+
+    @cached_property
+    def nets(self) -> tuple[torch.nn.Sequential, ...]:
+        """A copy of each module, with a copy of its weights."""
+        return copy.deepcopy(self._nets)
 
     @property
     def drops(self) -> bool:
         """Whether the modules have a dropout whose masks could be sampled."""
-        return bool(dropout_layers(self.nets[0]))
+        return bool(dropout_layers(self._nets[0]))
 
     @torch.no_grad()
     def outputs(self, features: np.ndarray, standardizations: Sequence[Standardization]) -> Tensor:
         """Outputs (nets, rows, outputs) of features (rows, features)."""
         inputs = (torch.from_numpy(standardization.apply(features)) for standardization in standardizations)
-        return torch.stack([net(x) for net, x in zip(self.nets, inputs, strict=True)])
+        return torch.stack([net(x) for net, x in zip(self._nets, inputs, strict=True)])
 
     def sampling(self, place: int, features: np.ndarray, task: TaskName, key: int) -> Sampling:
         """The passes with dropout on of one module over standardized features."""

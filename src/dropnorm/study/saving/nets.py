@@ -25,7 +25,7 @@ class SavedNets(Protocol):
 
     @property
     def nets(self) -> tuple[Any, ...]:
-        """Each net as a user would write it, in inference mode, with its weights; it takes standardized features."""
+        """Each net as a user would write it, in inference mode, with a copy of its weights; it takes standardized features."""
 
     @property
     def drops(self) -> bool:

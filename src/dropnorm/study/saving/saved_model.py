@@ -46,17 +46,17 @@ class SavedModel:
     """
 
     description: ModelDescription
-    members: SavedNets
+    saved: SavedNets
     folder: Path | None = None
 
     @property
     def nets(self) -> tuple[Any, ...]:
         """Each net as a torch.nn.Sequential or keras.Model, in the order of `description.members`.
 
-        It takes features that are standardized as its member says, and is in inference mode. Changing it is no way to change
-        what the model predicts.
+        It takes features that are standardized as its member says, and is in inference mode. It is a copy: what is changed in
+        it does not change what the model predicts.
         """
-        return self.members.nets
+        return self.saved.nets
 
     @property
     def net(self) -> Any:
@@ -111,7 +111,7 @@ class SavedModel:
                      for of a single net without dropout.
         Source:      Gal & Ghahramani 2016, "Dropout as a Bayesian approximation", arXiv:1506.02142.
         """
-        if uncertainty and len(self.description.members) == 1 and not self.members.drops:
+        if uncertainty and len(self.description.members) == 1 and not self.saved.drops:
             raise ArgumentError(
                 f"uncertainty is asked for of a single net of the arm {self.description.arm.name!r}, which has no dropout "
                 f"whose masks could be sampled: expected several nets, or one with dropout. Leave net out, or name one of an "
@@ -119,7 +119,7 @@ class SavedModel:
             )
         files, features = self._encoded(X, skip_broken=skip_broken)
         if uncertainty:
-            values, columns = uncertain_predictions(self.members, self.description, features, samples, key)
+            values, columns = uncertain_predictions(self.saved, self.description, features, samples, key)
         else:
             values, columns = self._mean(features), {}
         predictions = prediction_columns(values, self.description.encoding.classes)
@@ -135,21 +135,18 @@ class SavedModel:
 
     def save(self, folder: Path) -> None:
         """Write model.json, and model.safetensors, whose tensors have a leading dimension for the net."""
-        weights = {name: tensor.contiguous() for name, tensor in self.members.tensors.items()}
+        weights = {name: tensor.contiguous() for name, tensor in self.saved.tensors.items()}
         write_atomically(folder / WEIGHTS_NAME, save(weights))
         write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
 
     def _mean(self, features: np.ndarray) -> np.ndarray:
         """The mean of the nets' probabilities (rows, classes) or quantities (rows, 1)."""
-        members = self.description.members
-        standardizations = [member.standardization for member in members]
-        mean = torch.tensor([member.target_mean for member in members], dtype=torch.float64)
-        scale = torch.tensor([member.target_scale for member in members], dtype=torch.float64)
+        standardizations, scales = self.description.standardizations, self.description.target_scales
         objective = OBJECTIVES[self.description.encoding.task]
         means = []
         for start in range(0, max(1, len(features)), ROWS_AT_ONCE):
-            outputs = self.members.outputs(features[start : start + ROWS_AT_ONCE], standardizations)
-            means.append(objective.values(outputs, mean, scale).mean(dim=0).numpy())
+            outputs = self.saved.outputs(features[start : start + ROWS_AT_ONCE], standardizations)
+            means.append(objective.values(outputs, *scales).mean(dim=0).numpy())
         return np.concatenate(means)
 
     def _encoded(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], np.ndarray]:

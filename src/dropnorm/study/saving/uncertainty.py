@@ -14,7 +14,7 @@ from dropnorm.surgery.mc_predict import sampled_values, tails
 
 
 def uncertain_predictions(
-    members: SavedNets, description: ModelDescription, features: np.ndarray, samples: int, key: int
+    nets: SavedNets, description: ModelDescription, features: np.ndarray, samples: int, key: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """The mean of all samples of each row (rows, outputs), and by column how sure it is.
 
@@ -23,26 +23,24 @@ def uncertain_predictions(
     whole(samples, "samples", 2, "one sample has no spread")
     measure = _of_classes if description.encoding.classes else _of_quantity
     parts = [
-        (values.mean(dim=(0, 1)), measure(values)) for values in _values(members, description, features, samples, key)
+        (values.mean(dim=(0, 1)), measure(values)) for values in _values(nets, description, features, samples, key)
     ]
     columns = {name: torch.cat([part[name] for _, part in parts]).numpy() for name in parts[0][1]}
     return torch.cat([mean for mean, _ in parts]).numpy(), columns
 
 
 def _values(
-    members: SavedNets, description: ModelDescription, features: np.ndarray, samples: int, key: int
+    nets: SavedNets, description: ModelDescription, features: np.ndarray, samples: int, key: int
 ) -> Iterator[Tensor]:
     """Probabilities or quantities (nets, samples, rows, outputs) in float64, of one stretch of rows after the other."""
-    standardizations = [member.standardization for member in description.members]
-    mean = torch.tensor([member.target_mean for member in description.members], dtype=torch.float64)
-    scale = torch.tensor([member.target_scale for member in description.members], dtype=torch.float64)
+    standardizations, (mean, scale) = description.standardizations, description.target_scales
     task = description.encoding.task
-    if not members.drops:
-        outputs = members.outputs(features, standardizations).double()
+    if not nets.drops:
+        outputs = nets.outputs(features, standardizations).double()
         yield OBJECTIVES[task].values(outputs, mean, scale)[:, None]
         return
     samplings = [
-        members.sampling(place, standardization.apply(features), task, key)
+        nets.sampling(place, standardization.apply(features), task, key)
         for place, standardization in enumerate(standardizations)
     ]
     for values in sampled_values(samplings, samples):
