@@ -34,6 +34,7 @@ bench: .venv/benchmarks ## measure what the README claims, as ratios
 
 acceptance: .venv/development ## study the whole of FASHION_MNIST=path/to/its.npz, and hold it against a plain loop
 	FASHION_MNIST=$(FASHION_MNIST) $(BIN)/python benchmarks/fashion.py
+	FASHION_MNIST=$(FASHION_MNIST) $(BIN)/python benchmarks/large_nets.py
 
 picture: .venv/development ## take the README's picture of a report again; chromium must be there
 	$(BIN)/python docs/images/report.py

@@ -19,7 +19,14 @@ def main() -> None:
     path = Path(os.environ["FASHION_MNIST"])
     started = time.perf_counter()
     study = dn.run_study(
-        path, seeds=SEEDS, epochs=EPOCHS, patience=EPOCHS, dropout=0.2, batch_size=BATCH, hidden=HIDDEN
+        path,
+        seeds=SEEDS,
+        epochs=EPOCHS,
+        patience=EPOCHS,
+        scaling="each",  # as the loop does
+        dropout=0.2,
+        batch_size=BATCH,
+        hidden=HIDDEN,
     )
     print(f"{machine()}\n\nStudied in {time.perf_counter() - started:.0f} s.\n\n{study.verdict}")
     with np.load(path) as data:

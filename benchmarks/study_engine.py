@@ -25,7 +25,14 @@ BACKENDS = {"tensorflow": ("tensorflow", 25), "jax": ("jax", 6)}
 def study(seeds: int = SEEDS) -> dn.Study:
     """Four arms, every epoch of every net."""
     return dn.run_study(
-        "digits", seeds=seeds, epochs=EPOCHS, patience=EPOCHS, dropout=0.2, batch_size=BATCH, hidden=HIDDEN
+        "digits",
+        seeds=seeds,
+        epochs=EPOCHS,
+        patience=EPOCHS,
+        scaling="each",  # as the loop does
+        dropout=0.2,
+        batch_size=BATCH,
+        hidden=HIDDEN,
     )
 
 

@@ -14,17 +14,11 @@ import numpy as np
 import polars as pl
 
 import dropnorm as dn
+from dropnorm.study.older_schemas import before_options
 from dropnorm.study.records import Summary
 from measure import table
 
-BEFORE: dict[str, Any] = {
-    "patience": 10,
-    "epochs": 100,
-    "patience_growth": 0.0,
-    "schedule": "constant",
-    "scaling": "each",
-    "stop_by": "loss",
-}
+BEFORE: dict[str, Any] = before_options()
 WAYS: dict[str, dict[str, Any]] = {
     "before": BEFORE,
     "and scaling": {name: value for name, value in BEFORE.items() if name != "scaling"},

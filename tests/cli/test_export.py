@@ -15,7 +15,8 @@ def folder(finished, tmp_path):
 
 def test_export_writes_every_net_and_epoch_beside_the_run(run, folder):
     csv = folder / "csv"
-    printed = "".join(f"CSV: {csv / name}\n" for name in ("nets.csv", "epochs.csv", "reliability.csv"))
+    names = ("nets.csv", "epochs.csv", "reliability.csv", "metrics.csv", "classes.csv", "confusion.csv")
+    printed = "".join(f"CSV: {csv / name}\n" for name in names)
     assert run("export", folder, "--csv") == (0, printed, "")
     assert pl.read_csv(csv / "nets.csv").height == 12
     assert pl.read_csv(csv / "epochs.csv").height == 12 * 2

@@ -158,6 +158,33 @@ def test_a_trainer_made_from_a_state_goes_on_to_the_bit(trainer_of, factory):
         assert list(again.finish()) == finished
 
 
+def scheduled(features, outputs):
+    """A compiled net with a schedule of its own, which keeps 0.05 for longer than any test trains."""
+    model, own = compiled(features, outputs), keras.optimizers.schedules.CosineDecay(0.05, decay_steps=10**9)
+    model.compile(keras.optimizers.Adam(own), loss="sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize(("factory", "rate"), [(dense, 0.03), (compiled, None), (scheduled, None)])
+def test_on_a_plateau_a_net_goes_back_to_its_best_weights_at_a_fifth_of_its_rate(trainer_of, factory, rate):
+    given = {} if rate is None else {"learning_rate": rate}
+    trainer = trainer_of(factory, {"weight_decay": 0.1}, patience=1, epochs=60, **given)
+
+    def learning_rate():
+        return float(keras.ops.convert_to_numpy(trainer.nets.model.optimizer.learning_rate))
+
+    start, dropped = learning_rate(), 0
+    while not trainer.finished:
+        trainer.train_epoch()
+        if len(trainer.active) and int(trainer.stopping.drops[0]) > dropped:
+            dropped += 1
+            expected = 1.0 if factory is scheduled else 0.2**dropped
+            assert learning_rate() == pytest.approx(start * expected, rel=1e-6)
+            for name, tensor in tensors_of(trainer.nets.model.weights).items():
+                assert torch.equal(tensor, trainer.best[name][0]), name
+    assert dropped == 2
+
+
 def test_the_best_epoch_comes_back(trainer_of):
     trainer = trainer_of(dense, {"weight_decay": 0.1}, learning_rate=0.1, epochs=12, patience=3)
     best, losses = {}, []

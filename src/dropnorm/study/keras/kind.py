@@ -48,7 +48,7 @@ class KerasKind:
         steps: int,  # noqa: ARG002 - which the optimizer counts itself
     ) -> KerasOptimizer:
         """The optimizer that the net is compiled with; of one that came without, the study's learning rate is its own."""
-        if not self.architecture.compiled:
+        if nets.plans and not self.architecture.compiled:
             (nets.model.optimizer.learning_rate,) = learning_rates
         return KerasOptimizer(nets, moments)
 
