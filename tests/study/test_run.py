@@ -55,7 +55,7 @@ def test_a_folder_holds_the_numbers_and_the_model_and_no_pickle(finished):
     ]
     assert json.loads((folder / "summary.json").read_text()) == json.loads(finished.summary.model_dump_json())
     assert json.loads((folder / "model.json").read_text())["arm"]["name"] == finished.summary.advice.arm
-    assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.members.tensors.keys()
+    assert load((folder / "model.safetensors").read_bytes()).keys() == finished.model.saved.tensors.keys()
     assert (folder / "study.sqlite").read_bytes().startswith(b"SQLite format 3\0")
     assert b"pickle" not in b"".join(path.read_bytes() for path in folder.iterdir())
 
@@ -69,8 +69,8 @@ def test_a_study_in_memory_writes_nothing_and_finds_the_same(finished, table, qu
     assert study.run.epochs == finished.run.epochs
     assert study.summary.arms == finished.summary.arms
     assert study.model.description == finished.model.description
-    for name, tensor in study.model.members.tensors.items():
-        assert torch.equal(tensor, finished.model.members.tensors[name])
+    for name, tensor in study.model.saved.tensors.items():
+        assert torch.equal(tensor, finished.model.saved.tensors[name])
 
 
 def test_the_test_part_has_no_say_in_any_choice(blobs, quick):
@@ -275,8 +275,8 @@ def test_test_rows_have_no_say_in_anything_but_their_scores(table, quick):
     assert (first.data.test_rows, other.data.test_rows, first.data.given_test) == (30, 10, True)
     assert studies[0].run.epochs == studies[1].run.epochs
     assert [net.validation_loss for net in studies[0].run.nets] == [net.validation_loss for net in studies[1].run.nets]
-    for name, tensor in studies[0].model.members.tensors.items():
-        assert torch.equal(tensor, studies[1].model.members.tensors[name])
+    for name, tensor in studies[0].model.saved.tensors.items():
+        assert torch.equal(tensor, studies[1].model.saved.tensors[name])
 
 
 def test_what_only_groups_tell_is_not_mistaken_for_knowledge():
