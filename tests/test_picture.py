@@ -55,15 +55,17 @@ def test_the_readme_quotes_the_verdict_of_the_picture(script, summary):
 def test_a_fresh_study_comes_to_what_is_pictured(summary):
     """Rounding differs between processors, and training makes more of it: a score may be off by tenths of a point.
 
-    What is studied and how, the plain net's state, and what is shown of the advised arm must be the same everywhere. Which of
+    What is studied and how, the plain net's state, and that an arm is advised or not must be the same everywhere. Which of
     two equally good arms is advised, and how the others are told, may differ.
     """
     fresh = dn.run_study("digits").summary
     assert replace(fresh.config, device="any") == replace(summary.config, device="any"), AGAIN
     assert (fresh.data, fresh.parameters) == (summary.data, summary.parameters), AGAIN
     assert fresh.state.name == summary.state.name, AGAIN
+    # The pictured arm's p value is near the limit, so that on another processor it may be likely where it is shown here.
+    better = {"shown", "likely"}
     cases = [one.advice.case_of(one.advice.arm) for one in (fresh, summary)]
-    assert cases[0] == cases[1], AGAIN
+    assert cases[0] == cases[1] or set(cases) <= better, AGAIN
     for now, then in zip(fresh.arms, summary.arms, strict=True):
         assert now.arm == then.arm, AGAIN
         assert now.statistics.keys() == then.statistics.keys(), AGAIN
