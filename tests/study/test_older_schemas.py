@@ -117,7 +117,7 @@ def test_the_nets_lead_to_the_same_conclusions_as_then(name, unpacked):
     found = summarize_arms(run.nets, run.epochs, arms, task, resampling, summary.steps_per_epoch, resolution)
     for arm, old in zip(found, summary.arms, strict=True):
         assert alike(arm.model_dump(), old.model_dump(), rel=1e-9)
-    both = interactions({arm: choose_nets(run.nets, arm) for arm in arms}, task, resampling, resolution)
+    both = interactions({arm: choose_nets(run.nets, arm, task.metric) for arm in arms}, task, resampling, resolution)
     assert alike([one.model_dump() for one in both], [one.model_dump() for one in summary.interactions], rel=1e-9)
 
 

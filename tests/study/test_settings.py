@@ -31,6 +31,7 @@ OTHER = {
     "test_size": 0.375,
     "learning_curve": True,
     "metric": "balanced_accuracy",
+    "class_weight": "balanced",
     "patience_growth": 0.25,
     "schedule": "constant",
     "stop_by": "score",
@@ -59,7 +60,8 @@ def test_a_setting_is_wherever_a_study_is_given_kept_or_told(name, tmp_path, fin
     value, option = OTHER[name], SETTINGS[name]
     assert inspect.signature(dn.run_study).parameters[name].default == option.default
     assert f"{name}: {option.help}" in " ".join(dn.run_study.__doc__.split())
-    config = configure(**{name: value, "device": "cpu"})
+    assert getattr(configure(**{name: value}), name) == value
+    config = replace(configure(device="cpu"), **{name: value})
     assert getattr(StudyConfig.read(config.kept()), name) == value
     path = tmp_path / "study.toml"
     path.write_bytes(study_file(DataOptions("iris"), config, tmp_path))

@@ -3,9 +3,10 @@ import math
 import pytest
 
 from dropnorm.errors import ArgumentError
+from dropnorm.study.design import configure
 from dropnorm.study.records import TaskName
 from dropnorm.study.settings import MetricName
-from dropnorm.study.task import ACCURACY, METRICS, RMSE, TASKS, Scale, judged_by
+from dropnorm.study.task import ACCURACY, METRICS, RMSE, TASKS, Scale, judged_by, task_for
 
 
 def test_every_task_of_the_records_is_there_under_its_name():
@@ -29,6 +30,20 @@ def test_a_task_may_be_judged_by_another_metric_of_its_own():
     )
     with pytest.raises(ArgumentError, match=r"metric='rmse' is unknown: expected one of 'accuracy', "):
         judged_by("classification", "rmse")
+
+
+def test_weighted_classes_are_named_in_the_loss_and_judged_alike():
+    config = configure(class_weight="balanced")
+    task = task_for("classification", config)
+    assert task.loss == "class-weighted cross-entropy"
+    assert task.loss_in_words == "class-weighted log loss"
+    assert task.metric.key == "balanced_accuracy"
+    assert task_for("classification", configure(class_weight="balanced", metric="accuracy")).metric == ACCURACY
+    assert task_for("classification", configure()) is TASKS["classification"]
+    with pytest.raises(
+        ArgumentError, match=r"class_weight='balanced' is given, and the target is a quantity: expected cl"
+    ):
+        task_for("regression", config)
 
 
 @pytest.mark.parametrize(

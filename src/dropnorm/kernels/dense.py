@@ -58,7 +58,10 @@ class DenseNets:
 
 @dataclass(frozen=True)
 class DenseData:
-    """A table as `training.gather` takes it, the seed of each net, and targets: classes (rows,) or quantities (seeds, rows)."""
+    """A table as `training.gather` takes it, the seed of each net, and targets: classes (rows,) or quantities (seeds, rows).
+
+    Shape:       class_weights (seeds, outputs), float32: what a row of each class counts in the loss; None where all do alike
+    """
 
     base: Tensor
     factor: Tensor
@@ -66,6 +69,7 @@ class DenseData:
     farthest: float
     seeds: Tensor
     targets: Tensor
+    class_weights: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,9 @@ class DenseKernel:
             nets.decays,
             nets.largest_norms,
         )
-        if call is None or not call.read(data.base, data.factor, data.shift, data.farthest, data.seeds, data.targets):
+        if call is None or not call.read(
+            data.base, data.factor, data.shift, data.farthest, data.seeds, data.targets, data.class_weights
+        ):
             return None
         return cls(call)
 

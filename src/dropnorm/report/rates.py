@@ -54,9 +54,10 @@ def rate_curves(run: Run) -> tuple[RateCurve, ...]:
 def nets_by_rate(run: Run, arm: Arm) -> dict[float, list[NetRecord]]:
     """An arm's nets at each rate, a net per seed; at rate 0 those of the arm without dropout, if it was studied."""
     without = without_dropout(arm, run.summary.config.arms)
-    nets = {} if without is None else {0.0: choose_nets(run.nets, without.name)}
+    metric = task_of(run.summary).metric
+    nets = {} if without is None else {0.0: choose_nets(run.nets, without.name, metric)}
     for rate in sorted(set(arm.dropout)):
-        nets[rate] = choose_nets([net for net in run.nets if net.rate == rate], arm.name)
+        nets[rate] = choose_nets([net for net in run.nets if net.rate == rate], arm.name, metric)
     return nets
 
 

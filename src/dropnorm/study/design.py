@@ -59,6 +59,8 @@ def configure(options: DesignOptions) -> StudyConfig:
     """
     net = options.net if isinstance(options.net, str) else factory_name(options.net)
     settings = {name: getattr(options, name) for name in options_of(Settings)}
+    if settings["class_weight"] and not settings["metric"]:
+        settings["metric"] = "balanced_accuracy"  # what nets are trained for then
     rates = options.dropout if isinstance(options.dropout, Sequence) else (options.dropout,)
     arms = checked_arms(options.arms, rates)
     config = StudyConfig(**settings, arms=arms, net=net, device=_device(options.device))

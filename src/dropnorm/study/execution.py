@@ -38,7 +38,7 @@ from dropnorm.study.statistics.comparisons import interactions
 from dropnorm.study.statistics.metrics import constant_score
 from dropnorm.study.statistics.out_of_bag import model_result
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import judged_by
+from dropnorm.study.task import task_for, task_of
 from dropnorm.study.training.block import BlockTrainer
 from dropnorm.study.training.kinds import AnyArchitecture, blocks_of, kind_of
 from dropnorm.study.training.limits import limits_of
@@ -87,7 +87,7 @@ def execute(
         torch_version=torch.__version__,
         keras=kind.framework,
     )
-    pictures = picture_nets(store, parts, architecture, config)
+    pictures = picture_nets(store, parts, architecture, config, task_of(summary).metric)
     store.put(command=command, timing=timing.model_dump(mode="json"), pictures=pictures.model_dump())
     if folder is not None:
         store.compact()
@@ -178,13 +178,13 @@ def _summarize(
     nets, epochs = store.nets(), store.epochs()
     scales = tuple(group.record for group in parts.features.groups or ())
     data = dataset.describe(*parts.sizes, shared_scales=scales)
-    task = judged_by(data.task, config.metric)
+    task = task_for(data.task, config)
     resolution = task.metric.resolution(data.test_rows)
     resampling = Resampling.of(data, config)
     steps, limits = parts.steps_per_epoch(config.batch_size), limits_of(parts, config)
     names = [arm.name for arm in config.arms]
     arms = summarize_arms(nets, epochs, names, task, resampling, steps, resolution)
-    chosen = {name: choose_nets(nets, name) for name in names}
+    chosen = {name: choose_nets(nets, name, task.metric) for name in names}
     both = interactions(chosen, task, resampling, resolution)
     constant = constant_score(task.metric.key, dataset.targets, len(data.classes))
     state = find_state(chosen, epochs, data, limits.epochs, task.metric, constant, resampling, resolution)

@@ -29,7 +29,7 @@ from dropnorm.study.runs.listing import RUNS_FOLDER
 from dropnorm.study.runs.store import STORE_NAME, Store
 from dropnorm.study.runs.study_file import STUDY_FILE_NAME, is_named, is_study_file, read_study_file, study_file
 from dropnorm.study.saving.saved_model import SavedModel
-from dropnorm.study.task import judged_by
+from dropnorm.study.task import task_for
 from dropnorm.study.training.kinds import AnyArchitecture, shape_of_nets
 from dropnorm.study.training.limits import training_limits
 
@@ -211,7 +211,7 @@ def plan_study(options: PlanOptions) -> PlannedStudy:
         raise ArgumentError(
             f"test_size={config.test_size} is given beside a test part: expected one of them. Leave test_size out."
         )
-    judged_by(dataset.encoding.task, config.metric)  # refuses a metric that the task does not have
+    task_for(dataset.encoding.task, config)  # refuses what the task does not have
     config = check_splits(dataset, config)
     check_splittable(dataset, config)
     check_learning_curve(dataset, config)

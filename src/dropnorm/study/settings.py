@@ -15,6 +15,7 @@ from dropnorm._validate import OneOf, Real, Whole
 ScalingName = Literal["auto", "each", "shared"]
 ScheduleName = Literal["constant", "plateau"]
 StopBy = Literal["loss", "score"]
+ClassWeight = Literal["balanced"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "f1", "roc_auc", "average_precision", "log_loss", "rmse", "mae", "r2"
@@ -165,6 +166,15 @@ class Settings(Options):
             OneOf(get_args(MetricName)),
             "What arms are judged by, and their rates chosen by on average over the seeds",
             panel=REPETITIONS,
-            default_words="accuracy of classes, RMSE of a quantity",
+            default_words="accuracy of classes, balanced accuracy of weighted ones, RMSE of a quantity",
+        ),
+    ] = None
+    class_weight: Annotated[
+        ClassWeight | None,
+        Option(
+            OneOf(get_args(ClassWeight)),
+            "What rows of a class count in the loss, where with balanced all classes come to the same, however rare they are",
+            panel=TRAINING,
+            default_words="every row counts alike",
         ),
     ] = None

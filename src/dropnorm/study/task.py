@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dropnorm._validate import choice
-from dropnorm.study.records import Summary, TaskName
+from dropnorm.errors import ArgumentError
+from dropnorm.study.records import StudyConfig, Summary, TaskName
 from dropnorm.study.settings import MetricName
 
 
@@ -207,6 +208,22 @@ def judged_by(task: TaskName, metric: str | None) -> Task:
     return replace(TASKS[task], metric=known[choice(metric, "metric", known)])
 
 
+def task_for(name: TaskName, config: StudyConfig) -> Task:
+    """A task as a study's nets are trained for it and judged.
+
+    Raises:      ArgumentError for a metric that the task does not have, and for weights of classes where there are none.
+    """
+    if config.class_weight is not None and name == "regression":
+        raise ArgumentError(
+            f"class_weight={config.class_weight!r} is given, and the target is a quantity: expected classes. Leave "
+            f"class_weight out, or say task='classification'."
+        )
+    task = judged_by(name, config.metric)
+    if config.class_weight is None:
+        return task
+    return replace(task, loss=f"class-weighted {task.loss}", loss_in_words=f"class-weighted {task.loss_in_words}")
+
+
 def task_of(summary: Summary) -> Task:
-    """The task of a finished study, judged by what its arms are judged by."""
-    return judged_by(summary.data.task, summary.config.metric)
+    """The task of a finished study."""
+    return task_for(summary.data.task, summary.config)

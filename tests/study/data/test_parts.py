@@ -122,3 +122,15 @@ def test_smaller_parts_are_filled_up_and_counted():
     assert parts.steps_per_epoch(1) == min(trained)
     assert parts.steps_per_epoch(10) == min(trained) // 10
     assert parts.sizes[0] == round(np.mean(trained))
+
+
+def test_rows_weigh_by_their_class_among_the_training_rows_of_each_seed():
+    y = np.repeat([0, 1], [50, 10])
+    dataset = load_dataset(np.random.default_rng(0).normal(size=(60, 2)), y)
+    parts = Parts.prepare(dataset, configure(seeds=2, class_weight="balanced"))
+    for seed, split in enumerate(parts.splits):
+        targets = parts.targets[torch.from_numpy(split.train)][None]
+        weights = parts.take_weights(torch.tensor([seed]), targets)[0].numpy()
+        assert weights[targets[0] == 1].sum() == pytest.approx(len(split.train) / 2)
+        assert weights[targets[0] == 0].sum() == pytest.approx(len(split.train) / 2)
+    assert Parts.prepare(dataset, configure(seeds=2)).take_weights(torch.tensor([0]), targets) is None

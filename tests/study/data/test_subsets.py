@@ -7,6 +7,7 @@ import torch
 import dropnorm as dn
 from dropnorm.errors import DataError
 from dropnorm.study.conclusions.learning_curve import FRACTIONS
+from dropnorm.study.data.class_weights import balanced_weights
 from dropnorm.study.data.dataset import load_dataset
 from dropnorm.study.data.parts import Parts
 from dropnorm.study.data.standardization import Standardization
@@ -108,6 +109,18 @@ def test_a_training_part_too_small_for_any_fraction_is_refused(wine):
         "wine: learning_curve is asked for, and half of its 106 training rows are fewer than one batch of 64. "
         "Use --batch-size 13 (batch_size= in Python), or leave it out."
     )
+
+
+def test_weights_of_classes_are_learned_from_the_fraction_too():
+    y = np.repeat([0, 1], [170, 30])
+    dataset = load_dataset(np.random.default_rng(0).normal(size=(200, 3)), y)
+    whole = Parts.prepare(dataset, configure(seeds=2, class_weight="balanced"))
+    reduced = reduced_parts(whole, dataset, 1 / 16)
+    for seed, split in enumerate(reduced.splits):
+        rows = np.unique(split.train)
+        expected = balanced_weights(dataset.targets, rows, 2)
+        np.testing.assert_allclose(reduced.class_weights[seed].numpy(), expected)
+        assert not np.allclose(expected, whole.class_weights[seed].numpy(), rtol=1e-3)
 
 
 STUDY = {"seeds": 2, "epochs": 2, "hidden": (8,), "batch_size": 16, "dropout": (0.2, 0.5)}

@@ -62,7 +62,7 @@ def train(trainer):
     return history
 
 
-def by_hand(trainer, model, epochs, targets=lambda y: y):
+def by_hand(trainer, model, epochs, targets=lambda y: y, weights=None):
     """`fit` epoch by epoch, on the rows and with the seeds that the study's page says."""
     rows = trainer.parts.train_rows(SEED)
     used = len(rows) // BATCH * BATCH
@@ -77,7 +77,7 @@ def by_hand(trainer, model, epochs, targets=lambda y: y):
         start = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda *_, key=key: torch.manual_seed(int(key) & (2**63 - 1))
         )
-        settings = {"batch_size": BATCH, "epochs": 1, "shuffle": False, "verbose": 0}
+        settings = {"batch_size": BATCH, "epochs": 1, "shuffle": False, "verbose": 0, "class_weight": weights}
         model.fit(x[0].numpy(), targets(y[0].numpy()), callbacks=[start], **settings)
     return tensors_of(model.weights)
 
@@ -105,6 +105,23 @@ def test_a_compiled_net_keeps_its_optimizer_and_loss(trainer_of):
     trainer = trainer_of(compiled, None)
     train(trainer)
     assert_same(trainer, by_hand(trainer, as_made(compiled), 4, lambda y: np.eye(3)[y]))
+
+
+@pytest.mark.parametrize(("factory", "form"), [(dense, lambda y: y), (compiled, lambda y: np.eye(3)[y])])
+def test_classes_are_weighted_as_keras_does_it(trainer_of, blobs, factory, form):
+    X, y = blobs()
+    rare = np.flatnonzero(y == 2)[8:]
+    trainer = trainer_of(factory, None, data=(np.delete(X, rare, axis=0), np.delete(y, rare)), class_weight="balanced")
+    model = as_made(factory)
+    if not model.compiled:
+        model.compile(keras.optimizers.Adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    train(trainer)
+    rows = trainer.parts.train_rows(SEED)
+    counts = np.bincount(trainer.parts.targets[rows].numpy())
+    assert len(set(counts)) > 1
+    weights = dict(enumerate(len(rows) / (len(counts) * counts)))
+    for name, expected in by_hand(trainer, model, 4, form, weights).items():
+        torch.testing.assert_close(trainer.nets.tensors()[name][0], expected, rtol=1e-4, atol=1e-5, msg=name)
 
 
 def test_weight_decay_is_that_of_adamw_without_biases_and_norms(trainer_of):

@@ -3,7 +3,7 @@ import pytest
 from dropnorm.study.statistics.choice import best_choice, choose_nets, nets_of_choice, selection_optimism
 from dropnorm.study.statistics.intervals import interval
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import ACCURACY, RMSE
+from dropnorm.study.task import ACCURACY, RMSE, judged_by
 
 SEEDS = Resampling(splits=2, seeds=1, test_share=0.25, validation_share=1 / 3)
 
@@ -16,12 +16,26 @@ def test_each_seed_takes_the_rate_that_is_best_on_its_own_validation_part(make_n
         make_net(3, "dropout", 0, 0.3, validation_loss=0.3),
         make_net(4, "plain", 0, 0.0, validation_loss=0.1),
     ]
-    assert [net.net for net in choose_nets(nets, "dropout")] == [2, 1]
+    assert [net.net for net in choose_nets(nets, "dropout", ACCURACY)] == [2, 1]
 
 
 def test_of_rates_that_are_equally_good_the_smaller_is_taken(make_net):
     nets = [make_net(0, "dropout", 0, 0.5), make_net(1, "dropout", 0, 0.1), make_net(2, "dropout", 0, 0.3)]
-    assert [net.rate for net in choose_nets(nets, "dropout")] == [0.1]
+    assert [net.rate for net in choose_nets(nets, "dropout", ACCURACY)] == [0.1]
+
+
+def test_each_seed_takes_the_rate_that_is_best_in_the_metric_that_arms_are_judged_by(make_net):
+    area = judged_by("classification", "roc_auc").metric
+    nets = [
+        make_net(0, "dropout", 0, 0.1, validation_loss=0.1, validation_score=0.7),
+        make_net(1, "dropout", 0, 0.3, validation_loss=0.2, validation_score=0.8),
+        make_net(2, "dropout", 1, 0.1, validation_score=float("nan")),
+        make_net(3, "dropout", 1, 0.3, validation_score=0.6),
+    ]
+    assert [net.net for net in choose_nets(nets, "dropout", area)] == [1, 3]
+    assert [net.net for net in choose_nets(nets, "dropout", ACCURACY)] == [0, 2], "shares of hits: by the loss"
+    errors = [net.model_copy(update={"validation_score": -net.validation_score}) for net in nets]
+    assert [net.net for net in choose_nets(errors, "dropout", RMSE)] == [1, 3]
 
 
 def test_the_rate_of_an_arm_is_best_on_average_over_the_seeds(make_net):

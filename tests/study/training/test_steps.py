@@ -39,6 +39,12 @@ def small_integers():
     return generator.integers(0, 256, (ROWS, 13)), generator.integers(0, 4, ROWS)
 
 
+def rare_classes():
+    X, _ = classes()
+    y = np.repeat([0, 1, 2, 3], [90, 40, 15, 5])
+    return X, np.random.default_rng(2).permutation(y)
+
+
 def quantity():
     X, y = classes()
     return X, y + np.nan_to_num(X[:, 0])
@@ -47,9 +53,10 @@ def quantity():
 class Block:
     """Four nets of two seeds before training, of which two decay, and what they are trained on."""
 
-    def __init__(self, data=classes, arm="dropout+batch_norm", activation="relu", hidden=(20, 11)):
+    def __init__(self, data=classes, arm="dropout+batch_norm", activation="relu", hidden=(20, 11), class_weight=None):
         dataset, given = load_dataset(*data()), named_arm(arm)
-        self.parts = Parts.prepare(dataset, configure(seeds=2, batch_size=BATCH))
+        config = configure(seeds=2, batch_size=BATCH, class_weight=class_weight)
+        self.parts = Parts.prepare(dataset, config)
         rates = (0.3, 0.5) if given.dropout else (0.0, 0.0)
         decays = (0.0, 10.0) if given.weight_decay else (0.0, 0.0)
         self.plans = [
@@ -118,6 +125,15 @@ def test_native_steps_are_torchs(data, arm):
 @pytest.mark.parametrize("hidden", [(), (1,), (33,), (16, 16, 16, 16)])
 def test_native_steps_are_torchs_in_nets_of_any_shape(arm, activation, hidden):
     assert_close(Block(arm=arm if hidden else "plain", activation=activation, hidden=hidden))
+
+
+@needs_native
+@pytest.mark.parametrize("arm", ["plain", "dropout+batch_norm"])
+def test_native_steps_weigh_classes_as_torchs_do(arm):
+    block = Block(rare_classes, arm, class_weight="balanced")
+    assert_close(block)
+    changed = (block.trained(NativeSteps)["outputs"] - Block(rare_classes, arm).trained(NativeSteps)["outputs"]).abs()
+    assert changed.amax() > 0.05
 
 
 def assert_close(block):

@@ -130,11 +130,19 @@ class DensePass {
       targets_.resize(batch_);
       for (int64_t i = 0; i < batch_; ++i) targets_[i] = nets_.classes[rows[i]];
       softmax_gradient_rows(outputs, targets_.data(), batch_, width, 1.0f / static_cast<float>(batch_), grad_.get(), powers_);
+      if (nets_.weights) weigh_classes(nets_.weights + nets_.seed[net] * width, width);
       return;
     }
     const float* quantities = nets_.quantities + nets_.seed[net] * nets_.table.rows;
     const float factor = 2.0f / static_cast<float>(batch_);
     for (int64_t i = 0; i < batch_ * width; ++i) grad_.get()[i] = (outputs[i] - quantities[rows[i / width]]) * factor;
+  }
+
+  void weigh_classes(const float* weights, int64_t width) {
+    for (int64_t i = 0; i < batch_; ++i) {
+      const float weight = weights[targets_[i]];
+      for (int64_t c = 0; c < width; ++c) grad_.get()[i * width + c] *= weight;
+    }
   }
 
   void backward(int64_t net, uint64_t key) {

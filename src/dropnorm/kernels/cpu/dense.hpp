@@ -42,6 +42,7 @@ struct DenseNets {
   const int64_t* seed;        // (nets,)
   const int64_t* classes;     // (rows,), or null where targets are quantities
   const float* quantities;    // (seeds, rows)
+  const float* weights;       // (seeds, outputs), what a row of each class counts in the loss, or null where all count alike
 };
 
 // Steps on batches of neighbouring rows of an order, the first being Adam's `number`-th.

@@ -42,24 +42,30 @@ class DenseCall {
     return nanobind::cast(std::move(call));
   }
 
-  // On the rows of this table; targets are classes (rows,) or quantities (seeds, rows).
+  // On the rows of this table; targets are classes (rows,) or quantities (seeds, rows), weights those of classes (seeds, outputs) or
+  // None.
   bool read(nanobind::handle base, nanobind::handle factor, nanobind::handle shift, float farthest, nanobind::handle seeds,
-            nanobind::handle targets) {
+            nanobind::handle targets, nanobind::handle weights) {
     const auto table = read_table(base, factor, shift, farthest);
     const auto seed = Tensors::read(seeds), target = Tensors::read(targets);
     if (!table || table->features != nets_.layers.front().inputs || !are_dense({&seed}, kInteger, 64) || seed->size() != nets_.nets ||
         !are_below(seed, table->seeds))
       return false;
     const int64_t outputs = nets_.layers.back().outputs;
-    nets_.classes = nullptr, nets_.quantities = nullptr;
+    nets_.classes = nullptr, nets_.quantities = nullptr, nets_.weights = nullptr;
     if (are_dense({&target}, kInteger, 64) && target->size() == table->rows && are_below(target, outputs))
       nets_.classes = data_of<int64_t>(target);
     else if (are_dense({&target}, kFloat, 32) && target->size() == table->seeds * table->rows)
       nets_.quantities = data_of<float>(target);
     else
       return false;
+    if (!weights.is_none()) {
+      const auto weight = Tensors::read(weights);
+      if (!nets_.classes || !are_dense({&weight}, kFloat, 32) || weight->size() != table->seeds * outputs) return false;
+      nets_.weights = data_of<float>(weight);
+    }
     nets_.table = *table, nets_.seed = data_of<int64_t>(seed);
-    for (const auto each : {base, factor, shift, seeds, targets}) alive_.push_back(nanobind::borrow(each));
+    for (const auto each : {base, factor, shift, seeds, targets, weights}) alive_.push_back(nanobind::borrow(each));
     return true;
   }
 

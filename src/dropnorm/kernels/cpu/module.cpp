@@ -88,7 +88,7 @@ NB_MODULE(_cpu, module) {
     return adam(chosen, values, grads, means, squares, learning_rates, beta1, beta2, eps, step, threads);
   });
   nb::class_<DenseCall>(module, "Dense")
-      .def("read", &DenseCall::read)
+      .def("read", &DenseCall::read, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
       .def("train", [](const DenseCall& call, nb::handle order, nb::handle keys, int64_t number,
                        const std::vector<double>& learning_rates, double beta1, double beta2, double eps, int threads) {
              return call.train(chosen, order, keys, number, learning_rates, beta1, beta2, eps, threads);

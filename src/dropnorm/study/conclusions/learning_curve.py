@@ -11,7 +11,7 @@ from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.statistics.comparisons import paired
 from dropnorm.study.statistics.intervals import holm, interval, p_value
 from dropnorm.study.statistics.resampling import Resampling
-from dropnorm.study.task import Metric, judged_by
+from dropnorm.study.task import Metric, task_for
 
 FRACTIONS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 """Of the training rows; with all of them, the nets are those of the study itself."""
@@ -35,9 +35,9 @@ def _points(
     nets: Sequence[NetRecord], data: DataDescription, config: StudyConfig, fraction: float, resampling: Resampling
 ) -> list[CurvePoint]:
     """One size."""
-    task = judged_by(data.task, config.metric)
+    task = task_for(data.task, config)
     score, resolution = statistics_of(task)[MAIN_STATISTIC], task.metric.resolution(data.test_rows)
-    chosen = {arm.name: choose_nets(nets, arm.name) for arm in config.arms}
+    chosen = {arm.name: choose_nets(nets, arm.name, task.metric) for arm in config.arms}
     differences = {
         arm: resampling.sample(score, paired(own, chosen["plain"], score) or [], resolution)
         for arm, own in chosen.items()

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dropnorm.study.data.class_weights import balanced_weights
 from dropnorm.study.data.dataset import Dataset
 from dropnorm.study.data.scaling import feature_groups
 from dropnorm.study.data.splitting import Split, split_rows
@@ -22,6 +23,9 @@ class Parts:
     targets: Tensor  # (rows,) int64 of classes, or (seeds, rows) float32 of a quantity, standardized
     target_scale: Tensor  # (seeds,), float64: how much of the target's unit a standardized one is
     splits: tuple[Split, ...]
+    class_weights: Tensor | None = (
+        None  # (seeds, classes), float32: what a row counts in the loss, where not all do alike
+    )
 
     @classmethod
     def prepare(cls, dataset: Dataset, config: StudyConfig) -> "Parts":
@@ -38,6 +42,7 @@ class Parts:
             targets=torch.from_numpy(values).to(device),
             target_scale=torch.tensor([scale for _, _, scale in targets], dtype=torch.float64),
             splits=splits,
+            class_weights=stacked_weights(dataset, splits, device) if config.class_weight else None,
         )
 
     @property
@@ -74,10 +79,21 @@ class Parts:
         """Targets (nets, batch) of rows (nets, batch), for each net by its seed."""
         return self.targets[rows] if self.targets.ndim == 1 else self.targets[seeds[:, None], rows]
 
+    def take_weights(self, seeds: Tensor, targets: Tensor) -> Tensor | None:
+        """What each of these targets (nets, batch) counts in the loss, for each net by its seed; None where all do alike."""
+        return None if self.class_weights is None else self.class_weights[seeds].gather(1, targets)
+
     def target_variance(self, seed: int, part: str) -> float:
         """The variance of a quantity, standardized, in a part of one seed's."""
         rows = torch.from_numpy(getattr(self.splits[seed], part)).to(self.targets.device)
         return float(self.targets[seed][rows].double().var(correction=0))
+
+
+def stacked_weights(dataset: Dataset, splits: Sequence[Split], device: torch.device) -> Tensor:
+    """The weights of the classes of each split, by its own training rows (splits, classes)."""
+    classes = len(dataset.encoding.classes)
+    weights = [balanced_weights(dataset.targets, split.train, classes) for split in splits]
+    return torch.from_numpy(np.stack(weights)).to(device)
 
 
 def standardize_target(dataset: Dataset, split: Split) -> tuple[np.ndarray, float, float]:

@@ -8,7 +8,7 @@ import torch
 from dropnorm.errors import DataError
 from dropnorm.study.conclusions.learning_curve import FRACTIONS
 from dropnorm.study.data.dataset import Dataset
-from dropnorm.study.data.parts import Parts, standardize_target
+from dropnorm.study.data.parts import Parts, stacked_weights, standardize_target
 from dropnorm.study.data.splitting import training_rows
 from dropnorm.study.records import StudyConfig
 
@@ -32,6 +32,7 @@ def reduced_parts(parts: Parts, dataset: Dataset, fraction: float) -> Parts:
             replace(split, train=np.resize(own, len(split.train)))
             for split, own in zip(parts.splits, rows, strict=True)
         ),
+        class_weights=None if parts.class_weights is None else stacked_weights(dataset, splits, parts.targets.device),
     )
 
 

@@ -91,11 +91,20 @@ class KerasSteps:
         inputs = architecture.inputs(x[0].cpu().numpy())
         targets = targets_for(architecture.loss, y[0].cpu().numpy(), architecture.outputs)
         key, batch = int(keys[0, 0]), len(inputs) // steps
+        weights = self.parts.take_weights(self.seeds, y)
+        sample_weight = None if weights is None else weights[0].cpu().numpy()
         with seeded(key):
             seed_layers(self.states, keys[0, 0])
             try:
                 model.fit(
-                    inputs, targets, batch_size=batch, epochs=1, shuffle=False, verbose=0, callbacks=[restarted(key)]
+                    inputs,
+                    targets,
+                    sample_weight=sample_weight,
+                    batch_size=batch,
+                    epochs=1,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[restarted(key)],
                 )
             except Exception as error:
                 raise failure(

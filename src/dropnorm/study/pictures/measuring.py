@@ -18,6 +18,7 @@ from dropnorm.study.pictures.records import LayerActivity, OutputHistogram, Pict
 from dropnorm.study.records import NetRecord, StudyConfig
 from dropnorm.study.runs.store import Store
 from dropnorm.study.statistics.choice import choose_nets
+from dropnorm.study.task import Metric
 from dropnorm.study.training.kinds import AnyArchitecture
 
 SILENT = 0.01  # of the root mean square of a layer's outputs
@@ -27,7 +28,9 @@ _LARGEST_SAMPLE = 256  # rows
 _NUMBERS = 1 << 22  # of one layer, all nets together: 16 MiB, which stays in memory that is warm
 
 
-def picture_nets(store: Store, parts: Parts, architecture: AnyArchitecture, config: StudyConfig) -> Pictures:
+def picture_nets(
+    store: Store, parts: Parts, architecture: AnyArchitecture, config: StudyConfig, metric: Metric
+) -> Pictures:
     """Measure the finished nets of a store; of a user's own network nothing is known of what is inside."""
     pair = dropout_pair(config.arms)
     if not isinstance(architecture, Architecture) or not any(arm.dropout for arm in config.arms):
@@ -39,7 +42,7 @@ def picture_nets(store: Store, parts: Parts, architecture: AnyArchitecture, conf
     if pair is not None:
         rates = (0.0, max(pair[1].dropout))
         compared = [
-            choose_nets([net for net in records if net.rate == rate], arm.name)
+            choose_nets([net for net in records if net.rate == rate], arm.name, metric)
             for arm, rate in zip(pair, rates, strict=True)
         ]
     histograms = _Histograms(compared, nets)

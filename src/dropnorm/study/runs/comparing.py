@@ -23,6 +23,7 @@ from dropnorm.study.records import (
     Summary,
 )
 from dropnorm.study.statistics.between_runs import SharedSplits, compare_pairs
+from dropnorm.study.statistics.catalogue import statistics_of
 from dropnorm.study.statistics.choice import choose_nets
 from dropnorm.study.task import task_of
 
@@ -161,15 +162,22 @@ def _result(summary: Summary, arm: ArmName) -> ArmResult | None:
 
 
 def _tested(first: Run, second: Run, arms: tuple[PairOfArms, ...], shared: SharedSplits) -> tuple[PairOfArms, ...]:
-    """The arms with the comparisons of those that are in both runs."""
-    task = task_of(first.summary)
+    """The arms with the comparisons of those that are in both runs, in what both measure: losses may be weighted in one."""
+    task, known = task_of(first.summary), [statistics_of(task_of(run.summary)) for run in (first, second)]
     pairs = {
-        str(index): (choose_nets(first.nets, arm.first_arm), choose_nets(second.nets, arm.second_arm))
+        str(index): (
+            choose_nets(first.nets, arm.first_arm, task.metric),
+            choose_nets(second.nets, arm.second_arm, task.metric),
+        )
         for index, arm in enumerate(arms)
         if arm.first_arm is not None and arm.second_arm is not None
     }
     found = compare_pairs(pairs, task, shared, task.metric.resolution(first.summary.data.test_rows))
-    return tuple(arm.model_copy(update={"comparisons": found.get(str(index), ())}) for index, arm in enumerate(arms))
+    both = {name for name, statistic in known[0].items() if statistic.label == known[1][name].label}
+    return tuple(
+        arm.model_copy(update={"comparisons": tuple(one for one in found.get(str(index), ()) if one.statistic in both)})
+        for index, arm in enumerate(arms)
+    )
 
 
 def _data(data: DataDescription) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from dropnorm.study.saving.nets import tensors_of_single_net
 from dropnorm.study.saving.saved_model import DESCRIPTION_NAME, WEIGHTS_NAME, SavedModel, model_of, model_with
 from dropnorm.study.schema import read_record, record_of
 from dropnorm.study.statistics.choice import best_choice, nets_of_choice
-from dropnorm.study.task import TASKS
+from dropnorm.study.task import task_of
 
 
 def load_model(folder: str | Path, arm: str | None = None, net: int | None = None) -> SavedModel:
@@ -69,7 +69,7 @@ def _load_from_store(folder: Path, advised: ModelDescription, arm: str | None, n
             chosen = [_numbered(records, net)]
         else:
             name = choice(arm, "arm", arms)
-            chosen = nets_of_choice(records, name, best_choice(records, name, TASKS[summary.data.task].metric))
+            chosen = nets_of_choice(records, name, best_choice(records, name, task_of(summary).metric))
         weights = [store.weights(record.net) for record in chosen]
     description = advised.model_copy(
         update={

@@ -24,7 +24,7 @@ def summarize_arms(
     resolution: float = 0.0,
 ) -> tuple[ArmResult, ...]:
     """Every arm's results over the seeds, and its paired comparisons with plain."""
-    chosen = {arm: choose_nets(nets, arm) for arm in arms}
+    chosen = {arm: choose_nets(nets, arm, task.metric) for arm in arms}
     comparisons = compare_arms(chosen, task, resampling, resolution)
     results = []
     for arm, own in chosen.items():

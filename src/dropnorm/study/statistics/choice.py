@@ -1,5 +1,6 @@
 """Which of an arm's nets it is judged by, and how much that choice flatters them."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,26 +11,20 @@ from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import Metric
 
 
-def choose_nets(nets: Sequence[NetRecord], arm: ArmName) -> list[NetRecord]:
+def choose_nets(nets: Sequence[NetRecord], arm: ArmName, metric: Metric) -> list[NetRecord]:
     """For each seed the arm's net that was best on that seed's own validation part (ties: the smaller rate and decay)."""
     by_seed = _by_seed(nets, arm)
     return [
-        min(by_seed[seed], key=lambda net: (net.validation_loss, net.rate, net.weight_decay))
-        for seed in sorted(by_seed)
+        min(by_seed[seed], key=lambda net: (_rank(net, metric), net.rate, net.weight_decay)) for seed in sorted(by_seed)
     ]
 
 
 def best_choice(nets: Sequence[NetRecord], arm: ArmName, metric: Metric) -> tuple[float, float]:
-    """The rate and the decay of an arm whose nets are best on validation on average over the seeds (ties: the smaller).
-
-    Nets of classes are ranked by their loss, since many have the same share of hits; those of a quantity by their score,
-    since the loss is in the unit of each seed's own training part.
-    """
+    """The rate and the decay of an arm whose nets are best on validation on average over the seeds (ties: the smaller)."""
     by_choice: dict[tuple[float, float], list[float]] = {}
     for net in nets:
         if net.arm == arm:
-            rank = net.validation_loss if metric.counted else -metric.gain(net.validation_score, 0.0)
-            by_choice.setdefault((net.rate, net.weight_decay), []).append(rank)
+            by_choice.setdefault((net.rate, net.weight_decay), []).append(_rank(net, metric))
     return min(by_choice, key=lambda choice: (float(np.mean(by_choice[choice])), choice))
 
 
@@ -50,7 +45,7 @@ def selection_optimism(
     by_seed = _by_seed(nets, arm)
     if min(map(len, by_seed.values())) < 2:
         return None
-    chosen = [metric.gain(net.validation_score, net.test_score) for net in choose_nets(nets, arm)]
+    chosen = [metric.gain(net.validation_score, net.test_score) for net in choose_nets(nets, arm, metric)]
     fixed = [
         float(np.mean([metric.gain(net.validation_score, net.test_score) for net in by_seed[seed]]))
         for seed in sorted(by_seed)
@@ -61,6 +56,16 @@ def selection_optimism(
         fixed=interval(*resampling.tested(fixed)),
         optimism=interval(*resampling.tested(optimism)),
     )
+
+
+def _rank(net: NetRecord, metric: Metric) -> float:
+    """What is lower of a better net, on validation: the score in the metric, turned round where higher is better.
+
+    Where scores are shares of hits, which many nets have in common, it is the loss. Nowhere else: the loss of a quantity is in
+    the unit of each seed's own training part. A score that the rows do not define is the last.
+    """
+    rank = net.validation_loss if metric.counted else -metric.gain(net.validation_score, 0.0)
+    return math.inf if math.isnan(rank) else rank
 
 
 def _by_seed(nets: Sequence[NetRecord], arm: ArmName) -> dict[int, list[NetRecord]]:

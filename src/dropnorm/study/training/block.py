@@ -235,7 +235,9 @@ class BlockTrainer:
         loss, points = torch.zeros(2, len(seeds), dtype=torch.float64)
         for chunk, mask in self._in_chunks(rows, own):
             outputs, y = steps.outputs(chunk), self.parts.take_targets(seed, chunk)
-            loss += self.objective.losses(outputs, y).double().where(mask, 0.0).sum(1).cpu()
+            losses, weights = self.objective.losses(outputs, y), self.parts.take_weights(seed, y)
+            losses = losses if weights is None else losses * weights
+            loss += losses.double().where(mask, 0.0).sum(1).cpu()
             points += self.objective.points(outputs, y).where(mask, 0.0).sum(1).cpu()
         score = self.objective.score(points / sizes.cpu(), self.parts.target_scale[seeds])
         return _finite(loss / sizes.cpu()), _finite(score)

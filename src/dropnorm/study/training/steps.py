@@ -41,7 +41,8 @@ class TorchSteps:
         assert self.adam is not None
         for rows, key in zip(order.chunk(keys.shape[1], dim=1), keys.unbind(1), strict=True):
             x, y = self.parts.take(self.seeds, rows)
-            gradients = self.nets.gradients(x, key, partial(self.objective.gradient, targets=y))
+            weights = self.parts.take_weights(self.seeds, y)
+            gradients = self.nets.gradients(x, key, partial(self._gradient, targets=y, weights=weights))
             self.nets.decay(self.adam.learning_rates)
             self.adam.step(gradients)
             self.nets.constrain()
@@ -49,6 +50,11 @@ class TorchSteps:
     def outputs(self, rows: Tensor) -> Tensor:
         """Of all rows at once."""
         return self.nets.outputs(self.parts.features.take(self.seeds, rows))
+
+    def _gradient(self, outputs: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+        """The gradient of each net's mean loss, its rows weighted."""
+        gradient = self.objective.gradient(outputs, targets)
+        return gradient if weights is None else gradient.mul_(weights[..., None])
 
 
 class NativeSteps:
@@ -63,7 +69,9 @@ class NativeSteps:
         if nets.convolutions:
             return None
         features = parts.features
-        data = DenseData(features.base, features.factor, features.shift, FARTHEST, seeds, parts.targets)
+        data = DenseData(
+            features.base, features.factor, features.shift, FARTHEST, seeds, parts.targets, parts.class_weights
+        )
         moments = AdamState(*(_by_layer(nets, adam.moments[moment], _TRAINED) for moment in MOMENTS)) if adam else None
         kernel = DenseKernel.of(_dense_nets(nets), data, moments)
         return None if kernel is None else cls(kernel, nets, adam)
