@@ -31,7 +31,7 @@ def with_model(run, *, classes=3, metrics=()):
 
 def test_the_model_is_told_in_every_metric_beside_a_constant(make_run):
     metrics = (
-        MetricResult(metric="accuracy", value=0.9876, constant=0.1),
+        MetricResult(metric="accuracy", value=0.9876, low=0.98, high=0.9912, constant=0.1),
         MetricResult(metric="roc_auc", value=None, constant=None),
         MetricResult(metric="log_loss", value=0.05678, constant=2.3026),
     )
@@ -39,22 +39,26 @@ def test_the_model_is_told_in_every_metric_beside_a_constant(make_run):
     assert [column.header for column in table.columns] == [
         "metric",
         "the model",
+        "95 % interval",
         "always saying each class by its share",
     ]
     assert table.rows == (
-        ("Accuracy, %", "98.8", "10.0"),
-        ("Area under the ROC curve", "–", "–"),
-        ("Log loss, nats", "0.057", "2.303"),
+        ("Accuracy, %", "98.8", "98.0 to 99.1", "10.0"),
+        ("Area under the ROC curve", "–", "–", "–"),
+        ("Log loss, nats", "0.057", "–", "2.303"),
     )
 
 
 def test_a_quantity_is_told_in_its_own_unit(regression):
     metrics = (
-        MetricResult(metric="rmse", value=54.321, constant=77.0),
+        MetricResult(metric="rmse", value=54.321, low=50.0, high=58.9999, constant=77.0),
         MetricResult(metric="r2", value=0.4256, constant=0.0),
     )
     summary = with_model(regression, classes=0, metrics=metrics)
-    assert metric_table(summary).rows == (("RMSE", "54.32", "77.00"), ("R²", "0.426", "0.000"))
+    assert metric_table(summary).rows == (
+        ("RMSE", "54.32", "50.00 to 59.00", "77.00"),
+        ("R²", "0.426", "–", "0.000"),
+    )
     assert class_table(summary).rows == ()
 
 

@@ -1,7 +1,7 @@
 """How good the model is, on rows that its nets did not see: every metric, and what it makes of each class."""
 
 from dropnorm.report.tables import NONE, Column, Table
-from dropnorm.study.records import ModelResult, Summary
+from dropnorm.study.records import MetricResult, ModelResult, Summary
 from dropnorm.study.task import METRICS, Metric
 
 SHOWN_CLASSES = 20
@@ -20,12 +20,13 @@ def metric_table(summary: Summary) -> Table:
         (
             _capital(known[one.metric].label),
             _written(known[one.metric], one.value),
+            _spanned(known[one.metric], one),
             _written(known[one.metric], one.constant),
         )
         for one in (model.metrics if model else ())
     )
     constant = "each class by its share" if summary.data.classes else "the mean"
-    headers = ("metric", "the model", f"always saying {constant}")
+    headers = ("metric", "the model", "95 % interval", f"always saying {constant}")
     return Table(_columns(headers), rows, marked=None)
 
 
@@ -56,6 +57,14 @@ def _columns(headers: tuple[str, ...]) -> tuple[Column, ...]:
 def _capital(label: str) -> str:
     """Begin a label with a capital, whatever its case behind that."""
     return label[:1].upper() + label[1:]
+
+
+def _spanned(metric: Metric, result: MetricResult) -> str:
+    """Write the interval of a score, where it has one."""
+    if result.value is None or result.low is None or result.high is None:
+        return NONE
+    scale = metric.scale(result.value)
+    return f"{scale.write(result.low)} to {scale.write(result.high)}"
 
 
 def _written(metric: Metric, value: float | None) -> str:

@@ -463,12 +463,15 @@ class Advice(Record):
 class MetricResult(Record):
     """The score of a model's predictions in a metric, by its key in `dropnorm.study.task.METRICS`.
 
-    `constant` is what always saying the same comes to on the same rows: each class with its share of them, or their mean.
-    Where the rows do not define a metric, as of one class alone, both are None.
+    `low` and `high` are the ends of its 95 % interval, the model given. `constant` is what always saying the same comes to on
+    the same rows: each class with its share of them, or their mean. Where the rows do not define a metric, as of one class
+    alone, all are None.
     """
 
     metric: MetricName
     value: float | None
+    low: float | None = None
+    high: float | None = None
     constant: float | None
 
 

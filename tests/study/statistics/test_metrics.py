@@ -122,3 +122,15 @@ def test_what_is_made_of_each_class():
     (_, _, never) = class_results(("a", "b", "c"), np.array([0, 1]), np.eye(3)[:2])
     assert (never.rows, never.recall, never.precision, never.predicted) == (0, 0.0, 0.0, (0, 0, 0))
     assert class_results((), QUANTITY, OF_QUANTITY) == ()
+
+
+@pytest.mark.parametrize(("targets", "predictions"), [(TWO, OF_TWO), (THREE, OF_THREE), (QUANTITY, OF_QUANTITY)])
+def test_every_metric_has_an_interval_around_its_value(targets, predictions):
+    for groups in (None, np.arange(len(targets)) % 3):
+        for result in metric_results(targets, predictions, groups):
+            assert result.low <= result.value <= result.high, result
+
+
+def test_the_intervals_of_a_net_that_has_diverged_are_not_told():
+    for result in metric_results(TWO, np.full((8, 2), np.nan)):
+        assert (result.low, result.high) == (None, None)

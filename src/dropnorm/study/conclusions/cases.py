@@ -114,14 +114,20 @@ NOT_TO_RELY_ON = Case(
 MODEL: Mapping[str, Case] = {
     "accuracy": Case(
         "The model is the mean of {nets}, and is right on {score} % of the rows, each predicted by the nets that did not "
-        "see it (95 % interval {low} to {high})."
+        "see it (95 % interval {low} to {high}). Of {new_rows} new rows of the same kind, the model will be right on {new_low} "
+        "to {new_high} % in 95 of 100 cases."
     ),
     "rmse": Case(
         "The model is the mean of {nets}, and has an RMSE of {score} on rows, each predicted by the nets that did not see it "
-        "(95 % interval {low} to {high})."
+        "(95 % interval {low} to {high}). On {new_rows} new rows of the same kind, the model's RMSE will be {new_low} to "
+        "{new_high} in 95 of 100 cases."
     ),
 }
-JUDGED_BY = Case("Its {metric} on these rows is {score}; that of {constant} is {of_constant}.")
+"""The model's score over all rows of their kind, and on so many new ones, whose own chance is added."""
+JUDGED_BY = Case(
+    "On the rows that its nets did not see, the model's {metric} is {score} (95 % interval {low} to {high}); that of "
+    "{constant} is {of_constant}."
+)
 
 STILL_OVERFITS = Case("The overfitting remains: more rows would lessen it, or try a smaller net or other arms.")
 STILL_LEARNING = Case("The plain net was still learning when its epochs ended: allow more (--epochs).")

@@ -234,18 +234,39 @@ class _Sentences(Words):
             return ""
         base = TASKS[self.task.name].metric
         scale = base.scale(model.score.mean)
-        mean, low, high = (scale.write(value) for value in (model.score.mean, model.score.low, model.score.high))
-        nets = counted(len(model.nets), "nets")
-        said = cases.MODEL[base.key].say(nets=nets, score=mean, low=low, high=high)
-        judged = model.metric(self.task.metric.key)
-        if self.task.metric == base or judged is None or judged.value is None or judged.constant is None:
-            return said
-        score, of_constant = (
-            f"{self.task.metric.scale(judged.value).write(value)}{self.task.metric.behind}"
-            for value in (judged.value, judged.constant)
+        score, new = model.score, model.score_of_new_rows
+        said = cases.MODEL[base.key].say(
+            nets=counted(len(model.nets), "nets"),
+            score=scale.write(score.mean),
+            low=scale.write(score.low),
+            high=scale.write(score.high),
+            new_rows=f"{model.new_rows:,}",
+            new_low=scale.write(new.low),
+            new_high=scale.write(new.high),
         )
-        filled = {"metric": self.task.metric.name, "score": score, "of_constant": of_constant}
-        return f"{said} {cases.JUDGED_BY.say(constant=self.task.constant, **filled)}"
+        return said if self.task.metric == base else f"{said} {self.on_metric(model)}".rstrip()
+
+    def on_metric(self, model: ModelResult) -> str:
+        """The model in the metric that arms are judged by, where the rows define it."""
+        metric = self.task.metric
+        judged = model.metric(metric.key)
+        if (
+            judged is None
+            or judged.value is None
+            or judged.low is None
+            or judged.high is None
+            or judged.constant is None
+        ):
+            return ""
+        scale = metric.scale(judged.value)
+        return cases.JUDGED_BY.say(
+            metric=metric.name,
+            score=f"{scale.write(judged.value)}{metric.behind}",
+            low=scale.write(judged.low),
+            high=scale.write(judged.high),
+            constant=self.task.constant,
+            of_constant=f"{scale.write(judged.constant)}{metric.behind}",
+        )
 
     def on_what_to_do(self, state: State) -> str:
         match state.name:

@@ -3,6 +3,7 @@
 How each is called and written is in `dropnorm.study.task.METRICS`, which the report reads without scikit-learn.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -11,6 +12,8 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from dropnorm.study.records import ClassResult, MetricResult, TaskName
+from dropnorm.study.statistics.jackknife import WITHOUT_PARTS, jackknife_interval, positive_class
+from dropnorm.study.statistics.rows import mean_interval, share_interval
 from dropnorm.study.task import METRICS
 
 Score = Callable[[np.ndarray, np.ndarray], float]
@@ -42,8 +45,10 @@ def constant_score(metric: str, targets: np.ndarray, classes: int) -> float:
     return score_of(metric, targets, np.tile(said, (len(targets), 1)))
 
 
-def metric_results(targets: np.ndarray, predictions: np.ndarray) -> tuple[MetricResult, ...]:
-    """Predictions in every metric of their task, and what always saying the same comes to beside them."""
+def metric_results(
+    targets: np.ndarray, predictions: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[MetricResult, ...]:
+    """Predictions in every metric of their task with intervals, and what always saying the same comes to beside them."""
     task: TaskName = "classification" if targets.dtype.kind == "i" else "regression"
     classes = predictions.shape[1] if task == "classification" else 0
     scores = [
@@ -55,9 +60,27 @@ def metric_results(targets: np.ndarray, predictions: np.ndarray) -> tuple[Metric
             metric=metric.key,
             value=None if np.isnan(value) else value,
             constant=None if np.isnan(constant) else constant,
+            **_interval(metric.key, value, targets, predictions, groups),
         )
         for metric, value, constant in scores
     )
+
+
+def _interval(
+    metric: str, value: float, targets: np.ndarray, predictions: np.ndarray, groups: np.ndarray | None
+) -> dict[str, float]:
+    """The ends of a metric's interval, the predictions given; none where there is nothing to tell it from."""
+    if np.isnan(value) or not np.isfinite(predictions).all():
+        return {}
+    if metric == "accuracy":
+        interval = share_interval(_labels(predictions) == targets, groups)
+    elif metric in _MEANS:
+        of_rows, written = _MEANS[metric]
+        mean = mean_interval(of_rows(targets, predictions), groups)
+        return {"low": written(mean.low), "high": written(mean.high)}
+    else:
+        interval = jackknife_interval(WITHOUT_PARTS[metric], value, targets, predictions, groups)
+    return {"low": interval.low, "high": interval.high}
 
 
 def class_results(classes: Sequence[str], targets: np.ndarray, predictions: np.ndarray) -> tuple[ClassResult, ...]:
@@ -76,11 +99,6 @@ def class_results(classes: Sequence[str], targets: np.ndarray, predictions: np.n
         )
         for number, name in enumerate(classes)
     )
-
-
-def positive_class(targets: np.ndarray) -> int:
-    """Of two classes the rarer one, which is looked for; of equally frequent ones the second."""
-    return int(np.count_nonzero(targets) * 2 <= len(targets))
 
 
 def _labels(predictions: np.ndarray) -> np.ndarray:
@@ -118,6 +136,13 @@ def _each_against_the_rest(score: Score, targets: np.ndarray, predictions: np.nd
     return float(np.mean(scores)) if scores else np.nan
 
 
+def _of_right_class(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """The probability of each row's class, as scikit-learn's log loss bounds it."""
+    epsilon = np.finfo(predictions.dtype).eps
+    right: np.ndarray = np.take_along_axis(predictions, targets[:, None], axis=1)[:, 0].clip(epsilon, 1.0 - epsilon)
+    return right
+
+
 def _log_loss(targets: np.ndarray, predictions: np.ndarray) -> float:
     return float(sklearn_metrics.log_loss(targets, predictions, labels=np.arange(predictions.shape[1])))
 
@@ -137,4 +162,14 @@ _SCORES: Mapping[str, Score] = MappingProxyType(
         "r2": lambda targets, predictions: sklearn_metrics.r2_score(targets, predictions[:, 0]),
     }
 )
+_MEANS: Mapping[str, tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Callable[[float], float]]] = (
+    MappingProxyType(
+        {
+            "log_loss": (lambda targets, predictions: -np.log(_of_right_class(targets, predictions)), float),
+            "rmse": (lambda targets, predictions: np.square(targets - predictions[:, 0]), math.sqrt),
+            "mae": (lambda targets, predictions: np.abs(targets - predictions[:, 0]), float),
+        }
+    )
+)
+"""Metrics that are means over rows, or grow with one: what is averaged, and what makes the metric of the mean."""
 _WORST = {"log_loss": np.inf, "rmse": np.inf, "mae": np.inf, "r2": -np.inf}

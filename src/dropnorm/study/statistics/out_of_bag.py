@@ -118,7 +118,7 @@ def model_result(
         score_of_new_rows=of_new_rows,
         single_score=single_score,
         single_loss=single_loss,
-        metrics=metric_results(predicted.targets, predicted.predictions),
+        metrics=metric_results(predicted.targets, predicted.predictions, predicted.groups),
         classes=class_results(classes, predicted.targets, predicted.predictions),
     )
 

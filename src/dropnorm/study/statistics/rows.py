@@ -23,15 +23,19 @@ class Units(NamedTuple):
     @classmethod
     def of(cls, values: np.ndarray, groups: np.ndarray | None) -> "Units":
         """The groups of rows, or the rows themselves; more than `MOST_UNITS` are dealt out, in no order, into so many."""
-        labels = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-        units = int(labels.max(initial=-1)) + 1
-        if units > MOST_UNITS:
-            labels = np.random.default_rng(0).permutation(units)[labels] % MOST_UNITS
+        labels = deal(len(values), groups, MOST_UNITS)
         return cls(np.bincount(labels, values.astype(np.float64)), np.bincount(labels).astype(np.float64))
 
     def new(self, rows: int) -> int:
         """How many units hold so many rows."""
         return max(1, round(len(self.sums) * rows / float(self.counts.sum())))
+
+
+def deal(rows: int, groups: np.ndarray | None, most: int) -> np.ndarray:
+    """The unit of each row (rows,): its group, or itself; more than `most` are dealt out, in no order, into so many."""
+    labels: np.ndarray = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = int(labels.max(initial=-1)) + 1
+    return np.random.default_rng(0).permutation(units)[labels] % most if units > most else labels
 
 
 def share_interval(hits: np.ndarray, groups: np.ndarray | None = None) -> Interval:
