@@ -44,5 +44,9 @@ class SurgeryError(DropnormError, RuntimeError):
     """A model cannot be changed as asked without harm."""
 
 
+class RecomputationError(DropnormError, RuntimeError):
+    """A forward pass that a backward pass repeats asks for a seed's key, which has moved on since."""
+
+
 class ExtraError(DropnormError, RuntimeError):
     """A package is asked for that comes with an extra of dropnorm, such as `dropnorm[onnx]`, and is not installed."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dropnorm import ops, random
-from dropnorm.errors import DropnormError
+from dropnorm.errors import RecomputationError
 from dropnorm.keras import _normalization
 from dropnorm.keras._normalization import normalize
 
@@ -73,13 +73,9 @@ def _next_key(generator: keras.random.SeedGenerator) -> Tensor:
     return key.reshape(())
 
 
-class _RecomputationError(DropnormError, RuntimeError):
-    """A seed's key is asked for by a forward pass that a backward pass repeats."""
-
-
 def _seed_key(words: Tensor) -> Tensor:
     if torch._C._current_graph_task_id() != -1:
-        raise _RecomputationError(
+        raise RecomputationError(
             "A dropout of dropnorm.keras is called by a backward pass, as activation checkpointing does (keras.RematScope, "
             "keras.remat, torch.utils.checkpoint): its seed has moved on since the forward pass, so that it would drop other "
             "units. Leave it out of what is computed again: it keeps its input at most."

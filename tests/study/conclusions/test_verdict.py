@@ -243,9 +243,9 @@ def test_more_than_four_arms_are_summed_up(verdict, make_arm, compared, around):
     assert said[1] == (
         "2 of 6 arms help, most of all max-norm, which raises test accuracy by 2.0 points (95 % interval 1.0 to 3.0); dropout "
         "of the inputs does harm, and raises test accuracy by 5.0 points (95 % interval 4.0 to 6.0); 2 of 6 arms may help, "
-        "first of all as in 2014: it is ahead of plain by 1.2 points on validation rows, and by 3.0 points (95 % interval "
-        "2.0 to 4.0) on test rows, which is not sure; 1 of 6 arms shows no evidence of a change in test accuracy (95 % "
-        "interval from −1.0 to +1.0 points)."
+        "first of all as in 2014: it is ahead of plain by 1.2 points on validation rows, and by 3.0 points (95 % interval, "
+        "taken alone, 2.0 to 4.0) on test rows, which is not sure; 1 of 6 arms shows no evidence of a change in test accuracy "
+        "(95 % interval from −1.0 to +1.0 points)."
     )
     assert said[2] == "6 of 6 arms lower the log loss, most of all dropout of the inputs, by 0.070."
 

@@ -147,7 +147,7 @@ class _Sentences(Words):
         """What a case says of one arm."""
         change, unit = _change(arm), self.task.metric.difference_in_words
         level = self.scale.is_nothing(change.mean)
-        on_test = cases.LEVEL_ON_TEST.say() if level else cases.AHEAD_ON_TEST.say(size=self.size(change))
+        on_test = cases.LEVEL_ON_TEST.say() if level else cases.AHEAD_ON_TEST.say(size=self.unsure(change))
         return {
             "arm": arm_words(arm.arm),
             "metric": self.task.metric.name,

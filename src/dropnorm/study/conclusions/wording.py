@@ -14,16 +14,20 @@ class Words:
     task: Task
     scale: Scale
 
-    def difference(self, interval: Interval) -> str:
-        """A difference as text: '0.8 points (95 % interval 0.3 to 1.3)'."""
+    def difference(self, interval: Interval, alone: str = "") -> str:
+        """A difference as text: '0.8 points (95 % interval 0.3 to 1.3)'; `alone` stands behind the interval's name."""
         mean, low, high = (self.scale.write(value) for value in (interval.mean, interval.low, interval.high))
-        return f"{mean}{self.task.metric.difference_in_words} (95 % interval {low} to {high})"
+        return f"{mean}{self.task.metric.difference_in_words} (95 % interval{alone} {low} to {high})"
 
-    def size(self, interval: Interval) -> str:
+    def size(self, interval: Interval, alone: str = "") -> str:
         """The same without its sign, which the verb beside it has: 'lowers by 0.8 points'."""
         if interval.mean >= 0:
-            return self.difference(interval)
-        return self.difference(Interval(mean=-interval.mean, low=-interval.high, high=-interval.low))
+            return self.difference(interval, alone)
+        return self.difference(Interval(mean=-interval.mean, low=-interval.high, high=-interval.low), alone)
+
+    def unsure(self, interval: Interval) -> str:
+        """The same of a difference that is not sure: over all arms, where its own interval leaves zero out."""
+        return self.size(interval, ", taken alone," if interval.low > 0.0 or interval.high < 0.0 else "")
 
     def spans(self, intervals: Sequence[Interval]) -> str:
         """What may be though nothing is sure: '95 % intervals from −2.2 to +1.3 points'.

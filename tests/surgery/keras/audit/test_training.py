@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import dropnorm as dn
+import dropnorm.keras
 
 
 def net(**more):
@@ -62,3 +63,15 @@ def test_the_momentum_for_two_updates(normal):
     with keras.RematScope(mode="list_of_layers", layer_names=["other"]):
         outside = layers.BatchNormalization(name="norm")
     assert dn.audit(keras.Sequential([keras.Input((4,)), outside, layers.Dense(1)])).codes == ()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="elsewhere Keras refuses such a layer itself")
+def test_a_batch_norm_of_ours_that_drops_is_not_computed_again(normal):
+    with keras.RematScope(mode="full"):
+        norm = dropnorm.keras.BatchNormActDropout(0.5, momentum=0.5)
+    x = normal(64, 4) + 5
+    model = keras.Sequential([keras.Input((4,)), norm, layers.Dense(1)])
+    assert "DN225" not in dn.audit(model).codes
+    model.compile(keras.optimizers.SGD(0.0), "mse")
+    model.fit(x, x[:, :1], batch_size=64, verbose=0)
+    np.testing.assert_allclose(norm.moving_mean.numpy(), 0.5 * x.mean(0), rtol=1e-5)

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from dropnorm.keras._rematerialization import Keyed
 from dropnorm.surgery.audit.registry import Seen
 from dropnorm.surgery.keras.audit.examination import Examination
 from dropnorm.surgery.keras.audit.registry import rule, same_rule
@@ -69,13 +70,16 @@ def unsynchronized(examination: Examination) -> Seen:
     needs="",
 )
 def updated_twice(examination: Examination) -> Seen:
-    """The square root of the momentum, which weighs the old value. On JAX and TensorFlow such a layer raises an error."""
+    """The square root of the momentum, which weighs the old value. On JAX and TensorFlow such a layer raises an error.
+
+    A layer of dropnorm.keras that drops is left out of what is computed again.
+    """
     if keras.backend.backend() != "torch":
         return
     for path, norm in examination.batch_norms.items():
         scope = getattr(norm, "_remat_mode", None)
         is_inside = scope is not None and (scope.mode == "full" or norm.name in (scope.layer_names or ()))
-        if is_inside and norm.trainable:
+        if is_inside and norm.trainable and not isinstance(norm, Keyed):
             yield path, {"momentum": norm.momentum**0.5, "was": norm.momentum}
 
 
