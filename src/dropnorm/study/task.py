@@ -79,6 +79,11 @@ class Metric(Notation):
         """The name with its unit."""
         return self.headed(self.name)
 
+    @property
+    def span(self) -> float:
+        """How far two scores can be from each other."""
+        return self.highest - self.lowest
+
     def gain(self, score: float, other: float) -> float:
         """By how much a score is better than another."""
         return score - other if self.higher_is_better else other - score

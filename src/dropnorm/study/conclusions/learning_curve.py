@@ -8,8 +8,8 @@ from dropnorm.study.records import MAIN_STATISTIC, CurveNet, CurvePoint, DataDes
 from dropnorm.study.statistics.arms import interval_of
 from dropnorm.study.statistics.catalogue import statistics_of
 from dropnorm.study.statistics.choice import choose_nets
-from dropnorm.study.statistics.comparisons import paired
-from dropnorm.study.statistics.intervals import holm, interval, p_value
+from dropnorm.study.statistics.comparisons import difference_interval, paired
+from dropnorm.study.statistics.intervals import holm, p_value
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import Metric, task_for
 
@@ -54,7 +54,7 @@ def _points(
                 fraction=fraction,
                 rows=data.train_rows,
                 test_score=interval_of_score,
-                difference=interval(*differences[arm]) if arm in differences else None,
+                difference=difference_interval(score, differences[arm]) if arm in differences else None,
                 p_holm=adjusted.get(arm),
             )
         )

@@ -13,7 +13,7 @@ from dropnorm.study.records import (
     State,
     StateName,
 )
-from dropnorm.study.statistics.intervals import interval, interval_within
+from dropnorm.study.statistics.intervals import interval_within
 from dropnorm.study.statistics.resampling import Resampling
 from dropnorm.study.task import RMSE, Metric
 
@@ -57,7 +57,8 @@ def find_state(
     nets = chosen["plain"]
     drop = find_shift(chosen, data, metric, constant)
     scale = metric.gain(metric.best, constant)
-    gap = interval(*resampling.tested([metric.gain(net.train_score, net.test_score) for net in nets], resolution))
+    gaps = [metric.gain(net.train_score, net.test_score) for net in nets]
+    gap = interval_within(*resampling.tested(gaps, resolution), lowest=-metric.span, highest=metric.span)
     skills = [_skill(net, metric, constant) for net in nets]
     skill = interval_within(*resampling.tested(skills, resolution / scale), highest=1.0)
     opening = _opening(nets, epochs)

@@ -44,6 +44,11 @@ class Statistic:
     interaction: bool = False
     in_arm_table: bool = False
 
+    @property
+    def span(self) -> float:
+        """How far two values can be from each other."""
+        return self.highest - self.lowest
+
     def gain(self, value: float, other: float) -> float:
         """By how much a value is better than another; where neither is, by how much it is higher."""
         return other - value if self.higher_is_better is False else value - other
@@ -110,6 +115,8 @@ def _entries(task: Task) -> tuple[Statistic, ...]:
             label="generalization gap",
             value=lambda net: metric.gain(net.train_score, net.test_score),
             notation=differences,
+            lowest=-metric.span,
+            highest=metric.span,
             higher_is_better=False,
             in_steps=metric.counted,
             compared=True,

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from dropnorm.study.records import ArmName, Comparison, Interaction, NetRecord
+from dropnorm.study.records import ArmName, Comparison, Interaction, Interval, NetRecord
 from dropnorm.study.statistics.catalogue import Statistic, statistics_of
-from dropnorm.study.statistics.intervals import bootstrap_interval, holm, interval, p_value
+from dropnorm.study.statistics.intervals import bootstrap_interval, holm, interval_within, p_value
 from dropnorm.study.statistics.power import needed_to_see
 from dropnorm.study.statistics.resampling import Resampling, Sample
 from dropnorm.study.task import Task
@@ -34,7 +34,7 @@ def conclude(statistic: Statistic, samples: Mapping[ArmName, Sample]) -> dict[Ar
         name: Comparison(
             statistic=statistic.name,
             differences=tuple(sample.values),
-            interval=interval(*sample),
+            interval=difference_interval(statistic, sample),
             bootstrap=bootstrap_interval(sample.values),
             p_value=p,
             p_holm=adjusted,
@@ -42,6 +42,11 @@ def conclude(statistic: Statistic, samples: Mapping[ArmName, Sample]) -> dict[Ar
         )
         for (name, sample), p, adjusted in zip(samples.items(), p_values, holm(p_values), strict=True)
     }
+
+
+def difference_interval(statistic: Statistic, sample: Sample) -> Interval:
+    """The mean difference in a statistic with its interval, within what two values can differ by."""
+    return interval_within(*sample, lowest=-statistic.span, highest=statistic.span)
 
 
 def paired(nets: Sequence[NetRecord], plain: Sequence[NetRecord], statistic: Statistic) -> list[float] | None:
@@ -64,5 +69,6 @@ def interactions(
         if with_norm is not None and without is not None:
             beyond = [one - other for one, other in zip(with_norm, without, strict=True)]
             sample = resampling.sample(statistic, beyond, resolution)
-            found += [Interaction(statistic=statistic.name, interval=interval(*sample), p_value=p_value(*sample))]
+            span = interval_within(*sample, lowest=-2 * statistic.span, highest=2 * statistic.span)
+            found += [Interaction(statistic=statistic.name, interval=span, p_value=p_value(*sample))]
     return tuple(found)
