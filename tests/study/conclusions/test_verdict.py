@@ -156,6 +156,24 @@ def test_a_net_that_is_no_better_than_a_constant_is_named(verdict, make_arm, mak
     )
 
 
+def test_a_model_that_is_better_than_a_constant_is_relied_on_though_its_nets_one_by_one_are_not_sure(
+    make_arm, make_data, make_state, make_advice
+):
+    arms = (make_arm("plain", score=0.7), make_arm("dropout", score=0.7))
+    for score, relied in ((0.75, True), (0.71, False)):  # the interval begins 0.02 below
+        model = model_of(score).model_copy(update={"arm": "plain"})
+        advice, state = make_advice(dropout="not_shown"), make_state(constant=0.7)
+        said = " ".join(write_verdict(TASKS["classification"], make_data(), arms, state, (), advice, "seeds", model))
+        assert ("relied" not in said and "surely better than always" not in said) == relied
+    area = MetricResult(metric="roc_auc", value=0.72, low=0.705, high=0.74, constant=0.5)
+    judged, model = (
+        judged_by("classification", "roc_auc"),
+        model_of(0.6, metrics=(area,)).model_copy(update={"arm": "plain"}),
+    )
+    said = " ".join(write_verdict(judged, make_data(), arms, state, (), advice, "seeds", model))
+    assert "relied" not in said, "it is the metric that arms are judged by"
+
+
 def test_what_is_found_in_loss_and_calibration_is_said(verdict, make_arm, compared, around):
     arms = (
         make_arm(
@@ -447,7 +465,12 @@ def _random_study(rng, make_net, make_data):
     constant = 0.5 if task == "classification" else scale / 2
     state = find_state(chosen, epochs, data, 100, metric, constant, resampling, resolution)
     advice = advise(results, nets, metric, resampling)
-    return arms, advice, write_verdict(TASKS[task], data, results, state, both, advice, resampling.unit)
+    score = next(one.test_score.mean for one in results if one.arm == advice.arm)
+    reach = scale * 10.0 ** rng.uniform(-3, -0.5)
+    ends = {"low": max(0.0, score - reach), "high": min(score + reach, metric.highest)}
+    model = model_of(score).model_copy(update={"arm": advice.arm, "score": Interval(mean=score, **ends)})
+    sure = metric.gain(ends["low" if metric.higher_is_better else "high"], constant) > 0
+    return arms, advice, sure, write_verdict(TASKS[task], data, results, state, both, advice, resampling.unit, model)
 
 
 def _claimed(verdict):
@@ -466,9 +489,9 @@ def _claimed(verdict):
 
 def test_no_two_sentences_contradict_each_other(make_net, make_data):
     """Over random studies of one to six arms, two to eleven seeds, of large, small and no effects, of both tasks."""
-    seen = set()
+    seen, unsure = set(), set()
     for number in range(400):
-        arms, advice, verdict = _random_study(np.random.default_rng(number), make_net, make_data)
+        arms, advice, sure, verdict = _random_study(np.random.default_rng(number), make_net, make_data)
         text, claims = " ".join(verdict), _claimed(verdict)
         told = f"study {number}: {text}"
         assert not NOTHING.search(text), told
@@ -485,6 +508,10 @@ def test_no_two_sentences_contradict_each_other(make_net, make_data):
             assert advised[2] == arm_words(advice.arm)
             assert advised[1] != "Use" or not own or own == {"better"}, told
         assert "overfits" not in text or "is fine" not in text, told
+        # A model that is surely better than a constant is not called unreliable, nor are the nets that it is made of.
+        assert not (sure and "relied" in text), told
+        assert not (sure and advice.arm == "plain" and "not surely better than always" in text), told
+        unsure |= {sure}
         if len(arms) > 4:
             arms_sentence = next(one for one in verdict if re.search(r"\bhelps?\b|harm|evidence", one))
             assert len(arms_sentence.split("; ")) <= 4, told
@@ -492,4 +519,5 @@ def test_no_two_sentences_contradict_each_other(make_net, make_data):
             assert not re.search(r"\b(helps|does harm)\b", text), told
             assert "too few to be sure" in text, told
         seen |= {next(iter(own)) for own in claims.values()} | {advised[1], advised[2] == "the plain net"}
+    assert unsure == {True, False}
     assert seen >= {"better", "worse", "perhaps better", "unknown", "Use", "Try", "Stay with", True, False}

@@ -39,7 +39,7 @@ def write_verdict(
 
     Args:        unit: what `advice.units` counts, seeds or splits; model: the result of the advised arm's model.
     """
-    words = _Sentences(task, task.metric.scale(arms[0].test_score.mean), data, advice, unit)
+    words = _Sentences(task, task.metric.scale(arms[0].test_score.mean), data, advice, unit, model)
     score = next((one for one in interactions if one.statistic == MAIN_STATISTIC), None)
     sentences = (
         words.on_state(state, arms[0]),
@@ -50,7 +50,7 @@ def write_verdict(
         words.on_interaction(score, arms[0]),
         words.on_advice(state, arms),
         words.on_what_to_do(state),
-        words.on_model(model),
+        words.on_model(),
     )
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -62,6 +62,7 @@ class _Sentences(Words):
     data: DataDescription
     advice: Advice
     unit: str
+    model: ModelResult | None
 
     @property
     def few(self) -> bool:
@@ -107,9 +108,19 @@ class _Sentences(Words):
         return cases.CONSTANT.say(constant=self.task.constant, score=score)
 
     def _beats_constant(self, state: State, arm: ArmResult) -> bool:
-        """Whether an arm's score on test rows is surely better than that of the best constant."""
-        worst = arm.test_score.low if self.task.metric.higher_is_better else arm.test_score.high
-        return self.task.metric.gain(worst, state.constant) > 0
+        """Whether an arm is surely better than the best constant: its nets one by one on test rows, or its model out of bag."""
+        ends = [(arm.test_score.low, arm.test_score.high)]
+        if self.model is not None and self.model.arm == arm.arm:
+            ends += self._ends_of_model(self.model)
+        worst = [low if self.task.metric.higher_is_better else high for low, high in ends]
+        return any(self.task.metric.gain(one, state.constant) > 0 for one in worst)
+
+    def _ends_of_model(self, model: ModelResult) -> list[tuple[float, float]]:
+        """The interval of the model's score in the metric that arms are judged by, where it has one."""
+        if self.task.metric == TASKS[self.task.name].metric:
+            return [(model.score.low, model.score.high)]
+        judged = model.metric(self.task.metric.key)
+        return [] if judged is None or judged.low is None or judged.high is None else [(judged.low, judged.high)]
 
     def on_arms(self, arms: Sequence[ArmResult]) -> str:
         """What is shown of each arm; of many arms, of how many, and of the first of them."""
@@ -228,8 +239,9 @@ class _Sentences(Words):
         names = joined(named) if len(advice.evidence) < TOLD_ONE_BY_ONE or len(named) == 1 else f"{len(named)} arms"
         return cases.ADVICE[why].say(self.few, arms=names, are="is" if len(arms) == 1 else "are", units=self.unit)
 
-    def on_model(self, model: ModelResult | None) -> str:
+    def on_model(self) -> str:
         """How good the model is, on rows that its nets did not see."""
+        model = self.model
         if model is None:
             return ""
         base = TASKS[self.task.name].metric
