@@ -64,8 +64,8 @@ def test_a_quantity_is_told_in_its_own_unit(regression):
 
 def test_each_class_has_its_recall_its_precision_and_what_it_is_taken_for(make_run):
     table = class_table(with_model(make_run()))
-    assert [column.header for column in table.columns][4:] == ["predicted as c0", "predicted as c1", "predicted as c2"]
-    assert table.rows[1] == ("c1", "1,200", "50.0", "25.0", "0", "1", "2")
+    assert [column.header for column in table.columns][4:] == ["as c0", "as c1", "as c2"]
+    assert table.rows[1] == ("c1", "1,200", "50.0", "25.0", "", "1", "2")
 
 
 def test_of_many_classes_the_confusion_matrix_is_left_out(make_run):

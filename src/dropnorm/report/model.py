@@ -31,7 +31,7 @@ def metric_table(summary: Summary) -> Table:
 
 
 def class_table(summary: Summary) -> Table:
-    """List what the model makes of each class: recall, precision, and the confusion matrix, of up to 20 classes."""
+    """List what the model makes of each class: recall, precision, and a confusion matrix of up to 20 classes, zeros blank."""
     model = advised_model(summary)
     classes = model.classes if model else ()
     shown = classes if len(classes) <= SHOWN_CLASSES else ()
@@ -41,11 +41,11 @@ def class_table(summary: Summary) -> Table:
             f"{one.rows:,}",
             f"{100 * one.recall:.1f}",
             f"{100 * one.precision:.1f}",
-            *(f"{one.predicted[number]:,}" for number in range(len(shown))),
+            *(f"{one.predicted[number]:,}" if one.predicted[number] else "" for number in range(len(shown))),
         )
         for one in classes
     )
-    headers = ("class", "rows", "recall, %", "precision, %", *(f"predicted as {one.name}" for one in shown))
+    headers = ("class", "rows", "recall, %", "precision, %", *(f"as {one.name}" for one in shown))
     return Table(_columns(headers), rows, marked=None)
 
 
