@@ -43,7 +43,7 @@ def load() -> tuple[dict[str, np.ndarray], Part, Part]:
     with np.load(Path(os.environ["FASHION_MNIST"])) as data:
         arrays = {name: data[name] for name in ("X_train", "y_train", "X_test", "y_test")}
     arrays["X_train"], arrays["y_train"] = arrays["X_train"][:ROWS], arrays["y_train"][:ROWS]
-    mean, deviation = arrays["X_train"].mean(), arrays["X_train"].std()
+    mean, deviation = float(arrays["X_train"].mean()), float(arrays["X_train"].std())
     parts = []
     for name in ("train", "test"):
         pixels = (arrays[f"X_{name}"].reshape(-1, 784).astype(np.float32) - mean) / deviation
