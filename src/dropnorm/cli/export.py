@@ -43,6 +43,9 @@ def export(
             show_default=False,
         ),
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import and call the function that the run names for its nets.")
+    ] = False,
 ) -> None:
     """Write what a study found for use elsewhere: its numbers as CSV files, its model as ONNX."""
     from dropnorm.errors import ArgumentError
@@ -61,5 +64,5 @@ def export(
         from dropnorm.study.saving.onnx_model import export_onnx
 
         path = out or run / ONNX_NAME
-        export_onnx(load_model(run, arm, net), path)
+        export_onnx(load_model(run, arm, net, trust=trust), path)
         typer.echo(f"ONNX model: {path}")

@@ -51,6 +51,9 @@ def predict(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
     ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import and call the function that the run names for its nets.")
+    ] = False,
 ) -> None:
     """Predict classes with their probabilities, or quantities, with the mean of a study's recommended nets."""
     from dropnorm.errors import ArgumentError
@@ -65,7 +68,7 @@ def predict(
             f"{option} is given without --uncertainty, of which it is an option. Give both, or leave it out."
         )
     drawn = {"samples": 100 if samples is None else samples, "key": seed or 0}
-    model = load_model(run, arm, net)
+    model = load_model(run, arm, net, trust=trust)
     predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
         typer.echo(predictions.write_csv(), nl=False)
