@@ -54,10 +54,13 @@ def export(
         given = "both --csv and --onnx are named for one --out" if csv else "nothing is named to be exported"
         raise ArgumentError(f"{given}: expected --csv or --onnx. Name one.")
     if csv:
+        from dropnorm.study.runs.damage import told_as_damage
         from dropnorm.study.runs.exporting import export_csv
         from dropnorm.study.runs.loading import load_run
 
-        for path in export_csv(load_run(run), out or run / CSV_NAME):
+        with told_as_damage(run):
+            paths = export_csv(load_run(run), out or run / CSV_NAME)
+        for path in paths:
             typer.echo(f"CSV: {path}")
     if onnx:
         from dropnorm.study.saving.loading import load_model

@@ -15,8 +15,10 @@ dropnorm report dropnorm-runs/churn-1a2b3c4d
 def report(run: Annotated[Path, typer.Argument(help="The folder of a finished study.")]) -> None:
     """Draw a finished study's report again."""
     from dropnorm.report import write_report
+    from dropnorm.study.runs.damage import told_as_damage
     from dropnorm.study.runs.loading import load_run
 
     path = run / REPORT_NAME
-    write_report(load_run(run), path)
+    with told_as_damage(run):
+        write_report(load_run(run), path)
     typer.echo(f"Report: {path}")

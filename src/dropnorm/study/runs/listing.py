@@ -12,6 +12,7 @@ from dropnorm._record import Record
 from dropnorm.errors import DropnormError, RunError
 from dropnorm.study.older_schemas import config_of
 from dropnorm.study.records import ArmName, Beginning, Interval, StudyIdentity, TaskName
+from dropnorm.study.runs.damage import told_as_damage
 from dropnorm.study.runs.loading import SUMMARY_NAME, load_summary
 from dropnorm.study.runs.store import STORE_NAME, Store, StoreInUseError
 
@@ -72,14 +73,13 @@ def overview(folder: Path) -> RunOverview:
     if not path.exists():
         return RunOverview(folder=str(folder), state="unreadable", problem=f"{folder}: holds no run.")
     try:
-        try:
-            with closing(Store(path, read_only=True, timeout=0.0)) as store:
-                return _of_store(folder, store)
-        except StoreInUseError:
-            return _running(folder, path)
-    except (ValidationError, ZeroDivisionError):
-        problem = f"{path}: is damaged. Use another --out, or remove the folder."
-    except (DropnormError, OSError, sqlite3.Error) as error:
+        with told_as_damage(folder):
+            try:
+                with closing(Store(path, read_only=True, timeout=0.0)) as store:
+                    return _of_store(folder, store)
+            except StoreInUseError:
+                return _running(folder, path)
+    except (DropnormError, OSError, sqlite3.Error, MemoryError) as error:
         problem = str(error)
     return RunOverview(folder=str(folder), state="unreadable", problem=problem)
 
@@ -114,7 +114,14 @@ def _started(folder: Path, store: Store) -> dict[str, Any]:
     identity, beginning = store.get_record("study", StudyIdentity), store.get_record("begun", Beginning)
     if identity is None:
         raise RunError(f"{folder}: its study was ended before it began. Start it again, or remove the folder.")
-    config = config_of(identity)
+    try:
+        config = config_of(identity)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, ("meta", "study", "config", *wrong["loc"])))
+        raise RunError(
+            f"{folder / STORE_NAME}: is damaged ({where}: {wrong['msg']}). Use another --out, or remove the folder."
+        ) from error
     finished, behind = store.counts()
     epochs = config.epochs or (beginning and beginning.epochs) or 1
     nets = config.nets if beginning is None else beginning.nets

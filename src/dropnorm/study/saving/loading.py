@@ -10,12 +10,15 @@ from safetensors.torch import load
 
 from dropnorm._constraints import Flag
 from dropnorm._validate import choice, whole
-from dropnorm.errors import ArgumentError, RunError
+from dropnorm.errors import ArgumentError, DropnormError, RunError
+from dropnorm.study.memory import check_fits
 from dropnorm.study.modules.architecture import FactoryArchitecture
 from dropnorm.study.older_schemas import MODELS_OF_3, model_from_3
 from dropnorm.study.records import NetRecord
+from dropnorm.study.runs.damage import told_as_damage
 from dropnorm.study.runs.loading import load_summary
 from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.runs.store_files import check_regular
 from dropnorm.study.saving.description import Member, ModelDescription
 from dropnorm.study.saving.nets import tensors_of_single_net
 from dropnorm.study.saving.saved_model import DESCRIPTION_NAME, WEIGHTS_NAME, SavedModel, model_of, model_with
@@ -49,9 +52,10 @@ def load_model(
     remedy = "Start the same `dropnorm study` again: it writes the file anew."
     description = read_record(path, ModelDescription, remedy, {3: model_from_3})
     _check_factory(path, description, trust=trust)
-    if net is None and arm in (None, description.arm.name):
-        return _load_advised(folder, description)
-    return _load_from_store(folder, description, arm, net, trust=trust)
+    with told_as_damage(folder):
+        if net is None and arm in (None, description.arm.name):
+            return _load_advised(folder, description)
+        return _load_from_store(folder, description, arm, net, trust=trust)
 
 
 def _check_factory(path: Path, description: ModelDescription, *, trust: bool) -> None:
@@ -63,6 +67,9 @@ def _check_factory(path: Path, description: ModelDescription, *, trust: bool) ->
 def _load_advised(folder: Path, description: ModelDescription) -> SavedModel:
     """The model whose weights lie in a file of their own."""
     path = folder / WEIGHTS_NAME
+    check_regular(path)
+    # As bytes, and as tensors beside them.
+    check_fits(path, "the model", 2 * path.stat().st_size, RunError)
     with _damaged(f"{path}: does not hold the weights of {folder / DESCRIPTION_NAME}."):
         tensors = load(path.read_bytes())
         if description.of_older_version:
@@ -148,7 +155,16 @@ def _damaged(message: str) -> Iterator[None]:
     """Tell of weights that are damaged, or those of other nets, what to do."""
     try:
         yield
-    except RunError:
+    except DropnormError:
         raise
-    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    # Damage can end the reading of weights, and the making of nets of absurd sizes, in any way.
+    except (
+        SafetensorError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        AttributeError,
+    ) as error:
         raise RunError(f"{message} Start the same `dropnorm study` again: it writes both anew.") from error
