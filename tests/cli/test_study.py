@@ -145,7 +145,7 @@ def interrupt(*_):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_command_it_names(number, csv, run, tmp_path):
     long = ["study", csv, "--target", "kind", "--ignore", "note", "--seeds", "2", "--hidden", "8", "--dropout", "0.5"]
     long += ["--epochs", "100", "--patience", "100", "--batch-size", "16"]

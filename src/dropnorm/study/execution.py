@@ -96,6 +96,7 @@ def execute(
         store.compact()
         model.save(folder)
         write_atomically(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
+        store.check_there()
     run = Run(
         summary=summary,
         nets=store.nets(),

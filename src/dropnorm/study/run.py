@@ -19,7 +19,7 @@ from dropnorm.study.data.splitting import check_splits, check_splittable, traini
 from dropnorm.study.data.subsets import check_learning_curve, usable_fractions
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
-from dropnorm.study.files import write_atomically
+from dropnorm.study.files import remove_leftovers, write_atomically
 from dropnorm.study.modules.factory import is_factory
 from dropnorm.study.older_schemas import as_this_version, with_options_of
 from dropnorm.study.options import CallOptions, DataOptions, DesignOptions, PlanOptions, StudyOptions
@@ -27,14 +27,17 @@ from dropnorm.study.progress import Progress
 from dropnorm.study.records import Beginning, Run, StudyConfig, StudyIdentity, Summary, TrainingLimits
 from dropnorm.study.runs.command import command_of
 from dropnorm.study.runs.listing import RUNS_FOLDER
+from dropnorm.study.runs.loading import SUMMARY_NAME
 from dropnorm.study.runs.store import STORE_NAME, Store
 from dropnorm.study.runs.store_files import check_store_files
 from dropnorm.study.runs.study_file import STUDY_FILE_NAME, is_named, is_study_file, read_study_file, study_file
-from dropnorm.study.saving.saved_model import SavedModel
+from dropnorm.study.saving.saved_model import DESCRIPTION_NAME, WEIGHTS_NAME, SavedModel
 from dropnorm.study.task import task_for
 from dropnorm.study.training.kinds import AnyArchitecture, shape_of_nets
 from dropnorm.study.training.limits import training_limits
 from dropnorm.study.trust import check_trusted
+
+_WRITTEN = (STUDY_FILE_NAME, WEIGHTS_NAME, DESCRIPTION_NAME, SUMMARY_NAME)
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,21 @@ class PlannedStudy:
             begun = store.get_record("study", StudyIdentity)
             study = self if begun is None else self._going_on(begun, folder)
             study._begin(store)
-            if folder is not None:
-                write_atomically(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
             command = command_of(study.data, study.config, folder)
-            run, model = execute(
-                store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
-            )
+            try:
+                if folder is not None:
+                    remove_leftovers(folder, _WRITTEN)
+                    write_atomically(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
+                run, model = execute(
+                    store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
+                )
+            except OSError as error:
+                if folder is None or not str(error.filename or "").startswith(str(folder)):
+                    raise
+                raise RunError(
+                    f"{folder}: cannot be written to any more ({error.strerror}): expected a folder that stays as it is. What "
+                    f"was finished before is kept in its {STORE_NAME}. Make it writable, and start the same command again."
+                ) from error
         return Study(run=run, model=model, folder=folder)
 
     @property

@@ -70,7 +70,7 @@ class Store:
         # To read it, too, a transaction that was killed must be rolled back, unless the file is write-protected.
         mode = "mode=ro&immutable=1" if despite_lock else f"mode={'rw' if read_only else 'rwc'}"
         name = ":memory:" if path is None else f"{path.resolve().as_uri()}?{mode}"
-        self._path, self._deadline = path, float("inf")
+        self._path, self._deadline, self._file = path, float("inf"), None
         if path is not None:
             check_store_files(path)
         try:
@@ -87,6 +87,7 @@ class Store:
                 self._begin()
             self._check_tables()
             check_schema(path, self.get("schema_version"))
+            self._file = self._identity()
         except BaseException:
             self.close()
             raise
@@ -122,6 +123,27 @@ class Store:
             for column in self._query("SELECT name, hidden FROM pragma_table_xinfo(?)", (table.name,)):
                 if column["hidden"]:
                     raise self._unreadable(f"{table.name}.{column['name']}: is computed")
+
+    def check_there(self) -> None:
+        """See that the file is still the one that was opened: what is written to one that is not is lost.
+
+        Raises:      RunError if the file, or its folder, was removed, moved or replaced.
+        """
+        if self._identity() != self._file:
+            raise RunError(
+                f"{self._path}: was removed, moved or replaced while the study ran, and nothing more is kept: expected it "
+                f"to stay. Put the folder back, or start the same command again."
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file lies at the path; None where there is none."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat(follow_symlinks=False)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -279,6 +301,8 @@ class Store:
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
         """All or nothing; sqlite3's own context manager does not begin one."""
+        if self._file is not None:
+            self.check_there()
         self._query(f"BEGIN {kind}")
         try:
             yield
@@ -299,6 +323,8 @@ class Store:
             return self._all(self._db.execute(sql, values))
         except sqlite3.Error as error:
             raise _ours(self._path, error) from error
+        except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the file
+            raise self._unreadable("its tables are damaged") from error
 
     def _all(self, cursor: sqlite3.Cursor) -> list[sqlite3.Row]:
         """All rows, unless they are more than the file has room for: pages that are damaged may name each other."""
