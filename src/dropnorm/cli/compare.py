@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.json_output import print_record
 from dropnorm.cli.printing import print_sentences, print_table
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -29,7 +30,7 @@ def compare(
     one, other = load_run(first), load_run(second)
     comparison = compare_runs(one, other)
     if json:
-        typer.echo(comparison.model_dump_json(indent=2))
+        print_record(comparison)
         return
     print_sentences(
         [f"{name}  {path}: {run_in_short(run)}" for name, path, run in (("A", first, one), ("B", second, other))]
