@@ -8,6 +8,7 @@ import typer
 
 from dropnorm.cli import audit, compare, export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
+from dropnorm.cli.results import kept_for_results
 from dropnorm.errors import DropnormError, StorageError
 
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
@@ -20,14 +21,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command(epilog=study.EXAMPLES)(study.study)
-app.command(epilog=runs.EXAMPLES)(runs.runs)
-app.command(epilog=compare.EXAMPLES)(compare.compare)
-app.command(epilog=predict.EXAMPLES)(predict.predict)
-app.command(epilog=report.EXAMPLES)(report.report)
-app.command(epilog=audit.EXAMPLES)(audit.audit)
-app.command(epilog=export.EXAMPLES)(export.export)
-app.command()(info.info)
+app.command(epilog=study.EXAMPLES)(kept_for_results(study.study))
+app.command(epilog=runs.EXAMPLES)(kept_for_results(runs.runs))
+app.command(epilog=compare.EXAMPLES)(kept_for_results(compare.compare))
+app.command(epilog=predict.EXAMPLES)(kept_for_results(predict.predict))
+app.command(epilog=report.EXAMPLES)(kept_for_results(report.report))
+app.command(epilog=audit.EXAMPLES)(kept_for_results(audit.audit))
+app.command(epilog=export.EXAMPLES)(kept_for_results(export.export))
+app.command()(kept_for_results(info.info))
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.json_output import print_record
 from dropnorm.cli.printing import print_sentences, print_table
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -36,7 +37,7 @@ def compare(
             f"{name}  {path}: {run_in_short(run)}" for name, path, run in (("A", first, one), ("B", second, other))
         ]
     if json:
-        typer.echo(comparison.model_dump_json(indent=2))
+        print_record(comparison)
         return
     print_sentences(shorts)
     for table in tables:

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.json_output import print_written
+from dropnorm.cli.results import write_result
+
 EXAMPLES = """[bold]Examples[/bold]
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv
@@ -54,6 +57,10 @@ def predict(
     trust: Annotated[
         bool, typer.Option("--trust", help="Import and call the function that the run names for its nets.")
     ] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print an object per row as JSON instead of CSV; with --out, what was written."),
+    ] = False,
 ) -> None:
     """Predict classes with their probabilities, or quantities, with the mean of a study's recommended nets."""
     from dropnorm.errors import ArgumentError
@@ -71,7 +78,10 @@ def predict(
     model = load_model(run, arm, net, trust=trust)
     predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
-        typer.echo(predictions.write_csv(), nl=False)
+        write_result(predictions.write_json() if json else predictions.write_csv(), nl=json)
         return
     write_table(predictions, out)
-    typer.echo(f"{predictions.height} predictions: {out}")
+    if json:
+        print_written([out], predictions.height)
+    else:
+        write_result(f"{predictions.height} predictions: {out}")

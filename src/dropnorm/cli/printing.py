@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from dropnorm.cli.results import results
+
 if TYPE_CHECKING:
     from dropnorm.report.tables import Table
     from dropnorm.study.records import Summary
@@ -52,8 +54,8 @@ def print_sentences(sentences: Sequence[str]) -> None:
 
 def _console() -> Console:
     """Standard output; wide enough for tables where it is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = Console(file=results())
+    return console if console.is_terminal else Console(file=results(), width=160)
 
 
 def print_findings(audit: "Audit") -> None:

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from dropnorm._options import by_panel, options_of
+from dropnorm.cli.json_output import print_record
 from dropnorm.cli.options import options_for
 from dropnorm.cli.printing import print_results, tell
 from dropnorm.cli.progress import shown_progress
 from dropnorm.cli.report import REPORT_NAME
+from dropnorm.cli.results import write_result
 from dropnorm.study.interruption import SIGNALS
 from dropnorm.study.options import PANELS, RUN, StudyOptions
 
@@ -89,11 +91,11 @@ def study(
         for one, handler in before.items():
             signal.signal(one, handler)
     if json:
-        typer.echo(done.summary.model_dump_json(indent=2))
+        print_record(done.summary)
     else:
         print_results(done.summary)
     report_path = folder / REPORT_NAME
     write_report(done.run, report_path)
     if not json:
-        typer.echo(f"\nReport: {report_path}")
-        typer.echo(f"Predict: dropnorm predict {folder} DATA")
+        write_result(f"\nReport: {report_path}")
+        write_result(f"Predict: dropnorm predict {folder} DATA")
