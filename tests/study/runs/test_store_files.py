@@ -89,6 +89,15 @@ def with_folder(run, victim):
     (run / "study.sqlite").mkdir()
 
 
+def with_hard_link(run, victim):
+    """The store is a file of the user's by another name, into which the journal would be played back."""
+    shutil.copy(run / "study.sqlite", victim)
+    (run / "study.sqlite").unlink()
+    os.link(victim, run / "study.sqlite")
+    header = MAGIC + struct.pack(">5I", 0, 0, 1, 512, 4096)
+    (run / "study.sqlite-journal").write_bytes(header.ljust(512, b"\0"))
+
+
 KINDS = [value for name, value in list(globals().items()) if name.startswith("with_")]
 
 
@@ -122,6 +131,15 @@ def test_the_made_up_super_journal_is_one_that_sqlite_follows(run, victim):
     database.execute("SELECT count(*) FROM meta").fetchall()
     database.close()
     assert not victim.exists()
+
+
+def test_a_hard_link_without_a_journal_is_read(run, victim):
+    """Backups are often made of hard links; without a journal nothing is written."""
+    victim.unlink()
+    os.link(run / "study.sqlite", victim)
+    before = victim.read_bytes()
+    load_run(run)
+    assert victim.read_bytes() == before
 
 
 def test_a_journal_of_our_own_is_in_order(run):

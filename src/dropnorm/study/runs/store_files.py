@@ -35,6 +35,10 @@ def check_store_files(path: Path) -> None:
     journal = path.with_name(path.name + "-journal")
     if _is_there(journal):
         check_regular(journal)
+        if _is_there(path) and path.stat().st_nlink > 1:
+            raise _foreign(
+                path, "has another name too, by a hard link, and a journal that would be played back into both"
+            )
         with journal.open("rb") as file:
             file.seek(max(0, journal.stat().st_size - len(_JOURNAL_MAGIC)))
             if file.read() == _JOURNAL_MAGIC:
