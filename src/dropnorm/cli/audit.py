@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dropnorm.cli.printing import print_findings
+from dropnorm.cli.printing import print_findings, say
 
 EXIT_ERROR_FOUND = 1
 EXAMPLES = """[bold]Examples[/bold]
@@ -44,7 +44,7 @@ def audit(
     if json:
         typer.echo(found.model_dump_json(indent=2))
     elif full:
-        typer.echo(str(found))
+        say(str(found))
     else:
         print_findings(found)
     if found.has_errors:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.printing import say
+
 CSV_NAME = "csv"
 ONNX_NAME = "model.onnx"
 EXAMPLES = """[bold]Examples[/bold]
@@ -58,14 +60,18 @@ def export(
         from dropnorm.study.runs.exporting import export_csv
         from dropnorm.study.runs.loading import load_run
 
+        if out is None and (run / CSV_NAME).is_symlink():
+            raise ArgumentError(
+                f"{run / CSV_NAME}: is a symbolic link: expected a folder of the run. Name another with --out."
+            )
         with told_as_damage(run):
             paths = export_csv(load_run(run), out or run / CSV_NAME)
         for path in paths:
-            typer.echo(f"CSV: {path}")
+            say(f"CSV: {path}")
     if onnx:
         from dropnorm.study.saving.loading import load_model
         from dropnorm.study.saving.onnx_model import export_onnx
 
         path = out or run / ONNX_NAME
         export_onnx(load_model(run, arm, net, trust=trust), path)
-        typer.echo(f"ONNX model: {path}")
+        say(f"ONNX model: {path}")

@@ -1,9 +1,12 @@
 """`dropnorm predict`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dropnorm.cli.printing import say, visible
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -71,7 +74,17 @@ def predict(
     model = load_model(run, arm, net, trust=trust)
     predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
-        typer.echo(predictions.write_csv(), nl=False)
+        _print_csv(predictions.write_csv())
         return
     write_table(predictions, out)
-    typer.echo(f"{predictions.height} predictions: {out}")
+    say(f"{predictions.height} predictions: {out}")
+
+
+def _print_csv(text: str) -> None:
+    """To a terminal with controls written out; to a pipe the very bytes that a file would hold."""
+    if sys.stdout.isatty():
+        sys.stdout.write(visible(text))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.printing import say
+
 REPORT_NAME = "report.html"
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -27,4 +29,4 @@ def report(run: Annotated[Path, typer.Argument(help="The folder of a finished st
         raise RunError(
             f"{path}: cannot be written ({error.strerror}): expected a folder of yours. Copy the run to one."
         ) from error
-    typer.echo(f"Report: {path}")
+    say(f"Report: {path}")

@@ -7,7 +7,7 @@ import typer
 
 from dropnorm._options import by_panel, options_of
 from dropnorm.cli.options import options_for
-from dropnorm.cli.printing import print_results, tell
+from dropnorm.cli.printing import print_results, say, tell
 from dropnorm.cli.progress import shown_progress
 from dropnorm.cli.report import REPORT_NAME
 from dropnorm.study.interruption import SIGNALS
@@ -95,5 +95,5 @@ def study(
     report_path = folder / REPORT_NAME
     write_report(done.run, report_path)
     if not json:
-        typer.echo(f"\nReport: {report_path}")
-        typer.echo(f"Predict: dropnorm predict {folder} DATA")
+        say(f"\nReport: {report_path}")
+        say(f"Predict: dropnorm predict {folder} DATA")

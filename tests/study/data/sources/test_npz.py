@@ -1,5 +1,6 @@
 import io
 import pickle
+import zipfile
 
 import numpy as np
 import polars as pl
@@ -125,4 +126,14 @@ def test_damage_of_any_kind_is_the_files_fault(npz):
 def test_arrays_that_are_not_what_is_needed(arrays, message, npz, refuses):
     path = npz(**arrays)
     with refuses(DataError, f"{path}: {message}"):
+        read_npz(path)
+
+
+def test_a_header_of_absurd_size_is_refused_before_memory_is_taken(tmp_path):
+    path = tmp_path / "data.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 3)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", header.getvalue() + b"\0" * 64)
+    with pytest.raises(DataError, match=r"the array 'X' takes 24,000,000\.0 GB of memory, where .* are free"):
         read_npz(path)
