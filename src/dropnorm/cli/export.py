@@ -63,6 +63,10 @@ def export(
         from dropnorm.study.runs.exporting import export_csv
         from dropnorm.study.runs.loading import load_run
 
+        if out is None and (run / CSV_NAME).is_symlink():
+            raise ArgumentError(
+                f"{run / CSV_NAME}: is a symbolic link: expected a folder of the run. Name another with --out."
+            )
         with told_as_damage(run):
             written += [("CSV", path) for path in export_csv(load_run(run), out or run / CSV_NAME)]
     if onnx:

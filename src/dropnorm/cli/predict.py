@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dropnorm.cli.json_output import print_written
-from dropnorm.cli.results import write_result
+from dropnorm.cli.results import write_result, write_rows
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -78,7 +78,10 @@ def predict(
     model = load_model(run, arm, net, trust=trust)
     predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
-        write_result(predictions.write_json() if json else predictions.write_csv(), nl=json)
+        if json:
+            write_result(predictions.write_json())
+        else:
+            write_rows(predictions.write_csv())
         return
     write_table(predictions, out)
     if json:

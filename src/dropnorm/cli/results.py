@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import typer
 
 from dropnorm._user_code import exits_told
+from dropnorm.cli.control_characters import visible
 
 _results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
@@ -25,8 +26,19 @@ def results() -> TextIO:
 
 
 def write_result(text: str, *, nl: bool = True) -> None:
-    """Write a text of the results."""
-    typer.echo(text, file=results(), nl=nl)
+    """Write a text of the results, with its control characters written out."""
+    typer.echo(visible(text), file=results(), nl=nl)
+
+
+def write_rows(text: str) -> None:
+    """Write a table: to a terminal with control characters written out, to a pipe the very bytes that a file would hold."""
+    stream = results()
+    if stream.isatty():
+        stream.write(visible(text))
+    else:
+        stream.flush()
+        stream.buffer.write(text.encode())
+    stream.flush()
 
 
 def kept_for_results(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,5 +1,6 @@
 """The runs in a folder, finished or not, in short. Nothing here imports torch."""
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -70,6 +71,10 @@ def list_runs(folder: str | Path = RUNS_FOLDER) -> tuple[RunOverview, ...]:
 def overview(folder: Path) -> RunOverview:
     """One run in short, whatever has become of it."""
     path = folder / STORE_NAME
+    name = os.fsencode(folder).decode(errors="backslashreplace")
+    if name != str(folder):
+        problem = f"{name}: is no UTF-8: expected names in UTF-8. Rename the folder."
+        return RunOverview(folder=name, state="unreadable", problem=problem)
     if not path.exists():
         return RunOverview(folder=str(folder), state="unreadable", problem=f"{folder}: holds no run.")
     try:
