@@ -1,6 +1,7 @@
 """NumPy's NPZ files: a table and its labels, with or without a test part of their own."""
 
 import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _array(path: Path, archive: "np.lib.npyio.NpzFile", name: str) -> np.ndarray:
-    check_fits(path, f"the array {name!r}", _size(archive, name))
+    check_fits(path, f"the array {name!r}", _size(path, name))
     try:
         array: np.ndarray = archive[name]
     except ValueError as error:
@@ -63,9 +64,9 @@ def _array(path: Path, archive: "np.lib.npyio.NpzFile", name: str) -> np.ndarray
     return array
 
 
-def _size(archive: "np.lib.npyio.NpzFile", name: str) -> int:
+def _size(path: Path, name: str) -> int:
     """How many bytes an array takes, as its header says."""
-    with archive.zip.open(f"{name}.npy") as file:
+    with zipfile.ZipFile(path) as whole, whole.open(f"{name}.npy") as file:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
