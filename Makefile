@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-keras-all sanitize bench acceptance picture lint docs clean
+.PHONY: help study test test-keras-all fuzz sanitize bench acceptance picture lint docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -21,6 +21,10 @@ test: .venv/development lint ## run every check: format, lint, types, imports, t
 
 test-keras-all: .venv/development ## run the tests of Keras layers and models on torch, JAX and TensorFlow
 	DROPNORM_KERAS_BACKENDS=jax,tensorflow OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) tests/keras tests/surgery/keras tests/study/keras
+
+fuzz: .venv/development ## damage stores, models, study files and data, and run every command on them; SECONDS=600, SEED=0
+	OMP_NUM_THREADS=1 DROPNORM_FUZZ_SECONDS=$(or $(SECONDS),600) DROPNORM_FUZZ_SEED=$(or $(SEED),0) \
+	$(BIN)/python -m pytest -q tests/test_fuzz.py
 
 SANITIZED := $(wildcard tests/kernels/test_cpu*.py) tests/kernels/test_training.py tests/kernels/test_dense.py
 # Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.

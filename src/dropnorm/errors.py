@@ -44,6 +44,10 @@ class SurgeryError(DropnormError, RuntimeError):
     """A model cannot be changed as asked without harm."""
 
 
+class UserCodeError(DropnormError, RuntimeError):
+    """Code of the user, such as a factory or a library that the factory imports, calls sys.exit or raises no Exception."""
+
+
 class RecomputationError(DropnormError, RuntimeError):
     """A forward pass that a backward pass repeats asks for a seed's key, which has moved on since."""
 

@@ -79,3 +79,8 @@ def test_help_has_examples(command, example, run, monkeypatch):
     assert code == 0
     assert "Examples" in out
     assert example in [line.strip() for line in out.splitlines()]
+
+
+def test_a_name_that_is_no_utf_8_is_refused(run):
+    message = "dropnorm: data\\udcff.csv is no UTF-8: expected names in UTF-8. Rename the file or folder.\n"
+    assert run("study", "data\udcff.csv") == (2, "", message)

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import polars as pl
 import pytest
 from PIL import Image
@@ -97,3 +101,33 @@ def test_broken_images_are_left_out(run, tmp_path):
     code, out, _ = run("predict", tmp_path / "run", tmp_path / "pets", "--skip-broken")
     assert code == 0
     assert pl.read_csv(out.encode()).height == 40
+
+
+def test_a_pipe_and_a_file_hold_the_same_bytes(csv, run, tmp_path):
+    evil = "\x1b[31mant :x:"
+    table = pl.read_csv(csv).with_columns(pl.col("kind").replace("ant", evil))
+    table.write_csv(tmp_path / "evil.csv")
+    words = [
+        "--target",
+        "kind",
+        "--ignore",
+        "note",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+        "--hidden",
+        "4",
+        "--out",
+        tmp_path / "run",
+    ]
+    assert run("study", tmp_path / "evil.csv", *words)[0] == 0
+    assert run("predict", tmp_path / "run", tmp_path / "evil.csv", "--out", tmp_path / "p.csv")[0] == 0
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dropnorm"), "predict", tmp_path / "run", tmp_path / "evil.csv"],
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    assert done.stdout == (tmp_path / "p.csv").read_bytes()
+    assert evil.encode() in done.stdout

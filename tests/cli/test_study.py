@@ -145,7 +145,7 @@ def interrupt(*_):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_command_it_names(number, csv, run, tmp_path):
     long = ["study", csv, "--target", "kind", "--ignore", "note", "--seeds", "2", "--hidden", "8", "--dropout", "0.5"]
     long += ["--epochs", "100", "--patience", "100", "--batch-size", "16"]
@@ -226,7 +226,7 @@ def test_where_the_disk_is_full_the_study_stops_and_goes_on_when_there_is_room(
         text=True,
         timeout=120,
     )
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"dropnorm: {folder}/study.sqlite: cannot be written any more (")
     assert last.endswith("What was finished before is kept: make room on the disk, and start the same command again.")
@@ -242,6 +242,6 @@ def test_results_are_told_before_a_report_that_cannot_be_written(study_of, finis
 
     monkeypatch.setattr("dropnorm.report.html.write_report", full)
     code, out, err = run(*study_of("--out", finished[3]))
-    assert code == 1
+    assert code == 2
     assert "test accuracy, %" in out
     assert err.endswith("dropnorm: report.html: cannot be written (No space left on device).\n")

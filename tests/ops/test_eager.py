@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -97,3 +100,23 @@ def test_what_was_changed_since_is_not_used():
         weight.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+OUTPUTS = """
+import torch
+from dropnorm import nn
+x = torch.randn(4, 3, requires_grad=True)
+outputs = [nn.BatchNorm1d(3)(x), nn.Dropout()(x), nn.Dropout(inplace=True)(x * 1.0), nn.BatchNormActDropout1d(3)(x)]
+"""
+STUDY = """
+import numpy as np
+import dropnorm as dn
+images = np.random.default_rng(0).normal(size=(60, 8, 8))
+dn.run_study(images, np.arange(60) % 2, net="conv", channels=(2,), seeds=2, epochs=1)
+"""
+
+
+@pytest.mark.parametrize("script", [OUTPUTS, STUDY], ids=["outputs", "study"])
+def test_nothing_native_is_left_when_the_interpreter_ends(script):
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")

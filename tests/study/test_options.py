@@ -11,6 +11,7 @@ from dropnorm._options import options_of
 from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.study.options import (
     PANELS,
+    CallOptions,
     DataName,
     DataOptions,
     DesignOptions,
@@ -26,7 +27,8 @@ OPTIONS = options_of(StudyOptions)
 def test_all_options_are_those_of_the_parts():
     parts = [*options_of(DataOptions), *options_of(DesignOptions)]
     assert list(options_of(PlanOptions)) == parts
-    assert list(OPTIONS) == [*parts, "out", "progress"]
+    assert list(options_of(CallOptions)) == [*parts, "trust"]
+    assert list(OPTIONS) == [*parts, "trust", "out", "progress"]
 
 
 @pytest.mark.parametrize("name", OPTIONS)

@@ -8,7 +8,8 @@ import typer
 
 from dropnorm.cli import audit, compare, export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
-from dropnorm.errors import DropnormError, StorageError
+from dropnorm.cli.results import kept_for_results
+from dropnorm.errors import ArgumentError, DropnormError
 
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -20,23 +21,21 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command(epilog=study.EXAMPLES)(study.study)
-app.command(epilog=runs.EXAMPLES)(runs.runs)
-app.command(epilog=compare.EXAMPLES)(compare.compare)
-app.command(epilog=predict.EXAMPLES)(predict.predict)
-app.command(epilog=report.EXAMPLES)(report.report)
-app.command(epilog=audit.EXAMPLES)(audit.audit)
-app.command(epilog=export.EXAMPLES)(export.export)
-app.command()(info.info)
+app.command(epilog=study.EXAMPLES)(kept_for_results(study.study))
+app.command(epilog=runs.EXAMPLES)(kept_for_results(runs.runs))
+app.command(epilog=compare.EXAMPLES)(kept_for_results(compare.compare))
+app.command(epilog=predict.EXAMPLES)(kept_for_results(predict.predict))
+app.command(epilog=report.EXAMPLES)(kept_for_results(report.report))
+app.command(epilog=audit.EXAMPLES)(kept_for_results(audit.audit))
+app.command(epilog=export.EXAMPLES)(kept_for_results(export.export))
+app.command()(kept_for_results(info.info))
 
 
 def main() -> None:
-    """Entry point: a mistake of the user's ends with a message and code 2, an interruption with 130."""
+    """Entry point: what the user can mend ends with a message and code 2, an interruption with 130."""
     try:
+        _check_words(sys.argv)
         app(standalone_mode=True)
-    except StorageError as error:
-        complain(str(error))
-        sys.exit(EXIT_FAILED)
     except DropnormError as error:
         complain(str(error))
         sys.exit(EXIT_MISTAKE)
@@ -45,6 +44,15 @@ def main() -> None:
     except (OSError, MemoryError, RuntimeError, sqlite3.Error) as error:
         complain(f"failed while running: {type(error).__name__}: {error}")
         sys.exit(EXIT_FAILED)
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse a word that is no UTF-8, such as the name of a file of another encoding, which no record can keep."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"{word} is no UTF-8: expected names in UTF-8. Rename the file or folder.") from error
 
 
 def _print_version(wanted: bool) -> None:

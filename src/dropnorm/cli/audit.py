@@ -4,7 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from dropnorm.cli.json_output import print_record
 from dropnorm.cli.printing import print_findings
+from dropnorm.cli.results import write_result
 
 EXIT_ERROR_FOUND = 1
 EXAMPLES = """[bold]Examples[/bold]
@@ -42,9 +44,9 @@ def audit(
     net, loader = _model_and_data(model, data, target)
     found = look_over(net, loader=loader, select=select or None, ignore=ignore or ())
     if json:
-        typer.echo(found.model_dump_json(indent=2))
+        print_record(found)
     elif full:
-        typer.echo(str(found))
+        write_result(str(found))
     else:
         print_findings(found)
     if found.has_errors:
@@ -53,7 +55,8 @@ def audit(
 
 def _model_and_data(model: str, data: str | None, target: str | None) -> tuple[Any, Any]:
     """The model that the function makes, and batches of the data if there are."""
-    from dropnorm.errors import ArgumentError
+    from dropnorm._user_code import exits_told
+    from dropnorm.errors import ArgumentError, UserCodeError
     from dropnorm.study.audited import batches_of, model_for
     from dropnorm.study.data.dataset import load_dataset
     from dropnorm.study.modules.factory import find_factory, is_factory
@@ -66,8 +69,11 @@ def _model_and_data(model: str, data: str | None, target: str | None) -> tuple[A
     if is_factory(data):
         net, function = model_for(model, None), find_factory(data, "data")
         try:
-            loader = function()
-        except (TypeError, ValueError, RuntimeError, OSError) as error:
+            with exits_told(f"data={data!r}"):
+                loader = function()
+        except UserCodeError:
+            raise
+        except Exception as error:
             raise failure(
                 f"data={data!r} fails", error, function, "Expected a function that gives batches. Mend it:"
             ) from error

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.json_output import print_record
 from dropnorm.cli.printing import print_sentences, print_table
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -24,17 +25,22 @@ def compare(
     """
     from dropnorm.report.comparison import differences_table, pairs_table, run_in_short
     from dropnorm.study.runs.comparing import compare_runs
+    from dropnorm.study.runs.damage import told_as_damage
     from dropnorm.study.runs.loading import load_run
 
     one, other = load_run(first), load_run(second)
-    comparison = compare_runs(one, other)
+    with told_as_damage(f"{first} or {second}"):
+        comparison = compare_runs(one, other)
+        tables = [differences_table(comparison)] if comparison.data or comparison.settings else []
+        pairs = pairs_table(comparison, one.summary, other.summary)
+        shorts = [
+            f"{name}  {path}: {run_in_short(run)}" for name, path, run in (("A", first, one), ("B", second, other))
+        ]
     if json:
-        typer.echo(comparison.model_dump_json(indent=2))
+        print_record(comparison)
         return
-    print_sentences(
-        [f"{name}  {path}: {run_in_short(run)}" for name, path, run in (("A", first, one), ("B", second, other))]
-    )
-    if comparison.data or comparison.settings:
-        print_table(differences_table(comparison))
-    print_table(pairs_table(comparison, one.summary, other.summary), "intervals 95 %")
+    print_sentences(shorts)
+    for table in tables:
+        print_table(table)
+    print_table(pairs, "intervals 95 %")
     print_sentences(comparison.verdict)

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.json_output import Json, print_written
+from dropnorm.cli.results import write_result
+
 CSV_NAME = "csv"
 ONNX_NAME = "model.onnx"
 EXAMPLES = """[bold]Examples[/bold]
@@ -43,6 +46,10 @@ def export(
             show_default=False,
         ),
     ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import and call the function that the run names for its nets.")
+    ] = False,
+    json: Json = False,
 ) -> None:
     """Write what a study found for use elsewhere: its numbers as CSV files, its model as ONNX."""
     from dropnorm.errors import ArgumentError
@@ -50,16 +57,27 @@ def export(
     if csv == onnx and (out is not None or not csv):
         given = "both --csv and --onnx are named for one --out" if csv else "nothing is named to be exported"
         raise ArgumentError(f"{given}: expected --csv or --onnx. Name one.")
+    written: list[tuple[str, Path]] = []
     if csv:
+        from dropnorm.study.runs.damage import told_as_damage
         from dropnorm.study.runs.exporting import export_csv
         from dropnorm.study.runs.loading import load_run
 
-        for path in export_csv(load_run(run), out or run / CSV_NAME):
-            typer.echo(f"CSV: {path}")
+        if out is None and (run / CSV_NAME).is_symlink():
+            raise ArgumentError(
+                f"{run / CSV_NAME}: is a symbolic link: expected a folder of the run. Name another with --out."
+            )
+        with told_as_damage(run):
+            written += [("CSV", path) for path in export_csv(load_run(run), out or run / CSV_NAME)]
     if onnx:
         from dropnorm.study.saving.loading import load_model
         from dropnorm.study.saving.onnx_model import export_onnx
 
         path = out or run / ONNX_NAME
-        export_onnx(load_model(run, arm, net), path)
-        typer.echo(f"ONNX model: {path}")
+        export_onnx(load_model(run, arm, net, trust=trust), path)
+        written.append(("ONNX model", path))
+    if json:
+        print_written(path for _, path in written)
+        return
+    for kind, path in written:
+        write_result(f"{kind}: {path}")

@@ -1,9 +1,10 @@
 """`dropnorm info`."""
 
-import typer
+from dropnorm.cli.json_output import Facts, Json, print_record
+from dropnorm.cli.results import write_result
 
 
-def info() -> None:
+def info(json: Json = False) -> None:
     """Print what dropnorm runs on: versions, processor, threads, and which kernels."""
     import torch
 
@@ -11,13 +12,25 @@ def info() -> None:
     from dropnorm.kernels import instruction_sets
     from dropnorm.study.execution import processor_name
 
-    facts = {
-        "dropnorm": __version__,
-        "torch": torch.__version__,
-        "processor": processor_name("cpu"),
-        "threads": str(torch.get_num_threads()),
-        "kernels": f"{instruction_sets.chosen()} (of {', '.join(instruction_sets.available())}; DROPNORM_CPU chooses)",
-        "CUDA": processor_name("cuda") if torch.cuda.is_available() else "none",
+    facts = Facts(
+        dropnorm=__version__,
+        torch=torch.__version__,
+        processor=processor_name("cpu"),
+        threads=torch.get_num_threads(),
+        kernels=instruction_sets.chosen(),
+        kernels_available=instruction_sets.available(),
+        cuda=processor_name("cuda") if torch.cuda.is_available() else None,
+    )
+    if json:
+        print_record(facts)
+        return
+    told = {
+        "dropnorm": facts.dropnorm,
+        "torch": facts.torch,
+        "processor": facts.processor,
+        "threads": facts.threads,
+        "kernels": f"{facts.kernels} (of {', '.join(facts.kernels_available)}; DROPNORM_CPU chooses)",
+        "CUDA": facts.cuda or "none",
     }
-    for name, value in facts.items():
-        typer.echo(f"{name:10} {value}")
+    for name, value in told.items():
+        write_result(f"{name:10} {value}")

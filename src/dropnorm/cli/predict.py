@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from dropnorm.cli.json_output import print_written
+from dropnorm.cli.results import write_result, write_rows
+
 EXAMPLES = """[bold]Examples[/bold]
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv
@@ -51,6 +54,13 @@ def predict(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
     ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Import and call the function that the run names for its nets.")
+    ] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print an object per row as JSON instead of CSV; with --out, what was written."),
+    ] = False,
 ) -> None:
     """Predict classes with their probabilities, or quantities, with the mean of a study's recommended nets."""
     from dropnorm.errors import ArgumentError
@@ -65,10 +75,16 @@ def predict(
             f"{option} is given without --uncertainty, of which it is an option. Give both, or leave it out."
         )
     drawn = {"samples": 100 if samples is None else samples, "key": seed or 0}
-    model = load_model(run, arm, net)
+    model = load_model(run, arm, net, trust=trust)
     predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
-        typer.echo(predictions.write_csv(), nl=False)
+        if json:
+            write_result(predictions.write_json())
+        else:
+            write_rows(predictions.write_csv())
         return
     write_table(predictions, out)
-    typer.echo(f"{predictions.height} predictions: {out}")
+    if json:
+        print_written([out], predictions.height)
+    else:
+        write_result(f"{predictions.height} predictions: {out}")

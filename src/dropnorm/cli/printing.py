@@ -1,15 +1,29 @@
 """What the commands say, and where: results to standard output, all else beside them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
+
+from dropnorm.cli.control_characters import visible
+from dropnorm.cli.results import results
 
 if TYPE_CHECKING:
     from dropnorm.report.tables import Table
     from dropnorm.study.records import Summary
     from dropnorm.surgery.audit.findings import Audit
+
+
+class PlainConsole(Console):
+    """A console to which texts are texts: no markup, no emoji codes, no control characters."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **given)
+
+    def render_str(self, text: str, **given: Any) -> Text:
+        """The text as it is written, in which controls are seen."""
+        return super().render_str(visible(text), **given)
 
 
 def complain(message: str) -> None:
@@ -19,8 +33,8 @@ def complain(message: str) -> None:
 
 def tell(message: str, console: Console | None = None) -> None:
     """Say something beside the results, which alone go to standard output."""
-    console = console or Console(stderr=True)
-    console.print(message, markup=False, highlight=False, soft_wrap=True)
+    console = console or PlainConsole(stderr=True)
+    console.print(message, soft_wrap=True)
 
 
 def print_results(summary: "Summary") -> None:
@@ -41,19 +55,19 @@ def print_table(table: "Table", title: str | None = None, *, compact: bool = Fal
     from dropnorm.cli.tables import draw_table
 
     console = _console()
-    console.print(draw_table(table, console, title, compact=compact), highlight=False, soft_wrap=False)
+    console.print(draw_table(table, console, title, compact=compact), soft_wrap=False)
 
 
 def print_sentences(sentences: Sequence[str]) -> None:
     """What the numbers say, one sentence a line, on a terminal broken between words."""
     console = _console()
-    console.print("\n".join(sentences), markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    console.print("\n".join(sentences), soft_wrap=not console.is_terminal)
 
 
 def _console() -> Console:
     """Standard output; wide enough for tables where it is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    console = PlainConsole(file=results())
+    return console if console.is_terminal else PlainConsole(file=results(), width=160)
 
 
 def print_findings(audit: "Audit") -> None:
@@ -67,7 +81,7 @@ def print_findings(audit: "Audit") -> None:
     if audit.findings:
         table = Table("code", "severity", "module", "seen")
         for finding in audit.findings:
-            table.add_row(*map(escape, row_of(finding)), style=colors[finding.severity])
+            table.add_row(*row_of(finding), style=colors[finding.severity])
         console.print(table)
     print_sentences([f"{audit.model}: {counted(audit.findings)}"])
     if audit.findings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console, Group
 from rich.table import Table
 
-from dropnorm.cli.printing import tell
+from dropnorm.cli.printing import PlainConsole, tell
 
 if TYPE_CHECKING:
     from dropnorm.study.progress import Progress
@@ -26,7 +26,7 @@ class Shown(NamedTuple):
 @contextmanager
 def shown_progress() -> Iterator["Shown"]:
     """A live panel on a terminal, a plain line for every twentieth elsewhere."""
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     if not console.is_terminal:
         yield Shown(_Lines().show, tell)
         return

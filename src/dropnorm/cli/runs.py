@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropnorm.cli.printing import print_table, tell
+from dropnorm.cli.results import write_result
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -31,7 +32,7 @@ def runs(
     if json:
         from pydantic import TypeAdapter
 
-        typer.echo(TypeAdapter(tuple[RunOverview, ...]).dump_json(found, indent=2).decode())
+        write_result(TypeAdapter(tuple[RunOverview, ...]).dump_json(found, indent=2).decode())
     elif any(run.state != "unreadable" for run in found):
         print_table(runs_table(found), compact=True)
     elif not found:

@@ -6,10 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from dropnorm._options import by_panel, options_of
+from dropnorm.cli.json_output import print_record
 from dropnorm.cli.options import options_for
 from dropnorm.cli.printing import print_results, tell
 from dropnorm.cli.progress import shown_progress
 from dropnorm.cli.report import REPORT_NAME
+from dropnorm.cli.results import write_result
+from dropnorm.study.interruption import SIGNALS
 from dropnorm.study.options import PANELS, RUN, StudyOptions
 
 ENDING = "Ending after this epoch, which is kept. Press Ctrl-C again to end at once."
@@ -72,8 +75,12 @@ def study(
             f"Careful: {described.test_rows_known} of the {described.given_test} rows of the test part are among the rows to "
             f"learn from too."
         )
-    # A request to end is an interruption too, such as that of a machine that is switched off.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A request to end is an interruption too, such as that of a machine that is switched off, or of a terminal that is closed;
+    # what nohup starts goes on.
+    before = {one: signal.getsignal(one) for one in SIGNALS if one != signal.SIGINT}
+    before = {one: handler for one, handler in before.items() if handler != signal.SIG_IGN}
+    for one in before:
+        signal.signal(one, signal.default_int_handler)
     try:
         with shown_progress() as shown:
             done = planned.carry_out(folder, shown.show, lambda: shown.tell(ENDING))
@@ -81,13 +88,14 @@ def study(
         tell(f"Interrupted. What is finished is kept in {folder}. Go on with:\n{planned.resume_command(folder)}")
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     if json:
-        typer.echo(done.summary.model_dump_json(indent=2))
+        print_record(done.summary)
     else:
         print_results(done.summary)
     report_path = folder / REPORT_NAME
     write_report(done.run, report_path)
     if not json:
-        typer.echo(f"\nReport: {report_path}")
-        typer.echo(f"Predict: dropnorm predict {folder} DATA")
+        write_result(f"\nReport: {report_path}")
+        write_result(f"Predict: dropnorm predict {folder} DATA")

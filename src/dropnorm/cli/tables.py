@@ -7,6 +7,8 @@ from rich import table as rich_table
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from dropnorm.cli.control_characters import visible
+
 if TYPE_CHECKING:
     from dropnorm.report.tables import Table
 
@@ -24,7 +26,7 @@ def draw_table(table: "Table", console: Console, title: str | None = None, *, co
         if console.measure(drawn, options=console.options.update(max_width=_ANY_WIDTH)).maximum <= console.width:
             return drawn
     rows = [_listed(table, index, console.width, compact=compact) for index in range(len(table.rows))]
-    return Text("\n").join([Text(title, style="italic"), *rows] if title else rows)
+    return Text("\n").join([Text(visible(title), style="italic"), *rows] if title else rows)
 
 
 def _drawn(table: "Table", title: str | None, *, broken: bool) -> rich_table.Table:
@@ -41,9 +43,10 @@ def _drawn(table: "Table", title: str | None, *, broken: bool) -> rich_table.Tab
 
 def _cells(table: "Table") -> list[tuple[str, ...]]:
     """The rows, with an arrow before the one that is marked."""
+    rows = [tuple(visible(cell).replace("\n", "\\n") for cell in row) for row in table.rows]
     if table.marked is None:
-        return list(table.rows)
-    return [(f"{'→' if index == table.marked else ' '} {row[0]}", *row[1:]) for index, row in enumerate(table.rows)]
+        return rows
+    return [(f"{'→' if index == table.marked else ' '} {row[0]}", *row[1:]) for index, row in enumerate(rows)]
 
 
 def _broken(cell: str) -> str:

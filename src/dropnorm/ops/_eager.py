@@ -5,6 +5,8 @@ where nobody watches the dispatcher, the kernel runs first, and what it made is 
 in any way is left to the registered operations: these functions return None.
 """
 
+import atexit
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -187,3 +189,12 @@ def _batch_norm_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 _attach_dropout = _function("dropout", _keep_dropout, _dropout_backward)
 _attach_dropout_ = _function("dropout_", _keep_dropout_, _dropout_backward_)
 _attach_batch_norm = _function("batch_norm_act_dropout", _keep_batch_norm, _batch_norm_backward)
+
+
+@atexit.register
+def _release() -> None:
+    """Empty the graphs that are still held when the interpreter ends: torch does not free them any more once it has ended."""
+    kinds = {apply.__self__._backward_cls for apply in (_attach_dropout, _attach_dropout_, _attach_batch_norm)}  # type: ignore[attr-defined]
+    for node in gc.get_objects():
+        if type(node) in kinds:
+            vars(node).clear()

@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,6 +29,7 @@ from dropnorm.study.pictures.records import UnitInput
 from dropnorm.study.pictures.watching import UnitWatch
 from dropnorm.study.progress import Progress, Tracker
 from dropnorm.study.records import Beginning, CurveNet, EpochRecord, NetRecord, Run, StudyConfig, Summary, Timing
+from dropnorm.study.runs.damage import told_as_damage
 from dropnorm.study.runs.loading import SUMMARY_NAME
 from dropnorm.study.runs.store import Store
 from dropnorm.study.saving.description import Member, ModelDescription
@@ -74,7 +76,8 @@ def execute(
             if not finished:
                 if reduced is None:
                     reduced = parts if fraction == 1.0 else reduced_parts(parts, dataset, fraction)
-                trainer = BlockTrainer(block, reduced, kind, config, OBJECTIVES[task], state)
+                with told_as_damage(folder) if state is not None and folder is not None else nullcontext():
+                    trainer = BlockTrainer(block, reduced, kind, config, OBJECTIVES[task], state)
                 _train_block(store, index, trainer, watch, tracker, progress, on_interruption, fraction)
             index += 1
     summary = _summarize(store, dataset, parts, config, architecture, kind)
@@ -93,6 +96,7 @@ def execute(
         store.compact()
         model.save(folder)
         write_atomically(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
+        store.check_there()
     run = Run(
         summary=summary,
         nets=store.nets(),

@@ -3,6 +3,7 @@
 import errno
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from dropnorm.errors import RunError, StorageError
@@ -41,6 +42,14 @@ def _write_beside_and_replace(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Remove what a killed `write_atomically` left beside files of these names."""
+    for name in names:
+        for path in folder.glob(f".{name}.{'[a-z0-9_]' * 8}"):
+            if path.is_file() and not path.is_symlink():
+                path.unlink(missing_ok=True)
 
 
 def write_where_told(path: Path, content: bytes) -> None:

@@ -173,7 +173,17 @@ class PlanOptions(DesignOptions, DataOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyOptions(PlanOptions):
+class CallOptions(PlanOptions):
+    """What to study, how, and what a study file may make run: no file can give the leave itself."""
+
+    trust: Annotated[
+        bool,
+        Option(Flag(), "Import and call the function that a study file names as its net", panel=RUN),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(CallOptions):
     """What to study, how, and where to keep it."""
 
     out: Annotated[

@@ -19,19 +19,25 @@ from dropnorm.study.data.splitting import check_splits, check_splittable, traini
 from dropnorm.study.data.subsets import check_learning_curve, usable_fractions
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
-from dropnorm.study.files import write_atomically
+from dropnorm.study.files import remove_leftovers, write_atomically
+from dropnorm.study.modules.factory import is_factory
 from dropnorm.study.older_schemas import as_this_version, with_options_of
-from dropnorm.study.options import DataOptions, DesignOptions, PlanOptions, StudyOptions
+from dropnorm.study.options import CallOptions, DataOptions, DesignOptions, PlanOptions, StudyOptions
 from dropnorm.study.progress import Progress
 from dropnorm.study.records import Beginning, Run, StudyConfig, StudyIdentity, Summary, TrainingLimits
 from dropnorm.study.runs.command import command_of
 from dropnorm.study.runs.listing import RUNS_FOLDER
+from dropnorm.study.runs.loading import SUMMARY_NAME
 from dropnorm.study.runs.store import STORE_NAME, Store
+from dropnorm.study.runs.store_files import check_store_files
 from dropnorm.study.runs.study_file import STUDY_FILE_NAME, is_named, is_study_file, read_study_file, study_file
-from dropnorm.study.saving.saved_model import SavedModel
+from dropnorm.study.saving.saved_model import DESCRIPTION_NAME, WEIGHTS_NAME, SavedModel
 from dropnorm.study.task import task_for
 from dropnorm.study.training.kinds import AnyArchitecture, shape_of_nets
 from dropnorm.study.training.limits import training_limits
+from dropnorm.study.trust import check_trusted
+
+_WRITTEN = (STUDY_FILE_NAME, WEIGHTS_NAME, DESCRIPTION_NAME, SUMMARY_NAME)
 
 
 @dataclass(frozen=True)
@@ -107,12 +113,21 @@ class PlannedStudy:
             begun = store.get_record("study", StudyIdentity)
             study = self if begun is None else self._going_on(begun, folder)
             study._begin(store)
-            if folder is not None:
-                write_atomically(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
             command = command_of(study.data, study.config, folder)
-            run, model = execute(
-                store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
-            )
+            try:
+                if folder is not None:
+                    remove_leftovers(folder, _WRITTEN)
+                    write_atomically(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
+                run, model = execute(
+                    store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
+                )
+            except OSError as error:
+                if folder is None or not str(error.filename or "").startswith(str(folder)):
+                    raise
+                raise RunError(
+                    f"{folder}: cannot be written to any more ({error.strerror}): expected a folder that stays as it is. What "
+                    f"was finished before is kept in its {STORE_NAME}. Make it writable, and start the same command again."
+                ) from error
         return Study(run=run, model=model, folder=folder)
 
     @property
@@ -164,6 +179,7 @@ class PlannedStudy:
 def _make_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        check_store_files(folder / STORE_NAME)
         (folder / STORE_NAME).open("ab").close()
     except OSError as error:
         raise RunError(
@@ -192,22 +208,21 @@ def run_study(options: StudyOptions) -> Study:
         >>> [arm.arm for arm in study.summary.arms]
         ['plain', 'dropout', 'batch_norm', 'dropout+batch_norm']
     """
-    planned = plan_study(**options.given_of(PlanOptions))
+    planned = plan_study(**options.given_of(CallOptions))
     return planned.carry_out(None if options.out is None else Path(options.out), options.progress)
 
 
-@with_options(PlanOptions)
-def plan_study(options: PlanOptions) -> PlannedStudy:
+@with_options(CallOptions)
+def plan_study(options: CallOptions) -> PlannedStudy:
     """Check data and arguments, which are those of `run_study`, without writing or training anything.
 
     Args:        {options}
     """
-    if is_study_file(options.X):
-        options = _beside_study_file(options)
-    config = configure(**options.given_of(DesignOptions))
-    data = DataOptions(**options.given_of(DataOptions))
-    dataset = load_dataset(**options.given_of(DataOptions))
-    if dataset.given_test and "test_size" in options.given:
+    plan = _beside_study_file(options) if is_study_file(options.X) else options
+    config = configure(**plan.given_of(DesignOptions))
+    data = DataOptions(**plan.given_of(DataOptions))
+    dataset = load_dataset(**plan.given_of(DataOptions))
+    if dataset.given_test and "test_size" in plan.given:
         raise ArgumentError(
             f"test_size={config.test_size} is given beside a test part: expected one of them. Leave test_size out."
         )
@@ -219,9 +234,15 @@ def plan_study(options: PlanOptions) -> PlannedStudy:
     return PlannedStudy(dataset, config, architecture, data if is_named(data.X) else replace(data, X=None, y=None))
 
 
-def _beside_study_file(options: PlanOptions) -> PlanOptions:
-    """What a study file says, and before it what is given beside the file."""
+def _beside_study_file(options: CallOptions) -> PlanOptions:
+    """What a study file says, and before it what is given beside the file.
+
+    Raises:      RunError for a file whose net is a function that the user neither trusts nor names.
+    """
     written = read_study_file(options.X)
+    net = written.get("net", "")
+    if is_factory(net) and "net" not in options.given:
+        check_trusted(options.X, net, trust=options.trust)
     design = {name: value for name, value in written.items() if name in options_of(DesignOptions)}
     try:
         configure(**design)

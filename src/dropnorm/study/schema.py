@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from dropnorm._record import Record
 from dropnorm.errors import RunError
+from dropnorm.study.memory import check_fits
 from dropnorm.study.records import SCHEMA_VERSION
+from dropnorm.study.runs.store_files import check_regular
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 Fields = dict[str, Any]
 
+_TIMES_ITS_SIZE = 10  # what JSON takes as Python's objects, at most about
 OLDEST_SCHEMA = 3
 """Version 0.1.0 wrote it. What was before is refused."""
 
@@ -49,6 +52,8 @@ def read_record(
                  next one.
     Raises:      RunError for one of a version that is not read, and for a damaged one, with the field.
     """
+    check_regular(path)
+    check_fits(path, "the file", _TIMES_ITS_SIZE * path.stat().st_size, RunError)
     try:
         fields = json.loads(path.read_bytes())
         schema = fields["schema_version"]
@@ -71,10 +76,12 @@ def record_of(fields: Fields, record: type[AnyRecord], upgrades: Mapping[int, Ca
             fields = upgrades[older](fields)
         except KeyError as error:
             raise ValueError(f"{error.args[0]}: Field required") from error
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, LookupError, ValueError) as error:
             raise ValueError(f"is not what schema {older} has: {error}") from error
     try:
         return record.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         wrong = error.errors()[0]
         raise ValueError(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from error
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error

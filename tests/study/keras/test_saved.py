@@ -83,21 +83,21 @@ def test_a_study_is_kept_and_its_models_predict_as_before(tmp_path, blobs, facto
     assert study.run.timing.keras == f"{keras.__version__} on {keras.backend.backend()}"
     assert all(isinstance(net, keras.Model) for net in study.model.nets)
     for arm in ["plain", *arms]:
-        model = dn.load_model(tmp_path / "run", arm)
+        model = dn.load_model(tmp_path / "run", arm, trust=True)
         told = model.predict(X)
         if model.description.arm == study.model.description.arm:
             assert_frame_equal(told, study.model.predict(X))
         np.testing.assert_allclose(values_of(told), by_keras(model, X), rtol=1e-4, atol=1e-5)
     spread = "mutual_information" if y.dtype.kind == "i" else "deviation"
     for arm in ("dropout", "plain"):
-        unsure = dn.load_model(tmp_path / "run", arm).predict(X, uncertainty=True, samples=20)
+        unsure = dn.load_model(tmp_path / "run", arm, trust=True).predict(X, uncertainty=True, samples=20)
         assert unsure.height == len(X)
         assert unsure[f"{spread}_between_nets"].mean() > 0
         assert (unsure[f"{spread}_within_nets"].mean() > 0) == (arm == "dropout")
         assert (unsure[spread] >= unsure[f"{spread}_within_nets"]).all()
     plain = next(net.net for net in study.run.nets if net.arm == "plain")
     with pytest.raises(ArgumentError, match="has no dropout whose masks could be sampled"):
-        dn.load_model(tmp_path / "run", net=plain).predict(X, uncertainty=True)
+        dn.load_model(tmp_path / "run", net=plain, trust=True).predict(X, uncertainty=True)
     with pytest.raises(ArgumentError, match="are Keras models, which are not exported from here"):
         dn.export_onnx(study.model, tmp_path / "net.onnx")
     with pytest.raises(ArgumentError, match="are Keras models: expected nets of PyTorch"):
@@ -176,7 +176,7 @@ import sys
 import polars as pl
 import dropnorm as dn
 from dropnorm.errors import RunError
-dn.load_model("run").predict("data.csv").write_csv(sys.argv[1])
+dn.load_model("run", trust=True).predict("data.csv").write_csv(sys.argv[1])
 try:
     dn.run_study("data.csv", target="y", net="nets:small", arms=["dropout"], dropout=0.3, seeds=2, epochs=1, out="run")
 except RunError as error:

@@ -56,16 +56,16 @@ def test_a_study_is_kept_predicts_again_and_is_not_mixed(written, quick, tmp_pat
     study = dn.run_study("iris", **given)
     assert study.summary.parameters == 4 * 6 + 6 + 6 * 3 + 3
     for arm in study.summary.arms:
-        loaded = dn.load_model(tmp_path / "run", arm=arm.arm)
+        loaded = dn.load_model(tmp_path / "run", arm=arm.arm, trust=True)
         assert loaded.predict("iris").height == 150
-    assert dn.load_model(tmp_path / "run").predict("iris").equals(study.model.predict("iris"))
-    again = dn.run_study(tmp_path / "run" / "study.toml", out=tmp_path / "again")
+    assert dn.load_model(tmp_path / "run", trust=True).predict("iris").equals(study.model.predict("iris"))
+    again = dn.run_study(tmp_path / "run" / "study.toml", out=tmp_path / "again", trust=True)
     assert again.summary == study.summary
     find_factory(name).__globals__["WIDTH"] = 7
     with pytest.raises(RunError, match="layers of the net"):
         dn.run_study("iris", **given)
     with pytest.raises(RunError, match="makes another net than the one that was studied"):
-        dn.load_model(tmp_path / "run")
+        dn.load_model(tmp_path / "run", trust=True)
 
 
 def test_it_is_exported_to_onnx_or_refused(written, quick, tmp_path):
@@ -75,7 +75,7 @@ def test_it_is_exported_to_onnx_or_refused(written, quick, tmp_path):
     given = {key: value for key, value in quick.items() if key != "hidden"} | {"arms": "batch_norm+dropout"}
     sequential = written(f"def net(features, outputs):\n    return nn.Sequential({layers})").factory
     dn.run_study("iris", net=sequential, out=tmp_path / "run", **given)
-    model = dn.load_model(tmp_path / "run", "batch_norm+dropout")
+    model = dn.load_model(tmp_path / "run", "batch_norm+dropout", trust=True)
     dn.export_onnx(model, tmp_path / "net.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx")
     (outputs,) = session.run(None, {"features": model.features("iris")})

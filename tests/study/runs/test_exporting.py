@@ -85,3 +85,11 @@ def test_what_each_arms_model_comes_to_is_written(finished, tmp_path):
         assert counts["rows"].sum() == model.rows
         right = counts.filter(pl.col("class") == pl.col("predicted"))["rows"].sum()
         assert right / model.rows == model.metric("accuracy").value
+
+
+def test_texts_that_a_spreadsheet_would_compute_are_quoted(finished, tmp_path):
+    renamed = [net.model_copy(update={"arm": "=1+1" if net.arm == "dropout" else net.arm}) for net in finished.run.nets]
+    export_csv(finished.run.model_copy(update={"nets": tuple(renamed)}), tmp_path)
+    nets = pl.read_csv(tmp_path / "nets.csv")
+    assert "'=1+1" in nets["arm"].to_list()
+    assert nets["generalization_gap"].dtype == pl.Float64, "a number below zero stays a number"

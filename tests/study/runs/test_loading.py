@@ -29,7 +29,7 @@ def test_reading_a_run_writes_nothing_and_shuts_no_other_reader_out(finished):
     reader = Store(path, read_only=True)
     try:
         assert load_run(finished.folder) == finished.run
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(RunError, match="readonly"):
             reader.put(command="another")
     finally:
         reader.close()

@@ -1,3 +1,4 @@
+import os
 import tomllib
 
 import pytest
@@ -203,3 +204,16 @@ def test_every_setting_is_written(tmp_path):
     arms = written.pop("arms")
     assert arms == {"dropout+batch_norm": {"dropout": [0.1, 0.3, 0.5], "batch_norm": True}}
     assert written == {"data": "iris"} | expected
+
+
+@pytest.mark.timeout(20)
+def test_what_is_no_file_is_not_waited_for(tmp_path, refuses):
+    path = tmp_path / "study.toml"
+    message = f"{path}: is no file. Expected a study file, such as one that a run wrote. Name it."
+    path.mkdir()
+    with refuses(DataError, message):
+        read_study_file(path)
+    path.rmdir()
+    os.mkfifo(path)
+    with refuses(DataError, message):
+        read_study_file(path)

@@ -174,3 +174,60 @@ def test_predictions_of_a_file_need_nothing_of_the_run_but_the_model(finished, t
     copied(finished, tmp_path)
     assert load_model(tmp_path).predict(table).equals(finished.model.predict(table))
     assert isinstance(load_model(tmp_path).predict(table), pl.DataFrame)
+
+
+def first_member(fields, **changes):
+    fields["members"][0] |= changes
+
+
+MISFITS = {
+    "mean=[1.0]": lambda fields: first_member(fields, mean=[1.0]),
+    "scale of zeros": lambda fields: first_member(fields, scale=[0.0] * len(fields["members"][0]["scale"])),
+    "negative scale": lambda fields: first_member(fields, scale=[-1.0] * len(fields["members"][0]["scale"])),
+    "NaN mean": lambda fields: first_member(fields, mean=[float("nan")] * len(fields["members"][0]["mean"])),
+    "target_scale": lambda fields: first_member(fields, target_scale=0.0),
+    "no members": lambda fields: fields.update(members=[]),
+    "one class": lambda fields: fields["encoding"].update(classes=["ant"]),
+    "a class twice": lambda fields: fields["encoding"].update(classes=["ant", "ant", "cat"]),
+    "more classes": lambda fields: fields["encoding"].update(classes=["ant", "bee", "cat", "dog"]),
+    "no columns": lambda fields: fields["encoding"].update(columns=[]),
+    "another task": lambda fields: fields["encoding"].update(task="regression"),
+    "huge widths": lambda fields: fields["architecture"].update(hidden=[30000, 30000]),
+    "absurd widths": lambda fields: fields["architecture"].update(hidden=[10**30]),
+    "a width of 0": lambda fields: fields["architecture"].update(hidden=[0]),
+    "a million layers": lambda fields: fields["architecture"].update(hidden=[8] * 10**6),
+    "other features": lambda fields: fields["architecture"].update(features=5),
+    "an image": lambda fields: fields["architecture"].update(image=[1, 28, 28]),
+    "convolutions": lambda fields: fields["architecture"].update(channels=[3, 3]),
+    "a rate above 1": lambda fields: fields.update(rate=7.0),
+    "a rate that is NaN": lambda fields: fields.update(rate=float("nan")),
+    "nested": lambda fields: fields.update(rate=json.loads("[" * 900 + "]" * 900)),
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("spoil", MISFITS.values(), ids=MISFITS)
+def test_a_description_that_does_not_fit_its_weights(spoil, finished, tmp_path):
+    path, _ = copied(finished, tmp_path)
+    fields = json.loads(path.read_text())
+    spoil(fields)
+    path.write_text(json.dumps(fields))
+    with pytest.raises(RunError, match=r"model\.json") as refused:
+        load_model(tmp_path)
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_description_that_is_nested_without_end(finished, tmp_path):
+    path, _ = copied(finished, tmp_path)
+    path.write_text("[" * 10**6)
+    with pytest.raises(RunError, match=r"model\.json: is damaged"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors"])
+def test_a_model_that_is_a_link_is_refused(name, finished, tmp_path):
+    copied(finished, tmp_path)
+    (tmp_path / name).rename(tmp_path / "other")
+    (tmp_path / name).symlink_to(tmp_path / "other")
+    with pytest.raises(RunError, match="is a symbolic link, where a run has a file"):
+        load_model(tmp_path)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dropnorm._record import Record
-from dropnorm.errors import ArgumentError, ArgumentTypeError
+from dropnorm._user_code import exits_told
+from dropnorm.errors import ArgumentError, ArgumentTypeError, UserCodeError
 from dropnorm.study.modules.factory import find_factory
 from dropnorm.study.modules.own_traceback import failure
 from dropnorm.study.modules.tensors import seeded
@@ -113,7 +114,10 @@ def call_factory(architecture: FactoryArchitecture) -> Any:
     factory = find_factory(architecture.factory)
     arguments = _arguments(factory, architecture)
     try:
-        return factory(**arguments)
+        with exits_told(f"net={architecture.factory!r}"):
+            return factory(**arguments)
+    except UserCodeError:
+        raise
     except Exception as error:
         raise failure(f"net={architecture.factory!r} fails", error, factory) from error
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from dropnorm.errors import ArgumentError, ArgumentTypeError
+from dropnorm._user_code import exits_told
+from dropnorm.errors import ArgumentError, ArgumentTypeError, UserCodeError
 from dropnorm.study.modules.own_traceback import traceback_of_import
 from dropnorm.surgery.dispatch import is_keras
 
@@ -53,8 +54,10 @@ def find_factory(name: str, argument: str = "net") -> Callable[..., Any]:
     if not module_name or not path:
         raise ArgumentError(f"{argument}={name!r} is no name of a factory. {_USE}")
     try:
-        with _current_directory():
+        with _current_directory(), exits_told(f"{argument}={name!r}: the module {module_name!r}"):
             found: Any = importlib.import_module(module_name)
+    except UserCodeError:
+        raise
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name and module_name.startswith(error.name):
             raise ArgumentError(

@@ -30,7 +30,9 @@ def command_of(data: DataOptions, config: StudyConfig, folder: Path | None) -> s
         changed.pop("splits", None)  # one order in time, one split
     arms = _arms_by_name(config)
     if arms is None and folder is not None and data.X is not None and not in_memory:
-        return shlex.join(["dropnorm", "study", str(folder / STUDY_FILE_NAME)])
+        # A function that a study file names is called where the command names it too.
+        net = ["--net", config.net] if ":" in config.net else []
+        return shlex.join(["dropnorm", "study", str(folder / STUDY_FILE_NAME), *net])
     if data.X is None or in_memory or arms is None:
         start = ["X", *([] if "target" in given else ["y"])] if data.X is None else [repr(str(data.X))]
         described = {"arms": list(config.arms)} if arms is None else arms

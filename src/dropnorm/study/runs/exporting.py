@@ -12,6 +12,8 @@ from dropnorm.study.statistics.calibration import BINS
 from dropnorm.study.statistics.catalogue import statistics_of
 from dropnorm.study.task import task_of
 
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
 
 def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
     """Write every net, every epoch and every bin of confidence of a run, chosen or not.
@@ -32,7 +34,8 @@ def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, rows in files.items():
             if rows:
-                write_atomically(folder / name, pl.DataFrame(rows, infer_schema_length=None).write_csv().encode())
+                frame = pl.DataFrame([_without_formulas(row) for row in rows], infer_schema_length=None)
+                write_atomically(folder / name, frame.write_csv().encode())
                 written.append(folder / name)
     except OSError as error:
         raise RunError(
@@ -40,6 +43,14 @@ def export_csv(run: Run, folder: Path) -> tuple[Path, ...]:
             f"--out."
         ) from error
     return tuple(written)
+
+
+def _without_formulas(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with a quote before each text that a spreadsheet would compute; numbers stay."""
+    return {
+        name: f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+        for name, value in row.items()
+    }
 
 
 def _nets(run: Run) -> list[dict[str, Any]]:

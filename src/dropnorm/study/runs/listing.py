@@ -1,5 +1,6 @@
 """The runs in a folder, finished or not, in short. Nothing here imports torch."""
 
+import os
 import sqlite3
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +13,7 @@ from dropnorm._record import Record
 from dropnorm.errors import DropnormError, RunError
 from dropnorm.study.older_schemas import config_of
 from dropnorm.study.records import ArmName, Beginning, Interval, StudyIdentity, TaskName
+from dropnorm.study.runs.damage import told_as_damage
 from dropnorm.study.runs.loading import SUMMARY_NAME, load_summary
 from dropnorm.study.runs.store import STORE_NAME, Store, StoreInUseError
 
@@ -69,17 +71,20 @@ def list_runs(folder: str | Path = RUNS_FOLDER) -> tuple[RunOverview, ...]:
 def overview(folder: Path) -> RunOverview:
     """One run in short, whatever has become of it."""
     path = folder / STORE_NAME
+    name = os.fsencode(folder).decode(errors="backslashreplace")
+    if name != str(folder):
+        problem = f"{name}: is no UTF-8: expected names in UTF-8. Rename the folder."
+        return RunOverview(folder=name, state="unreadable", problem=problem)
     if not path.exists():
         return RunOverview(folder=str(folder), state="unreadable", problem=f"{folder}: holds no run.")
     try:
-        try:
-            with closing(Store(path, read_only=True, timeout=0.0)) as store:
-                return _of_store(folder, store)
-        except StoreInUseError:
-            return _running(folder, path)
-    except (ValidationError, ZeroDivisionError):
-        problem = f"{path}: is damaged. Use another --out, or remove the folder."
-    except (DropnormError, OSError, sqlite3.Error) as error:
+        with told_as_damage(folder):
+            try:
+                with closing(Store(path, read_only=True, timeout=0.0)) as store:
+                    return _of_store(folder, store)
+            except StoreInUseError:
+                return _running(folder, path)
+    except (DropnormError, OSError, sqlite3.Error, MemoryError) as error:
         problem = str(error)
     return RunOverview(folder=str(folder), state="unreadable", problem=problem)
 
@@ -114,7 +119,14 @@ def _started(folder: Path, store: Store) -> dict[str, Any]:
     identity, beginning = store.get_record("study", StudyIdentity), store.get_record("begun", Beginning)
     if identity is None:
         raise RunError(f"{folder}: its study was ended before it began. Start it again, or remove the folder.")
-    config = config_of(identity)
+    try:
+        config = config_of(identity)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        where = ".".join(map(str, ("meta", "study", "config", *wrong["loc"])))
+        raise RunError(
+            f"{folder / STORE_NAME}: is damaged ({where}: {wrong['msg']}). Use another --out, or remove the folder."
+        ) from error
     finished, behind = store.counts()
     epochs = config.epochs or (beginning and beginning.epochs) or 1
     nets = config.nets if beginning is None else beginning.nets

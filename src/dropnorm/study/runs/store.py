@@ -5,6 +5,7 @@ step. Nothing here imports torch: a state and a net's weights are bytes.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,10 +17,15 @@ from dropnorm._record import Record
 from dropnorm.errors import RunError, StorageError
 from dropnorm.study.pictures.records import Pictures, UnitInput
 from dropnorm.study.records import SCHEMA_VERSION, CurveNet, EpochRecord, NetRecord
+from dropnorm.study.runs.store_files import check_store_files
 from dropnorm.study.runs.tables import Column, RecordTable
 from dropnorm.study.schema import check_schema
 
 STORE_NAME = "study.sqlite"
+SECONDS_PER_QUERY = 15.0  # a damaged file can make SQLite walk the same pages for ever
+_STEPS_BETWEEN_LOOKS = 1_000_000  # of SQLite's machine, some milliseconds
+_ROWS_AT_ONCE = 4096
+_SMALLEST_ROW = 4  # bytes of a row in the file: its place in a page, its length and its header
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -64,19 +70,24 @@ class Store:
         # To read it, too, a transaction that was killed must be rolled back, unless the file is write-protected.
         mode = "mode=ro&immutable=1" if despite_lock else f"mode={'rw' if read_only else 'rwc'}"
         name = ":memory:" if path is None else f"{path.resolve().as_uri()}?{mode}"
-        self._path = path
+        self._path, self._deadline, self._file = path, float("inf"), None
+        if path is not None:
+            check_store_files(path)
         try:
             self._db = sqlite3.connect(name, uri=path is not None, isolation_level=None, timeout=timeout)
         except sqlite3.DatabaseError as error:
             raise _ours(path, error) from error
         try:
             self._db.row_factory = sqlite3.Row
+            self._query("PRAGMA trusted_schema = OFF")
             if read_only:
                 self._query("PRAGMA query_only = ON")
+                self._limit_reading()
             else:
                 self._begin()
             self._check_tables()
             check_schema(path, self.get("schema_version"))
+            self._file = self._identity()
         except BaseException:
             self.close()
             raise
@@ -90,12 +101,49 @@ class Store:
                     self._query(table.creation)
                 self._put("schema_version", SCHEMA_VERSION)
 
+    def _limit_reading(self) -> None:
+        """Let no query of a damaged file take for ever, or give values that are larger than the file."""
+        self._db.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS_BETWEEN_LOOKS)
+        if self._path is not None:
+            largest = max(1 << 16, self._path.stat().st_size)
+            known = self._db.getlimit(sqlite3.SQLITE_LIMIT_LENGTH)
+            self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(known, largest))
+
     def _check_tables(self) -> None:
-        """See that all tables are there, and that what has the name of one is one: a view could be anything."""
-        there = {row["name"] for row in self._query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        """See that all tables are there, and nothing that computes: views, triggers and generated columns could be anything."""
+        there = self._query("SELECT type, name FROM sqlite_master")
+        tables = {row["name"] for row in there if row["type"] == "table"}
         for table in TABLES:
-            if table.name not in there:
+            if table.name not in tables:
                 raise self._unreadable(f"no such table: {table.name}")
+        for row in there:
+            if row["type"] not in ("table", "index"):
+                raise self._unreadable(f"holds the {row['type']} {row['name']}")
+        for table in TABLES:
+            for column in self._query("SELECT name, hidden FROM pragma_table_xinfo(?)", (table.name,)):
+                if column["hidden"]:
+                    raise self._unreadable(f"{table.name}.{column['name']}: is computed")
+
+    def check_there(self) -> None:
+        """See that the file is still the one that was opened: what is written to one that is not is lost.
+
+        Raises:      RunError if the file, or its folder, was removed, moved or replaced.
+        """
+        if self._identity() != self._file:
+            raise RunError(
+                f"{self._path}: was removed, moved or replaced while the study ran, and nothing more is kept: expected it "
+                f"to stay. Put the folder back, or start the same command again."
+            )
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file lies at the path; None where there is none."""
+        if self._path is None:
+            return None
+        try:
+            found = self._path.stat(follow_symlinks=False)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def close(self) -> None:
         """Close the file; what was not committed is gone."""
@@ -253,6 +301,8 @@ class Store:
     @contextmanager
     def _transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
         """All or nothing; sqlite3's own context manager does not begin one."""
+        if self._file is not None:
+            self.check_there()
         self._query(f"BEGIN {kind}")
         try:
             yield
@@ -268,10 +318,24 @@ class Store:
 
         Raises:      StorageError where the file cannot be written, RunError where it is damaged or another process has it.
         """
+        self._deadline = time.monotonic() + SECONDS_PER_QUERY
         try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
+            return self._all(self._db.execute(sql, values))
+        except sqlite3.Error as error:
             raise _ours(self._path, error) from error
+        except UnicodeDecodeError as error:  # of SQLite's own message, which quotes the file
+            raise self._unreadable("its tables are damaged") from error
+
+    def _all(self, cursor: sqlite3.Cursor) -> list[sqlite3.Row]:
+        """All rows, unless they are more than the file has room for: pages that are damaged may name each other."""
+        rows: list[sqlite3.Row] = []
+        while some := cursor.fetchmany(_ROWS_AT_ONCE):
+            rows += some
+            if len(some) < _ROWS_AT_ONCE or self._path is None:
+                continue
+            if len(rows) * _SMALLEST_ROW > self._path.stat().st_size:
+                raise self._unreadable("its pages name each other")
+        return rows
 
     def _insert(self, table: RecordTable[AnyRecord], record: AnyRecord, *, replace: bool = False, **blobs: Any) -> None:
         self._query(*table.insertion(record, blobs, replace=replace))
@@ -302,7 +366,7 @@ class Store:
         return RunError(f"{self._path}: cannot be read as a store ({reason}). Use another --out, or remove the file.")
 
 
-def _ours(path: Path | None, error: sqlite3.DatabaseError) -> Exception:
+def _ours(path: Path | None, error: sqlite3.Error) -> Exception:
     """What an error of SQLite's means to the user; one that means a mistake of ours stays as it is."""
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or name.startswith("SQLITE_IOERR"):
@@ -314,6 +378,8 @@ def _ours(path: Path | None, error: sqlite3.DatabaseError) -> Exception:
         return StoreInUseError(
             f"{path}: is in use by another dropnorm process. Wait for it to end, or use another --out."
         )
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_CANTOPEN")) or "no such" in str(error):
-        return RunError(f"{path}: cannot be read as a store ({error}). Use another --out, or remove the file.")
-    return error
+    if name.startswith("SQLITE_READONLY"):
+        return RunError(f"{path}: cannot be written to ({error}). Make the folder writable, or use another --out.")
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return error
+    return RunError(f"{path}: cannot be read as a store ({error}). Use another --out, or remove the file.")

@@ -36,6 +36,8 @@ def read_study_file(path: str | Path) -> dict[str, Any]:
                  ArgumentTypeError for a value that is not allowed.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: is no file. Expected a study file, such as one that a run wrote. Name it.")
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -1,5 +1,6 @@
 """What is kept of a model beside its weights."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -64,12 +65,62 @@ class ModelDescription(Record):
         return mean, scale
 
     @model_validator(mode="after")
-    def _check_members(self) -> "ModelDescription":
-        """Refuse members that do not fit the features, which NumPy would broadcast."""
-        if not self.members:
-            raise ValueError("members is empty: expected at least one net")
+    def _check(self) -> "ModelDescription":
+        """Refuse fields that do not fit each other, which NumPy would broadcast, and numbers that no net learns from."""
+        self._check_encoding()
+        self._check_architecture()
+        self._check_members()
+        return self
+
+    def _check_encoding(self) -> None:
+        names, classes = [column.name for column in self.encoding.columns], self.encoding.classes
+        _expect(bool(names), "encoding.columns is empty: expected at least one column")
+        _expect(len(set(names)) == len(names), "encoding.columns has a name twice: expected each once")
+        _expect(
+            all(size >= 1 for column in self.encoding.columns for size in column.shape),
+            "encoding.columns has a shape with a size below 1: expected at least 1",
+        )
+        if self.encoding.task == "classification":
+            _expect(len(classes) >= 2, f"encoding.classes has {len(classes)} names: expected at least 2")
+            _expect(len(set(classes)) == len(classes), "encoding.classes has a name twice: expected each once")
+        else:
+            _expect(not classes, f"encoding.classes has {len(classes)} names: expected none of a quantity")
+
+    def _check_architecture(self) -> None:
+        net = self.architecture
+        for name in ("features", "outputs"):
+            own, expected = getattr(net, name), getattr(self.encoding, name)
+            _expect(own == expected, f"architecture.{name} is {own}: expected the {expected} of encoding")
+        sizes = net.image or ()
+        _expect(
+            not sizes or math.prod(sizes) == net.features,
+            f"architecture.image is {sizes}: expected {net.features} numbers",
+        )
+        for name in ("hidden", "channels"):
+            _expect(
+                all(size >= 1 for size in getattr(net, name, ())),
+                f"architecture.{name} has a size below 1: expected at least 1",
+            )
+        _expect(0.0 <= self.rate < 1.0, f"rate is {self.rate}: expected 0 <= rate < 1")
+
+    def _check_members(self) -> None:
+        _expect(bool(self.members), "members is empty: expected at least one net")
         for place, member in enumerate(self.members):
             for name in ("mean", "scale"):
-                if len(getattr(member, name)) != self.encoding.features:
-                    raise ValueError(f"the {name} of members[{place}] is not of {self.encoding.features} features")
-        return self
+                _expect(
+                    len(getattr(member, name)) == self.encoding.features,
+                    f"the {name} of members[{place}] is not of {self.encoding.features} features",
+                )
+            finite = all(map(math.isfinite, (*member.mean, member.target_mean)))
+            _expect(finite, f"a mean of members[{place}] is not finite: expected numbers")
+            # A feature that never varied has an infinite scale, and counts as nothing.
+            _expect(
+                all(scale > 0.0 for scale in member.scale), f"a scale of members[{place}] is not above 0: expected > 0"
+            )
+            target_scale = member.target_scale
+            _expect(0.0 < target_scale < math.inf, f"target_scale of members[{place}] is {target_scale}: expected > 0")
+
+
+def _expect(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(otherwise)

@@ -47,6 +47,8 @@ class SavedLayeredNets:
         shapes = {name: tuple(tensor.shape) for name, tensor in batched_tensors(net, net.state_dict()).items()}
         if shapes != {name: tuple(tensor.shape[1:]) for name, tensor in tensors.items()}:
             raise RuntimeError("the tensors are those of other nets")
+        if any(tensor.dtype != torch.float32 for tensor in tensors.values()):
+            raise RuntimeError("the tensors are not of float32")
 
     @cached_property
     def nets(self) -> tuple[torch.nn.Sequential, ...]:

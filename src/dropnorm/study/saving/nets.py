@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from dropnorm.study.data.standardization import Standardization
@@ -44,6 +45,8 @@ def saved_nets(architecture: AnyArchitecture, arm: Arm, rate: float, tensors: Ma
     Raises:      RuntimeError if the tensors are not those of such nets; RunError if a factory makes others than it did.
     """
     if isinstance(architecture, Architecture):
+        if architecture.dropping_layers >= len(tensors):
+            raise RuntimeError("the tensors are those of fewer layers")
         return SavedLayeredNets(architecture, arm, rate, tensors)
     if isinstance(architecture, KerasArchitecture):
         from dropnorm.study.keras.saved import SavedKerasNets
@@ -60,7 +63,9 @@ def tensors_of_single_net(
     Raises:      KeyError if the state is that of another net.
     """
     if isinstance(architecture, Architecture):
-        net = build_net(architecture, arm, rate)
+        # Of a size that only its description says, so that no memory is taken before the two are compared.
+        with torch.device("meta"):
+            net = build_net(architecture, arm, rate)
         tensors = batched_tensors(net, state)
     elif isinstance(architecture, KerasArchitecture):
         tensors = dict(state)

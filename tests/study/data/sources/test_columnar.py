@@ -1,10 +1,13 @@
+import io
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
 import pytest
 
 from dropnorm.errors import DataError
+from dropnorm.study import memory
 from dropnorm.study.data.sources.columnar import read_arrow, read_parquet
 
 TABLE = pl.DataFrame(
@@ -63,8 +66,31 @@ def test_a_reader_that_panics_says_that_the_file_is_damaged(write, refuses, monk
     def panic(*_, **__):
         raise pl.exceptions.PanicException("called `Result::unwrap()` on an `Err` value")
 
-    monkeypatch.setattr(pl, "read_parquet", panic)
+    monkeypatch.setattr(pl, "scan_parquet", panic)
     path = write("PAR1", "data.parquet")
     message = f"{path}: is not a readable Parquet file (it is damaged). Expected a whole one: write it anew."
     with refuses(DataError, message):
         read_parquet(path)
+
+
+def test_a_table_that_does_not_fit_in_memory_is_refused_before_it_is_read(write, monkeypatch):
+    buffer = io.BytesIO()
+    pl.DataFrame({"a": [1.0] * 1000, "b": [2.0] * 1000}).write_parquet(buffer)
+    path = write(buffer.getvalue(), "data.parquet")
+    monkeypatch.setattr(memory, "available_memory", lambda: 10_000)
+    monkeypatch.setattr(pl, "read_parquet", None)
+    with pytest.raises(
+        DataError, match=r"a table of 1,000 rows and 2 columns takes 0\.0 MB of memory, where 0\.0 MB are free"
+    ):
+        read_parquet(path)
+
+
+def test_a_panic_prints_nothing(write, capfd):
+    buffer = io.BytesIO()
+    pl.DataFrame({"a": ["x" * 40] * 50}).write_ipc(buffer)
+    content = buffer.getvalue()
+    for place in range(8, len(content) - 8, 97):
+        path = write(content[:place] + b"\xff" * 8 + content[place + 8 :], "data.arrow")
+        with suppress(DataError):
+            read_arrow(path)
+    assert capfd.readouterr().err == ""

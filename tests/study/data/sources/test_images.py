@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import polars as pl
 import pytest
@@ -187,3 +189,23 @@ def test_images_of_another_size_than_the_studied_ones(folder, save, refuses):
 )
 def test_the_shape_of_images_is_that_of_their_column(dtype, shape):
     assert image_shape(dtype) == shape
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
+def test_a_pipe_among_the_images_is_passed_over(tmp_path):
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (2, 2)).save(tmp_path / name / "0.png")
+        os.mkfifo(tmp_path / name / "1.png")
+    assert read_images(tmp_path).frame.height == 2
+
+
+def test_images_that_do_not_fit_in_memory_are_refused_before_a_pixel_is_read(tmp_path, monkeypatch):
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (300, 100)).save(tmp_path / name / "0.png")
+    monkeypatch.setattr("dropnorm.study.memory.available_memory", lambda: 100_000)
+    monkeypatch.setattr(np, "asarray", None)
+    with pytest.raises(DataError, match=r"the table of its 2 images takes 0\.2 MB of memory, where 0\.1 MB are free"):
+        read_images(tmp_path)

@@ -1,5 +1,6 @@
 import io
 import pickle
+import zipfile
 
 import numpy as np
 import polars as pl
@@ -126,3 +127,21 @@ def test_arrays_that_are_not_what_is_needed(arrays, message, npz, refuses):
     path = npz(**arrays)
     with refuses(DataError, f"{path}: {message}"):
         read_npz(path)
+
+
+def test_a_header_of_absurd_size_is_refused_before_memory_is_taken(tmp_path):
+    path = tmp_path / "data.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (10**15, 3)})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("X.npy", header.getvalue() + b"\0" * 64)
+    with pytest.raises(DataError, match=r"the array 'X' takes 24,000,000\.0 GB of memory, where .* are free"):
+        read_npz(path)
+
+
+def test_a_member_that_is_no_array_is_passed_over(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.ones((3, 2)), y=np.arange(3))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("README.txt", "how it was made")
+    assert read_npz(path).frame.height == 3

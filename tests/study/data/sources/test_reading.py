@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import polars as pl
 import pytest
@@ -97,6 +99,20 @@ def test_a_kind_of_file_that_is_not_read(ending, write, refuses):
     message = (
         f"{path}: files that end with {ending.lower()} are not read. Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a "
         f"folder of images: convert it."
+    )
+    with refuses(DataError, message):
+        read_source(path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
+@pytest.mark.parametrize("ending", ["csv", "parquet", "arrow", "npz"])
+def test_a_pipe_is_not_waited_for(ending, tmp_path, refuses):
+    path = tmp_path / f"data.{ending}"
+    os.mkfifo(path)
+    message = (
+        f"{path}: is a pipe, a device or a socket. Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a folder of "
+        f"images: save what it gives as a file."
     )
     with refuses(DataError, message):
         read_source(path)

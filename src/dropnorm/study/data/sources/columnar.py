@@ -1,14 +1,19 @@
 """Parquet and Arrow (Feather) files, whose columns have types of their own."""
 
 import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from dropnorm.errors import DataError
 from dropnorm.study.data.sources.table import first_line
+from dropnorm.study.memory import check_fits
 
 _ARROW_FILE = b"ARROW1"
+_BYTES = 8  # of a number or a date
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -17,7 +22,11 @@ def read_parquet(path: Path) -> pl.DataFrame:
     Raises:      DataError if it is damaged or is none.
     """
     try:
-        return pl.read_parquet(path, glob=False)
+        with _without_panics():
+            scanned = pl.scan_parquet(path, glob=False)
+            rows, columns = scanned.select(pl.len()).collect().item(), len(scanned.collect_schema())
+            check_fits(path, f"a table of {rows:,} rows and {columns:,} columns", _BYTES * rows * columns)
+            return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _unreadable(path, "Parquet", error) from error
 
@@ -29,11 +38,26 @@ def read_arrow(path: Path) -> pl.DataFrame:
     """
     try:
         # From bytes in memory, since a mapped file that another process shortens would end this one.
+        check_fits(path, "the file, and its table beside it", 2 * path.stat().st_size)
         content = path.read_bytes()
         read = pl.read_ipc if content.startswith(_ARROW_FILE) else pl.read_ipc_stream
-        return read(io.BytesIO(content))
+        with _without_panics():
+            return read(io.BytesIO(content))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _unreadable(path, "Arrow", error) from error
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep from standard error what Polars' readers print when they panic, before they raise it."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:

@@ -1,5 +1,6 @@
 """A folder of images with one sub-folder per class."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from PIL import Image
 from dropnorm.errors import DataError
 from dropnorm.study.data.sources.memory import array_column
 from dropnorm.study.data.sources.table import Table, first_line, listed
+from dropnorm.study.memory import check_fits
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # The readers of these, and no other, whatever a file's name: some start programs.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE, TARGET = "image", "class"
 _GREY, _COLOR = ("1", "L", "LA"), ("P", "RGB", "RGBA", "CMYK", "YCbCr")
+_RGB = "RGB"
+# Pillow's readers of the many formats end in these over damaged files.
+_DAMAGES = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
 _SKIP = "Mend or remove them, or leave them out with --skip-broken (skip_broken=True in Python)."
 
 
@@ -45,6 +50,7 @@ def read_images(
                  grey; or says what the folder lacks.
     """
     paths = _paths(folder, labelled=labelled)
+    check_fits(folder, f"the table of its {len(paths):,} images", sum(map(_bytes_of, paths)))
     found = [_open(path, str(path.relative_to(folder))) for path in paths]
     whole = [image for image in found if not image.problem]
     sizes = Counter(image.pixels.shape[:2] for image in whole)
@@ -87,7 +93,9 @@ def _paths(folder: Path, *, labelled: bool) -> list[Path]:
     paths = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in ENDINGS and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in ENDINGS
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     classes = {path.relative_to(folder).parts[0] for path in paths if path.parent != folder}
     wanted = "expected one sub-folder per class, with images in each" if labelled else "expected images"
@@ -105,15 +113,23 @@ def _paths(folder: Path, *, labelled: bool) -> list[Path]:
     return paths
 
 
+def _bytes_of(path: Path) -> int:
+    """How many bytes the pixels of an image take, as its header says; none where no header can be read."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return math.prod(image.size) * (1 if image.mode in _GREY else len(_RGB))
+    except _DAMAGES:
+        return 0
+
+
 def _open(path: Path, name: str) -> _Found:
     nothing = np.empty((0, 0), dtype=np.uint8)
     try:
         with Image.open(path, formats=FORMATS) as image:
             if image.mode not in _GREY + _COLOR:
                 return _Found(name, nothing, f"pixels of mode {image.mode}, not of 8 bits")
-            return _Found(name, np.asarray(image.convert("L" if image.mode in _GREY else "RGB")))
-    # Pillow's readers of the many formats end in these over damaged files.
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            return _Found(name, np.asarray(image.convert("L" if image.mode in _GREY else _RGB)))
+    except _DAMAGES as error:
         reason = "no image that can be read" if "cannot identify" in str(error) else first_line(error)
         return _Found(name, nothing, reason)
 

@@ -1,5 +1,7 @@
 """NumPy's NPZ files: a table and its labels, with or without a test part of their own."""
 
+import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,10 @@ import polars as pl
 from dropnorm.errors import DataError
 from dropnorm.study.data.sources.memory import as_column, frame_of_array
 from dropnorm.study.data.sources.table import Table, listed
+from dropnorm.study.memory import check_fits
 
 TARGET = "y"
+_MAGIC = np.lib.format.MAGIC_PREFIX
 _WANTED = "expected X and y, or X_train and y_train with or without X_test and y_test"
 
 
@@ -48,6 +52,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _array(path: Path, archive: "np.lib.npyio.NpzFile", name: str) -> np.ndarray:
+    check_fits(path, f"the array {name!r}", _size(path, name))
     try:
         array: np.ndarray = archive[name]
     except ValueError as error:
@@ -58,6 +63,20 @@ def _array(path: Path, archive: "np.lib.npyio.NpzFile", name: str) -> np.ndarray
             f"unpickled, since that would run code from the file: convert the array, such as with .astype(str)."
         ) from error
     return array
+
+
+def _size(path: Path, name: str) -> int:
+    """How many bytes an array takes, as its header says; of what is no array, the bytes themselves."""
+    with zipfile.ZipFile(path) as archive:
+        member = f"{name}.npy" if f"{name}.npy" in archive.namelist() else name
+        with archive.open(member) as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return archive.getinfo(member).file_size
+            file.seek(0)
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+    return math.prod(shape) * dtype.itemsize
 
 
 def _frame(path: Path, arrays: dict[str, np.ndarray], suffix: str) -> pl.DataFrame:

@@ -51,11 +51,13 @@ def read_source(
         raise DataError(f"{path}: no such file. Expected {KINDS}; or one of {listed(BUNDLED)}.{hint}")
     if path.is_dir():
         return read_images(path, skip_broken=skip_broken, labelled=labelled, studied=studied)
+    if not path.is_file():
+        raise DataError(f"{path}: is a pipe, a device or a socket. Expected {KINDS}: save what it gives as a file.")
     ending = path.suffix.lower()
     if ending in _OTHERS:
         raise DataError(f"{path}: files that end with {ending} are not read. Expected {KINDS}: convert it.")
     binary = ending == ".npz" or ending in _COLUMNAR
-    if path.is_file() and path.stat().st_size == 0:
+    if path.stat().st_size == 0:
         wanted = "rows" if binary else "a header line with column names, and rows below it"
         raise DataError(f"{path}: the file is empty. Expected {wanted}.")
     if ending == ".npz":
