@@ -8,7 +8,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from dropnorm._validate import choice, whole
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath, Text
+from dropnorm._validate import Whole, choice, whole
 from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.older_schemas import MODELS_OF_3, model_from_3
 from dropnorm.study.records import NetRecord
@@ -22,6 +24,7 @@ from dropnorm.study.statistics.choice import best_choice, nets_of_choice
 from dropnorm.study.task import task_of
 
 
+@checked(folder=FilePath("the folder of a run"), arm=Text("the name of an arm", "dropout"), net=Whole(0))
 def load_model(folder: str | Path, arm: str | None = None, net: int | None = None) -> SavedModel:
     """The model of a finished run, ready to predict: the mean of the advised arm's nets, or other nets of the run.
 
