@@ -1,5 +1,6 @@
 """What values an option may have: truth values, texts, paths, functions and lists; `_validate` has numbers and names."""
 
+import contextlib
 import numbers
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -76,9 +77,26 @@ class FilePath(Constraint):
             raise ArgumentTypeError(
                 f"{name}={shown(value)} is no path: expected {self.noun}, as a text or a Path. Use {name}='my-run'."
             )
+        if "\0" in os.fspath(value):
+            raise ArgumentError(f"{name}={shown(value)} holds a null character: expected {self.noun}. Take it out.")
         if not os.fspath(value):
             raise ArgumentError(f"{name}='' is empty: expected {self.noun}. Name one, or leave {name} out.")
         return Path(value)
+
+
+@dataclass(frozen=True)
+class Instance(Constraint):
+    """Objects of a class; `noun` says what one is, `remedy` where to get one."""
+
+    kind: type
+    noun: str
+    remedy: str
+
+    def check(self, value: Any, name: str) -> Any:
+        """Return the value as it is."""
+        if not isinstance(value, self.kind):
+            raise ArgumentTypeError(f"{name}={type(value).__name__} is no {self.noun}: expected one. {self.remedy}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -122,7 +140,10 @@ class Each(Constraint):
 
     def check(self, value: Any, name: str) -> tuple[Any, ...]:
         """Return the values as a tuple."""
-        values = value.tolist() if hasattr(value, "tolist") else value  # of NumPy, torch and pandas
+        values = value
+        if hasattr(value, "tolist"):  # of NumPy, torch and pandas
+            with contextlib.suppress(RuntimeError, TypeError):  # a tensor without data is no list
+                values = value.tolist()
         if isinstance(values, str | numbers.Number) and (not isinstance(values, str) or isinstance(self.item, Text)):
             values = (values,)
         if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):

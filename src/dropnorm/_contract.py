@@ -1,6 +1,6 @@
 """Leaf: the numbers of the mask contract, which `dropnorm.random` explains; every backend takes them from here."""
 
-from dropnorm._validate import probability
+from dropnorm._validate import Whole, probability
 from dropnorm.errors import ArgumentError
 
 MASK_ROUNDS = 7
@@ -19,6 +19,8 @@ def threshold(p: float) -> int:
 
 def checked_site(site: int) -> int:
     """Return `site` if a mask may have it: the top bit is kept for settling ties."""
+    if type(site) is not int:
+        site = Whole(0).check(site, "site")
     if not 0 <= site < TIE_SITE:
         raise ArgumentError(
             f"site={site} is out of range: expected 0 <= site < 2**31. Number the dropouts that share a key from 0."

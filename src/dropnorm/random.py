@@ -38,10 +38,24 @@ from dropnorm._contract import (
     checked_site,
     threshold,
 )
-from dropnorm.errors import ArgumentError
+from dropnorm._validate import Whole, shown
+from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
+
+__all__ = ["derive_key", "draw_key", "keep_mask", "philox"]
 
 _ANY_KEY = torch.zeros((), dtype=torch.int64, device="cpu")
 _LOW_32 = 0xFFFFFFFF
+
+
+def _check_key(key: object, name: str = "key") -> None:
+    if not isinstance(key, Tensor):
+        raise ArgumentTypeError(
+            f"{name}={shown(key)} is no tensor: expected one of torch.int64. Use torch.tensor(...), or `draw_key`."
+        )
+    if key.dtype != torch.int64 or key.layout != torch.strided:
+        raise ArgumentTypeError(
+            f"{name} of {key.dtype} and {key.layout} is not supported: expected torch.int64, dense. Use {name}.long()."
+        )
 
 
 def philox(
@@ -56,7 +70,18 @@ def philox(
                  words overflows int64's sign and nothing else, so that masking after the shift gives its high half.
     Source:      Salmon, Moraes, Dror & Shaw 2011, doi:10.1145/2063384.2063405, section 3.3.
     """
-    x0, x1, x2, x3 = (torch.as_tensor(word, dtype=torch.int64, device=key.device) for word in counter)
+    _check_key(key)
+    rounds = Whole(1, 1000).check(rounds, "rounds")
+    try:
+        if any(isinstance(word, Tensor) and word.layout != torch.strided for word in counter):
+            raise TypeError("a word is not dense")
+        x0, x1, x2, x3 = (torch.as_tensor(word, dtype=torch.int64, device=key.device) for word in counter)
+        torch.broadcast_shapes(x0.shape, x1.shape, x2.shape, x3.shape, key.shape)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArgumentTypeError(
+            f"counter={shown(counter)} is no counter for a key of shape {tuple(key.shape)} ({error}): expected four words, "
+            f"int64 tensors or ints in [0, 2**32), that broadcast with the key. Use whole numbers."
+        ) from error
     k0, k1 = key & _LOW_32, (key >> 32) & _LOW_32
     for _ in range(rounds):
         product0, product1 = x0 * PHILOX_MULTIPLIERS[0], x2 * PHILOX_MULTIPLIERS[1]
@@ -80,6 +105,13 @@ def keep_mask(key: Tensor, rows: Tensor, columns: int, p: Sequence[float], site:
         >>> keep_mask(torch.tensor(7), torch.arange(2), 4, [0.5]).shape
         torch.Size([2, 4])
     """
+    _check_key(key)
+    _check_key(rows, "rows")
+    columns = Whole(0, 2**31 - 1).check(columns, "columns")
+    if not isinstance(p, Sequence) or isinstance(p, str):
+        raise ArgumentTypeError(f"p={shown(p)} is no list of probabilities: expected one per key. Use p=[0.5].")
+    if rows.ndim != 1:
+        raise ShapeError(f"rows.shape={tuple(rows.shape)} is no list: expected (rows,). Use torch.arange(count).")
     if len(p) != key.numel() or key.ndim > 1:
         raise ArgumentError(f"p has {len(p)} values for a key of shape {tuple(key.shape)}: expected one p per key.")
     site, rows = checked_site(site), rows.to(key.device)
@@ -133,6 +165,7 @@ def derive_key(key: Tensor, *counter: Tensor | int) -> Tensor:
         >>> int(derive_key(torch.tensor(1), 2)) == int(derive_key(torch.tensor(1), 3))
         False
     """
+    _check_key(key)
     if not 1 <= len(counter) <= 4:
         raise ArgumentError(f"derive_key got {len(counter)} counters: expected one to four.")
     low, high, _, _ = philox((*counter, 0, 0, 0)[:4], key, rounds=KEY_ROUNDS)
@@ -159,6 +192,10 @@ def draw_key(generator: torch.Generator | None = None) -> Tensor:
         >>> bool(first == draw_key())
         True
     """
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ArgumentTypeError(
+            f"generator={shown(generator)} is no generator: expected a torch.Generator of the CPU. Use torch.Generator()."
+        )
     # On the CPU whatever the default device is: the same key for every device.
     if torch._C._len_torch_dispatch_stack():
         key = torch.empty((), dtype=torch.int64, device="cpu")  # of the kind that the mode makes

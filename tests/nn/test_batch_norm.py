@@ -387,10 +387,11 @@ def test_the_number_of_channels_must_fit(refuses):
         ("BatchNorm3d", (2, 3, 4, 5), "5D"),
     ],
 )
-def test_the_number_of_dimensions_must_fit_as_in_torch(refuses, name, shape, expected):
-    for layer in pair(name, 3):
-        with refuses(ValueError, f"expected {expected} input (got {len(shape)}D input)"):
+def test_the_number_of_dimensions_must_fit_as_in_torch(name, shape, expected):
+    for layer, error in zip(pair(name, 3), (ShapeError, ValueError), strict=True):
+        with pytest.raises(ValueError, match=rf"expected {expected} input \(got {len(shape)}D input\)") as told:
             layer(torch.randn(shape))
+        assert isinstance(told.value, error)
 
 
 def test_policies_must_be_known(refuses):

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from dropnorm._arguments import told_of
 from dropnorm._validate import choice
 from dropnorm.errors import ArgumentError, ShapeError
 from dropnorm.keras import _backend
@@ -67,26 +68,27 @@ class BatchNormalization(keras.layers.BatchNormalization):
         nonfinite: NonFinite = "skip",
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            axis=axis,
-            momentum=momentum,
-            epsilon=epsilon,
-            center=center,
-            scale=scale,
-            beta_initializer=beta_initializer,
-            gamma_initializer=gamma_initializer,
-            moving_mean_initializer=moving_mean_initializer,
-            moving_variance_initializer=moving_variance_initializer,
-            beta_regularizer=beta_regularizer,
-            gamma_regularizer=gamma_regularizer,
-            beta_constraint=beta_constraint,
-            gamma_constraint=gamma_constraint,
-            renorm=renorm,
-            renorm_clipping=renorm_clipping,
-            renorm_momentum=renorm_momentum,
-            synchronized=synchronized,
-            **kwargs,
-        )
+        with told_of("Keras", type(self).__name__):
+            super().__init__(
+                axis=axis,
+                momentum=momentum,
+                epsilon=epsilon,
+                center=center,
+                scale=scale,
+                beta_initializer=beta_initializer,
+                gamma_initializer=gamma_initializer,
+                moving_mean_initializer=moving_mean_initializer,
+                moving_variance_initializer=moving_variance_initializer,
+                beta_regularizer=beta_regularizer,
+                gamma_regularizer=gamma_regularizer,
+                beta_constraint=beta_constraint,
+                gamma_constraint=gamma_constraint,
+                renorm=renorm,
+                renorm_clipping=renorm_clipping,
+                renorm_momentum=renorm_momentum,
+                synchronized=synchronized,
+                **kwargs,
+            )
         self.nonfinite = choice(nonfinite, "nonfinite", ("skip", "propagate"))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

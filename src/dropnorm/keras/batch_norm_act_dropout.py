@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from dropnorm._arguments import told_of
 from dropnorm._validate import probability
 from dropnorm.keras import _backend
 from dropnorm.keras._rematerialization import Keyed
@@ -47,12 +48,13 @@ class BatchNormActDropout(Keyed, BatchNormalization):
         channelwise: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.rate = probability(rate, "rate")
-        self.activation = keras.activations.get(activation)
-        self.seed, self.channelwise = seed, channelwise
-        if rate > 0:
-            self.seed_generator = keras.random.SeedGenerator(seed)
+        with told_of("Keras", type(self).__name__):
+            super().__init__(**kwargs)
+            self.rate = probability(rate, "rate")
+            self.activation = keras.activations.get(activation)
+            self.seed, self.channelwise = seed, channelwise
+            if rate > 0:
+                self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         """Normalize, activate and, in training, drop units."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from dropnorm._arguments import told_of
 from dropnorm._validate import probability
 from dropnorm.keras import _backend
 from dropnorm.keras._rematerialization import Keyed
@@ -42,7 +43,8 @@ class Dropout(Keyed, keras.layers.Dropout):
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(probability(rate, "rate"), noise_shape=noise_shape, seed=seed, **kwargs)
+        with told_of("Keras", type(self).__name__):
+            super().__init__(probability(rate, "rate"), noise_shape=noise_shape, seed=seed, **kwargs)
 
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Drop units in training; return the inputs themselves in inference."""
@@ -75,7 +77,8 @@ class _SpatialDropoutWithFormat(_SpatialDropout):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(probability(rate, "rate"), data_format, seed=seed, name=name, dtype=dtype)  # type: ignore[call-arg] # of Keras
+        with told_of("Keras", type(self).__name__):
+            super().__init__(probability(rate, "rate"), data_format, seed=seed, name=name, dtype=dtype)  # type: ignore[call-arg] # of Keras
 
 
 @registered
@@ -98,7 +101,8 @@ class SpatialDropout1D(_SpatialDropout, keras.layers.SpatialDropout1D):
     """
 
     def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(probability(rate, "rate"), seed=seed, name=name, dtype=dtype)
+        with told_of("Keras", type(self).__name__):
+            super().__init__(probability(rate, "rate"), seed=seed, name=name, dtype=dtype)
 
 
 @registered

@@ -9,11 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dropnorm import ops
+from dropnorm._arguments import checked
+from dropnorm._constraints import Flag
 from dropnorm._validate import choice
 from dropnorm.errors import DropnormError, NonFiniteError, ShapeError, SingletonError
 from dropnorm.kernels import cpu
+from dropnorm.nn._constraints import COUNT, NUMBER, Device, FloatingType
 from dropnorm.nn._path import path_of
-from dropnorm.ops import _eager
+from dropnorm.ops import _checks, _eager
 
 NonFinite = Literal["raise", "skip", "propagate"]
 Singleton = Literal["raise", "running"]
@@ -22,6 +25,16 @@ Singleton = Literal["raise", "running"]
 class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
     """What the batch norms share: which statistics normalize a batch, and what it leaves in the running ones."""
 
+    @checked(
+        num_features=COUNT,
+        eps=NUMBER,
+        momentum=NUMBER,
+        affine=Flag(),
+        track_running_stats=Flag(),
+        device=Device(),
+        dtype=FloatingType(),
+        bias=Flag(),
+    )
     def __init__(
         self,
         num_features: int,
@@ -40,12 +53,25 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         self.nonfinite = choice(nonfinite, "nonfinite", ("raise", "skip", "propagate"))
         self.singleton = choice(singleton, "singleton", ("raise", "running"))
 
+    def _check_input_dim(self, input: Tensor) -> None:
+        if not isinstance(input, Tensor):
+            raise _checks.no_tensor("input", input)
+        try:
+            super()._check_input_dim(input)  # type: ignore[no-untyped-call] # torch's
+        except ValueError as error:
+            raise ShapeError(
+                f"input.shape={tuple(input.shape)} does not fit {path_of(self)}: {error}. Reshape it, or use the layer for "
+                f"such inputs."
+            ) from error
+
     def forward(self, input: Tensor, *, mask: Tensor | None = None) -> Tensor:
         """Normalize by the batch's statistics in training mode, by the running ones in inference mode."""
         return self._forward(input, mask, None, None)
 
     def _forward(self, input: Tensor, mask: Tensor | None, key: Tensor | None, rows: Tensor | None) -> Tensor:
-        self._check_input_dim(input)  # type: ignore[no-untyped-call] # torch's
+        self._check_input_dim(input)
+        if mask is not None and not isinstance(mask, Tensor):
+            raise _checks.no_tensor("mask", mask)
         if input.shape[1] != self.num_features:
             raise ShapeError(
                 f"input.shape={tuple(input.shape)} does not fit {path_of(self)}: "
@@ -74,7 +100,10 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
     ) -> Tensor | None:
         """Do the usual by native calls alone; None where anything is unusual."""
         weight, bias = self._own("weight"), self._own("bias")
-        made = _eager.batch_norm(input, weight, bias, None, self.eps, *self._following(key, rows), False)
+        try:
+            made = _eager.batch_norm(input, weight, bias, None, self.eps, *self._following(key, rows), False)
+        except NotImplementedError:  # of a sparse tensor
+            made = None
         if made is None:
             return None
         y, call = made
@@ -119,6 +148,8 @@ class _BatchNorm(torch.nn.modules.batchnorm._BatchNorm):
         return ops.batch_norm(input, self.weight, self.bias, mask=mask, eps=self.eps)
 
     def _by_running(self, input: Tensor, key: Tensor | None, rows: Tensor | None) -> Tensor:  # noqa: ARG002
+        _checks.floating(input, "input")
+        _checks.same_device(input, "input", running_mean=self.running_mean)
         return F.batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
     def _enough(self, input: Tensor, count: int | Tensor) -> bool | Tensor:

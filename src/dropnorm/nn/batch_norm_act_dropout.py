@@ -6,8 +6,11 @@ import torch
 from torch import Tensor
 
 from dropnorm import ops
+from dropnorm._arguments import checked
+from dropnorm._constraints import Flag
 from dropnorm._validate import choice, probability
 from dropnorm.kernels.reference import ACTIVATIONS, activate
+from dropnorm.nn._constraints import NUMBER
 from dropnorm.nn.batch_norm import BatchNorm1d, BatchNorm2d, NonFinite, Singleton, _BatchNorm
 from dropnorm.nn.dropout import Keyed, checked_generator
 
@@ -15,6 +18,7 @@ from dropnorm.nn.dropout import Keyed, checked_generator
 class _BatchNormActDropout(Keyed, _BatchNorm):
     """What the fused modules share: a batch norm whose output goes on through an activation and dropout."""
 
+    @checked(negative_slope=NUMBER, channelwise=Flag())
     def __init__(
         self,
         num_features: int,

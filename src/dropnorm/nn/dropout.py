@@ -8,9 +8,11 @@ from torch import Tensor
 from torch.nn.modules.dropout import _DropoutNd
 
 from dropnorm import ops
-from dropnorm._validate import probability
+from dropnorm._arguments import checked
+from dropnorm._constraints import Flag
+from dropnorm._validate import Whole, probability
 from dropnorm.errors import ArgumentError, ArgumentTypeError, ShapeError
-from dropnorm.ops import _eager
+from dropnorm.ops import _checks, _eager
 from dropnorm.random import draw_key, draw_key_in_graph, enter_generator
 
 
@@ -27,6 +29,9 @@ def checked_generator(generator: torch.Generator | None) -> torch.Generator | No
             f"torch.Generator(). It governs the masks on every device."
         )
     return generator
+
+
+_KEY = Whole(-(2**63), 2**63 - 1)
 
 
 class Keyed(torch.nn.Module):
@@ -50,6 +55,7 @@ class Keyed(torch.nn.Module):
         if isinstance(given, Tensor):
             return given
         if given is not None:
+            given = _KEY.check(given, "key")
             return torch.tensor(given, dtype=torch.int64, device="cpu")
         return draw_key_in_graph(self._generator_number) if torch.compiler.is_compiling() else draw_key(self.generator)
 
@@ -57,6 +63,7 @@ class Keyed(torch.nn.Module):
 class _KeyedDropout(Keyed, _DropoutNd):
     """What the four dropouts share."""
 
+    @checked(inplace=Flag())
     def __init__(self, p: float = 0.5, inplace: bool = False, *, generator: torch.Generator | None = None) -> None:
         super().__init__(probability(p), inplace)
         self.generator = checked_generator(generator)
@@ -65,9 +72,14 @@ class _KeyedDropout(Keyed, _DropoutNd):
         if not self.training:
             return input
         key = self._key(key)
+        if rows is not None and not isinstance(rows, Tensor):
+            raise _checks.no_tensor("rows", rows)
         if not self.inplace:
             # What it does not take, the operation's checks may have a word about.
-            y = _eager.dropout(input, (self.p, key, 0, rows, channelwise))
+            try:
+                y = _eager.dropout(input, (self.p, key, 0, rows, channelwise))
+            except NotImplementedError:  # of a sparse tensor
+                y = None
             if y is not None:
                 return y
         drop = ops.dropout_ if self.inplace else ops.dropout
@@ -75,6 +87,8 @@ class _KeyedDropout(Keyed, _DropoutNd):
 
     def _drop_channels(self, input: Tensor, spatial: int, key: int | Tensor | None, rows: Tensor | None) -> Tensor:
         """Drop channels of (N, C, *), with that many spatial dimensions; without N it is a single sample."""
+        if not isinstance(input, Tensor):
+            raise _checks.no_tensor("input", input)
         if input.ndim not in (spatial + 1, spatial + 2):
             raise ShapeError(
                 f"input.shape={tuple(input.shape)} does not fit {type(self).__name__}: expected a "
@@ -164,6 +178,8 @@ class Dropout2d(_KeyedDropout, torch.nn.Dropout2d):
 
     def forward(self, input: Tensor, *, key: int | Tensor | None = None, rows: Tensor | None = None) -> Tensor:
         """Drop channels in training mode; return the input itself in inference mode."""
+        if not isinstance(input, Tensor):
+            raise _checks.no_tensor("input", input)
         if input.ndim == 3:
             warnings.warn(
                 f"Dropout2d got a 3-d input of shape {tuple(input.shape)} and takes it as (N, C, L), as torch does. "

@@ -103,6 +103,8 @@ def batch_norm(
     Source:      Ioffe & Szegedy 2015, arXiv:1502.03167, algorithm 1.
     See also:    torch.nn.functional.batch_norm with training=True, which also updates running statistics.
     """
+    _checks.flags(grouped=grouped)
+    _checks.numbers(eps=eps)
     _checks.channels(x, weight, bias, mask, grouped)
     counted = None if mask is None else mask.bool()
     made = _eager.batch_norm(x, weight, bias, counted, eps, "identity", 0.0, None, grouped)

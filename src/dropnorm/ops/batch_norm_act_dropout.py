@@ -111,6 +111,10 @@ def batch_norm_act_dropout(
     Source:      Ioffe & Szegedy 2015, arXiv:1502.03167; Srivastava et al. 2014. The order, dropout last, is that of Li et
                  al. 2019, arXiv:1801.05134: dropout before a batch norm shifts its variance between training and inference.
     """
+    if not isinstance(key, Tensor):
+        raise _checks.no_tensor("key", key)
+    _checks.flags(channelwise=channelwise)
+    _checks.numbers(eps=eps, negative_slope=negative_slope)
     grouped = key.ndim == 1
     _checks.channels(x, weight, bias, mask, grouped)
     choice(activation, "activation", reference.ACTIVATIONS)

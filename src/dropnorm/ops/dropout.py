@@ -63,6 +63,7 @@ def dropout(
     See also:    torch.nn.functional.dropout, which draws its mask from the global generator and stores it.
     """
     _checks.floating(x)
+    _checks.flags(channelwise=channelwise)
     arguments = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
     y = _eager.dropout(x, arguments)
     return _traced(x, arguments) if y is None else y
@@ -90,6 +91,7 @@ def dropout_(
     See also:    torch.nn.functional.dropout with inplace=True.
     """
     _checks.floating(x)
+    _checks.flags(channelwise=channelwise)
     arguments = (_checks.rates(x, p, key, site, rows), key, site, rows, channelwise)
     y = _eager.dropout_(x, arguments)
     return x.copy_(_traced(x, arguments)) if y is None else y

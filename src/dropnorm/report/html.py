@@ -7,6 +7,8 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath, Instance
 from dropnorm.report import (
     activity,
     bands,
@@ -32,6 +34,9 @@ from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS, task_of
 
 
+@checked(
+    run=Instance(Run, "finished run", "Use what load_run gives, or a study's run."), path=FilePath("a file to write")
+)
 def write_report(run: Run, path: Path) -> None:
     """Draw a finished run as one HTML page that works offline.
 

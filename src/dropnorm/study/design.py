@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from dropnorm._options import options_of, with_options
-from dropnorm.errors import ArgumentError
+from dropnorm._validate import shown
+from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.random import derive_key
 from dropnorm.study.arms import checked_arms
 from dropnorm.study.modules.factory import factory_name, is_factory
@@ -87,11 +88,15 @@ def _check_together(config: StudyConfig, given: Container[str]) -> None:
 
 
 def _device(device: str | torch.device) -> str:
+    if not isinstance(device, str | torch.device):
+        raise ArgumentTypeError(
+            f"device={shown(device)} is no device: expected 'cpu', 'cuda' or 'auto'. Use device='cpu'."
+        )
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         known = torch.device(device).type in ("cpu", "cuda")
-    except (RuntimeError, TypeError):
+    except (RuntimeError, TypeError, ValueError):
         known = False
     if not known:
         raise ArgumentError(f"device={str(device)!r} is unknown: expected 'cpu', 'cuda' or 'auto'.")

@@ -8,10 +8,12 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, TypeAdapter, model_validator
+from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from dropnorm._options import EMPTY, options_of
 from dropnorm._record import Record
+from dropnorm._validate import shown
+from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.pictures.records import Pictures, UnitInput
 from dropnorm.study.settings import MetricName, Settings, StopBy
 
@@ -27,7 +29,25 @@ NetName = Literal["dense", "conv"]
 UnitEvidence = Literal["image", "range", "asked"]
 
 
-class Arm(Record):
+class _Told(type(Record)):  # type: ignore[misc] # of pydantic
+    """What makes a record that users write: a field that is not allowed is an error of dropnorm's."""
+
+    def __call__(cls, *args: Any, **fields: Any) -> Any:
+        try:
+            return super().__call__(*args, **fields)
+        except (ValidationError, TypeError) as error:
+            raise ArgumentTypeError(_refusal(cls.__name__, error)) from error
+
+
+def _refusal(record: str, error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{record} is given arguments without a name: expected each by its name, such as name=. Write the names."
+    wrong = error.errors()[0]
+    place, allowed = ".".join(map(str, wrong["loc"])), wrong["msg"].removeprefix("Input should be ")
+    return f"{place}={shown(wrong['input'])} is not allowed in {record}: expected {allowed}. Change {place}, or leave it out."
+
+
+class Arm(Record, metaclass=_Told):
     """A way to regularize a net; nets of all arms are alike but for it.
 
     Args:        name: what it is called; dropout: rates in (0, 1) to choose from on validation, none for no dropout; where:

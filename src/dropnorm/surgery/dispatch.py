@@ -3,6 +3,9 @@
 import sys
 from typing import Any
 
+from torch import nn
+
+from dropnorm._validate import Constraint
 from dropnorm.errors import ArgumentTypeError
 
 
@@ -11,6 +14,19 @@ def is_keras(model: Any) -> bool:
     keras = sys.modules.get("keras")
     layer = getattr(keras, "Layer", None)
     return layer is not None and isinstance(model, layer)
+
+
+class Model(Constraint):
+    """A torch.nn.Module or a Keras model."""
+
+    def check(self, value: Any, name: str) -> Any:
+        """Return the value as it is."""
+        if not isinstance(value, nn.Module) and not is_keras(value):
+            raise ArgumentTypeError(
+                f"{name}={type(value).__name__} is no model: expected a torch.nn.Module or a Keras model. For a class give an "
+                f"instance of it."
+            )
+        return value
 
 
 def expect_torch(model: Any, function: str, instead: str) -> None:

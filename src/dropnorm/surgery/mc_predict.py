@@ -9,8 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dropnorm._validate import choice, whole
-from dropnorm.surgery.dispatch import is_keras
+from dropnorm._arguments import checked
+from dropnorm._constraints import Flag
+from dropnorm._validate import Whole, choice, whole
+from dropnorm.errors import ArgumentTypeError
+from dropnorm.surgery.dispatch import Model, is_keras
 from dropnorm.surgery.modules.masking import Passes, masked_passes
 from dropnorm.surgery.outcomes import QUANTITIES, Outcomes, classes
 
@@ -40,6 +43,11 @@ class MonteCarlo(Generic[Array]):
     mutual_information: Array | None
 
 
+KEY = Whole(-(2**63), 2**63 - 1)
+SAMPLES = Whole(2, 2**31 - 1, "one sample has no spread")
+
+
+@checked(model=Model(), samples=SAMPLES, passes_at_once=Whole(1, 2**31 - 1), key=KEY, from_logits=Flag())
 def mc_predict(
     model: Any,
     x: Any,
@@ -110,6 +118,10 @@ def sample_passes(
     """Look a model over for `sampled_values`; arguments and errors are those of `mc_predict`."""
     choice(task, "task", ("classification", "regression"))
     if not is_keras(model):
+        if not isinstance(x, Tensor) or not x.ndim or x.layout != torch.strided:
+            raise ArgumentTypeError(
+                f"x={type(x).__name__} is no batch of rows: expected a dense tensor (rows, *). Use torch.as_tensor(x)."
+            )
         outcomes = classes(1, from_logits is not False) if task == "classification" else QUANTITIES
         return Sampling(masked_passes(model, key), x, len(x), outcomes)
     from dropnorm.surgery.keras.masking import arrays

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from dropnorm._arguments import checked
 from dropnorm._record import Record
 from dropnorm._validate import probability
 from dropnorm.errors import ArgumentError, NonFiniteError
-from dropnorm.surgery.dispatch import is_keras
+from dropnorm.surgery.dispatch import Model, is_keras
 from dropnorm.surgery.moments import Moments, Statistics
 
 
@@ -47,6 +48,7 @@ class Recalibration(Record):
         return "\n".join(lines)
 
 
+@checked(model=Model())
 def recalibrate(model: Any, batches: Iterable[Any], *, momentum: float = 1.0) -> Recalibration:
     """Set the running statistics of every batch norm to those of the data, under the weights as they are, in place.
 

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import Flag
 from dropnorm.surgery.choices import Where, chosen_places, chosen_rate
 from dropnorm.surgery.dispatch import is_keras
 from dropnorm.surgery.plan import Plan
 
 
+@checked(batch_norm=Flag())
 def regularize(
     model: Any,
     *,

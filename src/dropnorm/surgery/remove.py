@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import Flag
 from dropnorm.surgery.dispatch import is_keras
 from dropnorm.surgery.plan import Plan
 
 
+@checked(dropout=Flag(), batch_norm=Flag())
 def remove(model: Any, *, dropout: bool = True, batch_norm: bool = True, sample: Any = None) -> Plan:
     """Plan to take dropout, batch norm or both out of a model: print the plan to see it, `plan.apply()` makes the new model.
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath
 from dropnorm._record import Record
 from dropnorm.errors import DropnormError, RunError
 from dropnorm.study.older_schemas import config_of
@@ -45,6 +47,7 @@ class RunOverview(Record):
     seconds: float | None = None
 
 
+@checked(folder=FilePath("a folder of runs"))
 def list_runs(folder: str | Path = RUNS_FOLDER) -> tuple[RunOverview, ...]:
     """What runs there are in a folder, or the one that it is, the latest first; those that cannot be read come last.
 

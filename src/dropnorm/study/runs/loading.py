@@ -3,6 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath
 from dropnorm.errors import RunError
 from dropnorm.study.older_schemas import summary_from_3
 from dropnorm.study.records import Beginning, Run, Summary, Timing
@@ -12,6 +14,7 @@ from dropnorm.study.schema import read_record
 SUMMARY_NAME = "summary.json"
 
 
+@checked(folder=FilePath("the folder of a run"))
 def load_run(folder: str | Path) -> Run:
     """Read a finished run from its folder, without torch.
 

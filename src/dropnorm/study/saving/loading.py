@@ -8,8 +8,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from dropnorm._constraints import Flag
-from dropnorm._validate import choice, whole
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath, Flag, Text
+from dropnorm._validate import Whole, choice, whole
 from dropnorm.errors import ArgumentError, DropnormError, RunError
 from dropnorm.study.memory import check_fits
 from dropnorm.study.modules.architecture import FactoryArchitecture
@@ -28,6 +29,7 @@ from dropnorm.study.task import task_of
 from dropnorm.study.trust import check_trusted
 
 
+@checked(folder=FilePath("the folder of a run"), arm=Text("the name of an arm", "dropout"), net=Whole(0), trust=Flag())
 def load_model(
     folder: str | Path, arm: str | None = None, net: int | None = None, *, trust: bool = False
 ) -> SavedModel:
@@ -46,7 +48,6 @@ def load_model(
         raise ArgumentError(
             f"arm={arm!r} and net={net!r} are both given: expected one of them, as a net is of one arm. Leave one out."
         )
-    trust = Flag().check(trust, "trust")
     if not path.exists() or not (folder / WEIGHTS_NAME).exists():
         raise RunError(f"{folder}: holds no model. Expected the folder of a finished `dropnorm study` (its --out).")
     remedy = "Start the same `dropnorm study` again: it writes the file anew."

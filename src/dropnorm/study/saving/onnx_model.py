@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath, Instance
 from dropnorm.errors import ArgumentError
 from dropnorm.study.data.standardization import FARTHEST
 from dropnorm.study.files import write_where_told
@@ -17,6 +19,10 @@ IR_VERSION = 9  # the one of opset 20, so that runtimes of 2023 read it
 INPUT = "features"
 
 
+@checked(
+    model=Instance(SavedModel, "model of a study", "Use what load_model gives, or a study's model."),
+    path=FilePath("a file to write"),
+)
 def export_onnx(model: SavedModel, path: str | Path) -> None:
     """Write a model as one ONNX graph: all its nets and their mean, standardization included, batch norm folded, dropout gone.
 

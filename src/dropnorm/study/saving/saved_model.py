@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from dropnorm.errors import ArgumentError
+from dropnorm._arguments import checked
+from dropnorm._constraints import FilePath, Flag
+from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.data.sources.images import IMAGE
 from dropnorm.study.data.sources.opening import open_features
 from dropnorm.study.files import write_atomically
@@ -22,6 +24,7 @@ from dropnorm.study.saving.description import ModelDescription
 from dropnorm.study.saving.nets import SavedNets, saved_nets
 from dropnorm.study.saving.uncertainty import uncertain_predictions
 from dropnorm.surgery.dispatch import is_keras
+from dropnorm.surgery.mc_predict import KEY, SAMPLES
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
@@ -86,6 +89,7 @@ class SavedModel:
         nets = copy.deepcopy(self.nets)
         return AveragedNets(nets, self.description.members, self.description.encoding.task).eval()
 
+    @checked(uncertainty=Flag(), samples=SAMPLES, key=KEY, skip_broken=Flag())
     def predict(
         self, X: Any, *, uncertainty: bool = False, samples: int = 100, key: int = 0, skip_broken: bool = False
     ) -> pl.DataFrame:
@@ -133,8 +137,15 @@ class SavedModel:
         """
         return self._encoded(X, skip_broken=False)[1]
 
+    @checked(folder=FilePath("a folder to write to"))
     def save(self, folder: Path) -> None:
         """Write model.json, and model.safetensors, whose tensors have a leading dimension for the net."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(
+                f"folder={str(folder)!r} cannot be made ({error.strerror}): expected a folder of yours. Name another one."
+            ) from error
         weights = {name: tensor.contiguous() for name, tensor in self.saved.tensors.items()}
         write_atomically(folder / WEIGHTS_NAME, save(weights))
         write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from dropnorm._arguments import checked
+from dropnorm._constraints import Each, Text
 from dropnorm.errors import ArgumentTypeError, SurgeryError
 from dropnorm.surgery.audit.examination import Examination
 from dropnorm.surgery.audit.findings import Audit
@@ -31,6 +33,10 @@ _WRAPPERS = {
 }
 
 
+_CODES = Each(Text("the code of a rule, or its beginning", "DN2"), ("DN2",))
+
+
+@checked(select=_CODES, ignore=_CODES)
 def audit(
     model: Any,
     batch: Any = None,

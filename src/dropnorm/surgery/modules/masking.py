@@ -10,8 +10,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from dropnorm import ops
-from dropnorm.errors import ArgumentError, ShapeError
+from dropnorm.errors import ArgumentError, DropnormError, ShapeError, SurgeryError
 from dropnorm.nn import BatchNormActDropout1d, BatchNormActDropout2d, Dropout, Dropout1d, Dropout2d, Dropout3d
+from dropnorm.surgery.modules.observe import described
 from dropnorm.surgery.modules.receipt import is_one_of
 
 _FUSED = (BatchNormActDropout1d, BatchNormActDropout2d)
@@ -61,7 +62,15 @@ def masked_passes(model: torch.nn.Module, key: int) -> Iterator[Run]:
                 call.may_share = outputs is not None and outputs.shape[:1] == call.rows.shape
             if not call.may_share:
                 call.begin(rows, samples, shared=False)
-                outputs = model(_repeated(chosen, len(samples)))
+                try:
+                    outputs = model(_repeated(chosen, len(samples)))
+                except DropnormError:
+                    raise
+                except Exception as error:
+                    raise SurgeryError(
+                        f"x={described(x)} cannot be given to {type(model).__name__} ({type(error).__name__}: {error}): "
+                        f"expected a batch as the model takes it. Look at its shape and type."
+                    ) from error
             assert outputs is not None
             if not call.site:
                 raise ArgumentError(

@@ -60,6 +60,6 @@ def described(sample: Any) -> str:
     """A batch as it is called in messages."""
     if isinstance(sample, Tensor):
         return f"a tensor of shape {tuple(sample.shape)}"
-    if hasattr(sample, "shape"):
+    if isinstance(getattr(sample, "shape", None), tuple):
         return f"an array of shape {tuple(sample.shape)}"
     return f"a {type(sample).__name__}"

@@ -94,10 +94,16 @@ def from_dataset(dataset: Dataset[Any], name: str) -> tuple[np.ndarray, list[Any
 
 def _array(values: Any) -> np.ndarray:
     """A NumPy array of a list, array or tensor; of a tensor its values, wherever they lie and in whatever precision."""
-    if not hasattr(values, "detach"):
-        return np.asarray(values)
-    values = values.detach().cpu()
-    return np.asarray(values.double() if values.is_floating_point() else values)
+    try:
+        if not hasattr(values, "detach"):
+            return np.asarray(values)
+        values = values.detach().cpu()
+        return np.asarray(values.double() if values.is_floating_point() else values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(
+            f"the data cannot be read as an array ({error}): expected rows of one length, all there. Make an array or a frame "
+            f"of them."
+        ) from error
 
 
 def _labels(labels: np.ndarray) -> pl.Series:
