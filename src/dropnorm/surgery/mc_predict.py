@@ -12,7 +12,7 @@ from torch import Tensor
 from dropnorm._arguments import checked
 from dropnorm._constraints import Flag
 from dropnorm._validate import Whole, choice, whole
-from dropnorm.errors import ArgumentTypeError
+from dropnorm.errors import ArgumentError, ArgumentTypeError
 from dropnorm.surgery.dispatch import Model, is_keras
 from dropnorm.surgery.modules.masking import Passes, masked_passes
 from dropnorm.surgery.outcomes import QUANTITIES, Outcomes, classes
@@ -44,10 +44,11 @@ class MonteCarlo(Generic[Array]):
 
 
 KEY = Whole(-(2**63), 2**63 - 1)
-SAMPLES = Whole(2, 2**31 - 1, "one sample has no spread")
+_MOST_SAMPLES = 2**31 - 1
+SAMPLES = Whole(2, why="one sample has no spread")
 
 
-@checked(model=Model(), samples=SAMPLES, passes_at_once=Whole(1, 2**31 - 1), key=KEY, from_logits=Flag())
+@checked(model=Model(), samples=SAMPLES, passes_at_once=Whole(1), key=KEY, from_logits=Flag())
 def mc_predict(
     model: Any,
     x: Any,
@@ -143,6 +144,8 @@ def sampled_values(
     """
     whole(samples, "samples", 2, "one sample has no spread")
     whole(passes_at_once, "passes_at_once", 1)
+    if samples > _MOST_SAMPLES:
+        raise ArgumentError(f"samples={samples} is too large: expected at most {_MOST_SAMPLES:,}. Use samples=100.")
     rows_at_once = max(1, passes_at_once // samples)
     samples_at_once = min(samples, passes_at_once)
     count = samplings[0].rows
