@@ -285,6 +285,11 @@ class Store:
         row = self._query(f"SELECT {finished} AS finished, {behind} AS behind")[0]
         return row["finished"], row["behind"]
 
+    @property
+    def holds_progress(self) -> bool:
+        """Whether anything of nets in training, or of finished ones, is kept."""
+        return any(self._query(f'SELECT 1 FROM "{table.name}" LIMIT 1') for table in TABLES if table is not META)
+
     def seconds(self) -> float:
         """How long training has taken so far, interruptions left out."""
         seconds = self.get("seconds")
@@ -384,6 +389,6 @@ def _ours(path: Path | None, error: sqlite3.Error) -> Exception:
         )
     if name.startswith("SQLITE_READONLY"):
         return RunError(f"{path}: cannot be written to ({error}). Make the folder writable, or use another --out.")
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+    if isinstance(error, sqlite3.ProgrammingError):
         return error
     return RunError(f"{path}: cannot be read as a store ({error}). Use another --out, or remove the file.")
