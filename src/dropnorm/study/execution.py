@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -61,11 +62,14 @@ def execute(
     on_interruption: Callable[[], None] | None = None,
 ) -> tuple[Run, SavedModel]:
     """Train every block that the store does not have, conclude, and keep summary and model in the folder, if there is one."""
+    # What lies in the folder from before may be damaged; what this call trains is not.
+    reading = partial(told_as_damage, folder) if folder is not None and store.holds_progress else nullcontext
     parts = Parts.prepare(dataset, config)
     task = dataset.encoding.task
     sizes = _plans_by_size(parts, config)
     plans = [plan for own in sizes.values() for plan in own]
-    tracker = Tracker(plans, [*store.nets(), *store.curve_nets()], task)
+    with reading():
+        tracker = Tracker(plans, [*store.nets(), *store.curve_nets()], task)
     watch = UnitWatch(parts, architecture, config)
     kind = kind_of(architecture)
     index = 0
@@ -76,12 +80,14 @@ def execute(
             if not finished:
                 if reduced is None:
                     reduced = parts if fraction == 1.0 else reduced_parts(parts, dataset, fraction)
-                with told_as_damage(folder) if state is not None and folder is not None else nullcontext():
+                with reading():
                     trainer = BlockTrainer(block, reduced, kind, config, OBJECTIVES[task], state)
                 _train_block(store, index, trainer, watch, tracker, progress, on_interruption, fraction)
             index += 1
-    summary = _summarize(store, dataset, parts, config, architecture, kind)
-    model = _advised_model(store, summary, dataset, parts, architecture)
+    with reading():
+        summary = _summarize(store, dataset, parts, config, architecture, kind)
+        model = _advised_model(store, summary, dataset, parts, architecture)
+        pictures = picture_nets(store, parts, architecture, config, task_of(summary).metric)
     timing = Timing(
         seconds=store.seconds(),
         finished=_finished(store),
@@ -90,7 +96,6 @@ def execute(
         torch_version=torch.__version__,
         keras=kind.framework,
     )
-    pictures = picture_nets(store, parts, architecture, config, task_of(summary).metric)
     store.put(command=command, timing=timing.model_dump(mode="json"), pictures=pictures.model_dump())
     if folder is not None:
         store.compact()

@@ -100,9 +100,17 @@ def test_an_infinite_loss_is_kept(store, path, make_history):
     again.close()
 
 
+def test_whether_anything_is_kept_of_training(store, make_history):
+    assert not store.holds_progress
+    store.put(command="dropnorm study")
+    assert not store.holds_progress
+    store.save_progress(0, b"state", make_history(0, [0.5]), seconds=1.0)
+    assert store.holds_progress
+
+
 def test_rows_and_state_are_saved_together_or_not_at_all(store, path, make_history):
     store.save_progress(0, b"state 1", make_history(0, [0.5]), seconds=1.0)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(RunError, match=r"UNIQUE constraint failed: epochs\.net, epochs\.epoch"):
         store.save_progress(0, b"state 2", reversed(make_history(0, [0.5, 0.4])), seconds=1.0)
     again = reopened(store, path)
     assert again.block(0) == (b"state 1", False)

@@ -158,14 +158,23 @@ def test_what_is_no_file_is_named(tmp_path, refuses):
         check_regular(missing)
 
 
-def test_a_trigger_or_a_computed_column_is_refused(run):
+def test_what_is_no_table_of_dropnorms_own_is_refused(run):
     path = run / "study.sqlite"
     for statement, reason in (
         ("CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM nets; END", r"holds the trigger t"),
         ("DROP TRIGGER t", None),
         ("CREATE VIEW v AS SELECT 1", r"holds the view v"),
         ("DROP VIEW v", None),
-        ("ALTER TABLE epochs ADD COLUMN more TEXT AS (hex(zeroblob(1000000)))", r"epochs\.more: is computed"),
+        ("CREATE INDEX i ON nets (hex(weights))", r"holds the index i"),
+        ("DROP INDEX i", None),
+        ("CREATE TABLE other (x)", r"holds the table other"),
+        ("DROP TABLE other", None),
+        ("DROP TABLE unit_inputs", r"no such table: unit_inputs"),
+        ("CREATE VIRTUAL TABLE unit_inputs USING rtree(net, low, high)", r"holds the table unit_inputs"),
+        ("DROP TABLE unit_inputs", None),
+        ("CREATE TABLE unit_inputs (net CHECK (hex(zeroblob(9))))", r"the table unit_inputs computes"),
+        ("DROP TABLE unit_inputs", None),
+        ("CREATE TABLE unit_inputs (net, more TEXT AS (hex(zeroblob(9))))", r"the table unit_inputs computes"),
     ):
         database = sqlite3.connect(path)
         database.execute(statement)

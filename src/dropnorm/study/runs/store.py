@@ -4,6 +4,7 @@ Rows and the state that made them are written in one transaction, so that a stud
 step. Nothing here imports torch: a state and a net's weights are bytes.
 """
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ STORE_NAME = "study.sqlite"
 SECONDS_PER_QUERY = 15.0  # a damaged file can make SQLite walk the same pages for ever
 _STEPS_BETWEEN_LOOKS = 1_000_000  # of SQLite's machine, some milliseconds
 _ROWS_AT_ONCE = 4096
+_COMPUTES = re.compile(r"\b(AS|CHECK|COLLATE|REFERENCES)\b", re.IGNORECASE)  # in a CREATE TABLE
 _SMALLEST_ROW = 4  # bytes of a row in the file: its place in a page, its length and its header
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -110,19 +112,21 @@ class Store:
             self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, min(known, largest))
 
     def _check_tables(self) -> None:
-        """See that all tables are there, and nothing that computes: views, triggers and generated columns could be anything."""
-        there = self._query("SELECT type, name FROM sqlite_master")
-        tables = {row["name"] for row in there if row["type"] == "table"}
+        """See that all tables are there, and nothing else: views, triggers, virtual tables and checks compute anything."""
+        there = self._query("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master")
+        found = {row["name"] for row in there if row["type"] == "table"}
         for table in TABLES:
-            if table.name not in tables:
+            if table.name not in found:
                 raise self._unreadable(f"no such table: {table.name}")
+        names = {table.name for table in TABLES}
         for row in there:
-            if row["type"] not in ("table", "index"):
-                raise self._unreadable(f"holds the {row['type']} {row['name']}")
-        for table in TABLES:
-            for column in self._query("SELECT name, hidden FROM pragma_table_xinfo(?)", (table.name,)):
-                if column["hidden"]:
-                    raise self._unreadable(f"{table.name}.{column['name']}: is computed")
+            kind, sql = row["type"], row["sql"] or ""
+            # An index without SQL is the one of a primary key; a table without a page is a virtual one.
+            own = kind == ("table" if sql else "index") and row["tbl_name"] in names and row["rootpage"]
+            if not own:
+                raise self._unreadable(f"holds the {kind} {row['name']}")
+            if _COMPUTES.search(sql):
+                raise self._unreadable(f"the {kind} {row['name']} computes")
 
     def check_there(self) -> None:
         """See that the file is still the one that was opened: what is written to one that is not is lost.
@@ -281,6 +285,11 @@ class Store:
         row = self._query(f"SELECT {finished} AS finished, {behind} AS behind")[0]
         return row["finished"], row["behind"]
 
+    @property
+    def holds_progress(self) -> bool:
+        """Whether anything of nets in training, or of finished ones, is kept."""
+        return any(self._query(f'SELECT 1 FROM "{table.name}" LIMIT 1') for table in TABLES if table is not META)
+
     def seconds(self) -> float:
         """How long training has taken so far, interruptions left out."""
         seconds = self.get("seconds")
@@ -380,6 +389,6 @@ def _ours(path: Path | None, error: sqlite3.Error) -> Exception:
         )
     if name.startswith("SQLITE_READONLY"):
         return RunError(f"{path}: cannot be written to ({error}). Make the folder writable, or use another --out.")
-    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+    if isinstance(error, sqlite3.ProgrammingError):
         return error
     return RunError(f"{path}: cannot be read as a store ({error}). Use another --out, or remove the file.")
