@@ -52,6 +52,21 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
+def write_in_run(path: Path, content: bytes) -> None:
+    """`write_atomically` in the folder of a run, which was there when the study began.
+
+    Raises:      StorageError if the disk is full, or the folder cannot be written to any more.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror}): the run's folder was removed, moved or made read-only while "
+            f"the study ran. What was saved before is kept in the folder. Put the folder back, or make it writable, and start "
+            f"the same command again."
+        ) from error
+
+
 def write_where_told(path: Path, content: bytes) -> None:
     """`write_atomically` at a place that the user named.
 

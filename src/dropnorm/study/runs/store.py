@@ -131,12 +131,12 @@ class Store:
     def check_there(self) -> None:
         """See that the file is still the one that was opened: what is written to one that is not is lost.
 
-        Raises:      RunError if the file, or its folder, was removed, moved or replaced.
+        Raises:      StorageError if the file, or its folder, was removed, moved or replaced.
         """
         if self._identity() != self._file:
-            raise RunError(
-                f"{self._path}: was removed, moved or replaced while the study ran, and nothing more is kept: expected it "
-                f"to stay. Put the folder back, or start the same command again."
+            raise StorageError(
+                f"{self._path}: was removed, moved or replaced while the study ran, so that what is found cannot be kept. Put "
+                f"the run's folder back, if it was moved, and start the same command again: it goes on from the last save."
             )
 
     def _identity(self) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from dropnorm.errors import ArgumentError
 from dropnorm.study.data.sources.images import IMAGE
 from dropnorm.study.data.sources.opening import open_features
-from dropnorm.study.files import write_atomically
+from dropnorm.study.files import write_in_run
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.saving.averaged import AveragedNets
 from dropnorm.study.saving.description import ModelDescription
@@ -136,8 +136,8 @@ class SavedModel:
     def save(self, folder: Path) -> None:
         """Write model.json, and model.safetensors, whose tensors have a leading dimension for the net."""
         weights = {name: tensor.contiguous() for name, tensor in self.saved.tensors.items()}
-        write_atomically(folder / WEIGHTS_NAME, save(weights))
-        write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
+        write_in_run(folder / WEIGHTS_NAME, save(weights))
+        write_in_run(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
 
     def _mean(self, features: np.ndarray) -> np.ndarray:
         """The mean of the nets' probabilities (rows, classes) or quantities (rows, 1)."""
