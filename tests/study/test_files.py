@@ -88,3 +88,16 @@ def test_a_run_whose_folder_is_gone(tmp_path, refuses):
     )
     with refuses(StorageError, message):
         write_in_run(path, b"new")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path, refuses):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    message = (
+        f"{path}: cannot be written (a device or a pipe, which would be replaced). Name a file in a folder of yours."
+    )
+    with refuses(RunError, message):
+        write_where_told(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.is_fifo()

@@ -14,9 +14,11 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file at once, so that whoever reads it, or a crash, finds the old or the new and never a part.
 
-    Raises:      StorageError if the disk is full, OSError for a place that cannot be written to.
+    Raises:      StorageError if the disk is full, OSError for a place that cannot be written to, or has no file.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "a device or a pipe, which would be replaced")
         _write_beside_and_replace(path, content)
     except OSError as error:
         if error.errno not in _FULL:
