@@ -148,6 +148,23 @@ def test_a_journal_of_our_own_is_in_order(run):
     check_store_files(run / "not there")
 
 
+def test_a_journal_that_vanishes_meanwhile_is_in_order(run, monkeypatch):
+    """A study that is running removes its journal between two looks at the folder."""
+    journal = run / "study.sqlite-journal"
+    journal.write_bytes(b"\0" * 512)
+    lstat = type(journal).lstat
+
+    def vanishing(path):
+        found = lstat(path)
+        if path == journal:
+            journal.unlink()
+        return found
+
+    monkeypatch.setattr(type(journal), "lstat", vanishing)
+    check_store_files(run / "study.sqlite")
+    assert not journal.exists()
+
+
 def test_what_is_no_file_is_named(tmp_path, refuses):
     message = f"{tmp_path}: is a folder, where a run has a file. Put the file itself there, or use another --out."
     with refuses(RunError, message):
