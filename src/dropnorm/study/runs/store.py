@@ -113,6 +113,8 @@ class Store:
 
     def _check_tables(self) -> None:
         """See that all tables are there, and nothing else: views, triggers, virtual tables and checks compute anything."""
+        if self._query("PRAGMA journal_mode")[0]["journal_mode"] == "wal":
+            raise self._unreadable("keeps a write-ahead log")
         there = self._query("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master")
         found = {row["name"] for row in there if row["type"] == "table"}
         for table in TABLES:

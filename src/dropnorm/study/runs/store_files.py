@@ -11,24 +11,17 @@ from pathlib import Path
 
 from dropnorm.errors import RunError
 
-_DATABASE_MAGIC = b"SQLite format 3\0"
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
-_VERSIONS = slice(
-    18, 20
-)  # of the file format, to write and to read: 1 with a rollback journal, 2 with a write-ahead log
 
 
 def check_store_files(path: Path) -> None:
     """Refuse a store that dropnorm did not write so; a store that is not there yet is in order.
 
+    The store itself is not opened here: closing a file gives up all locks that SQLite has on it in this process.
     Raises:      RunError that names the file.
     """
     if _is_there(path):
         check_regular(path)
-        with path.open("rb") as file:
-            header = file.read(_VERSIONS.stop)
-        if header.startswith(_DATABASE_MAGIC) and header[_VERSIONS] != b"\x01\x01":
-            raise _foreign(path, "keeps a write-ahead log")
     for ending in ("-wal", "-shm"):
         log = path.with_name(path.name + ending)
         if log.is_symlink() or log.exists():
