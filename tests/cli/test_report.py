@@ -12,13 +12,14 @@ def test_report_of_a_folder_without_a_study(run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(finished, run, monkeypatch):
-    def read_only(*_):
+def test_report_of_a_folder_that_cannot_be_written_to(finished, run, tmp_path, monkeypatch):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("dropnorm.report.html.write_atomically", read_only)
-    path = finished[3] / "report.html"
-    message = (
-        f"dropnorm: {path}: cannot be written (Permission denied): expected a folder of yours. Copy the run to one.\n"
-    )
-    assert run("report", finished[3]) == (2, "", message)
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.mkstemp", refuse)
+        message = f"{finished[3]}/report.html: cannot be written (Permission denied). Name a file in a folder of yours."
+        assert run("report", finished[3]) == (2, "", f"dropnorm: {message}\n")
+    elsewhere = tmp_path / "elsewhere.html"
+    assert run("report", finished[3], "--out", elsewhere) == (0, f"Report: {elsewhere}\n", "")
+    assert elsewhere.read_bytes() == (finished[3] / "report.html").read_bytes()

@@ -1,3 +1,4 @@
+import errno
 import html
 import json
 import re
@@ -10,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from plotly.offline import get_plotlyjs
 
+from dropnorm.errors import RunError, StorageError
 from dropnorm.report import write_report
 from dropnorm.report.arm_styles import PLAIN
 from dropnorm.study.records import Arm, CurvePoint, Interval
@@ -276,10 +278,10 @@ def test_a_failed_write_leaves_the_old_page_and_nothing_else(make_run, tmp_path,
     path.write_text("the old page", encoding="utf-8")
 
     def full(handle):
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("dropnorm.study.files.os.fsync", full)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(StorageError, match="No space left on device"):
         write_report(make_run(), path)
     assert path.read_text(encoding="utf-8") == "the old page"
     assert list(tmp_path.iterdir()) == [path]
@@ -294,7 +296,7 @@ def test_an_old_page_is_replaced_and_no_temporary_file_stays(make_run, tmp_path)
 
 
 def test_a_missing_folder_is_an_error(make_run, tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RunError, match=r"report\.html: cannot be written \(No such file or directory\)"):
         write_report(make_run(), tmp_path / "missing" / "report.html")
 
 

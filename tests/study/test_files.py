@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from dropnorm.errors import RunError, StorageError
-from dropnorm.study.files import write_atomically, write_where_told
+from dropnorm.study.files import write_atomically, write_in_run, write_where_told
 
 
 def test_a_file_is_written_and_replaced(tmp_path):
@@ -75,3 +75,29 @@ def test_a_place_that_the_user_named_and_that_is_not_there(tmp_path, refuses):
     path = tmp_path / "none" / "a.txt"
     with refuses(RunError, f"{path}: cannot be written (No such file or directory). Name a file in a folder of yours."):
         write_where_told(path, b"new")
+
+
+def test_a_run_whose_folder_is_gone(tmp_path, refuses):
+    write_in_run(tmp_path / "a.txt", b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+    path = tmp_path / "none" / "a.txt"
+    message = (
+        f"{path}: cannot be written (No such file or directory): the run's folder was removed, moved or made read-only "
+        f"while the study ran. What was saved before is kept in the folder. Put the folder back, or make it writable, and "
+        f"start the same command again."
+    )
+    with refuses(StorageError, message):
+        write_in_run(path, b"new")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with names")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path, refuses):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    message = (
+        f"{path}: cannot be written (a device or a pipe, which would be replaced). Name a file in a folder of yours."
+    )
+    with refuses(RunError, message):
+        write_where_told(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.is_fifo()

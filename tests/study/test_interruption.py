@@ -4,18 +4,17 @@ import threading
 
 import pytest
 
-from dropnorm.study.interruption import held_interruptions
+from dropnorm.study.interruption import SIGNALS, held_interruptions, requests_to_end_as_interruptions
 
 
 @pytest.fixture
 def terminable():
-    """SIGTERM as an interruption, which the command line makes of it."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGTERM, before)
+    """SIGTERM and SIGHUP as interruptions, which the command line makes of them."""
+    with requests_to_end_as_interruptions():
+        yield
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_is_held_and_told_and_the_second_raised(number, terminable):
     told = []
     with held_interruptions(lambda: told.append(1)) as interrupted:
@@ -29,6 +28,25 @@ def test_the_first_is_held_and_told_and_the_second_raised(number, terminable):
     assert interrupted()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
+
+
+def test_requests_to_end_are_as_before_afterwards():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with requests_to_end_as_interruptions():
+        assert {signal.getsignal(number) for number in SIGNALS} == {signal.default_int_handler}
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows tells of no closed terminal")
+def test_under_nohup_a_closed_terminal_ends_nothing():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with requests_to_end_as_interruptions(), held_interruptions() as interrupted:
+            signal.raise_signal(signal.SIGHUP)
+            assert not interrupted()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_without_anything_to_tell_it_is_held_too():

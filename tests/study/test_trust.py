@@ -97,7 +97,8 @@ def test_a_model_within_a_store_of_schema_3(finished, tmp_path, here):
     (member, *_) = fields.pop("members")
     fields |= {name: member[name] for name in ("mean", "scale", "target_mean", "target_scale")} | {"schema_version": 3}
     (folder / "model.json").write_text(json.dumps(fields))
-    trap = fields | {"architecture": {"factory": "traps:net", "features": 1, "outputs": 3}}
+    size = {key: fields["architecture"][key] for key in ("features", "outputs")}
+    trap = fields | {"architecture": {"factory": "traps:net"} | size}
     other = next(arm.arm for arm in finished.summary.arms if arm.arm != fields["arm"]["name"])
     with closing(Store(folder / "study.sqlite")) as store:
         store.put(models={other: {"description": trap, "net": 0}})

@@ -1,6 +1,7 @@
 """What the commands say, and where: results to standard output, all else beside them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -34,7 +35,8 @@ def complain(message: str) -> None:
 def tell(message: str, console: Console | None = None) -> None:
     """Say something beside the results, which alone go to standard output."""
     console = console or PlainConsole(stderr=True)
-    console.print(message, soft_wrap=True)
+    with suppress(OSError):  # a terminal that is closed must not end what is told of
+        console.print(message, soft_wrap=True)
 
 
 def print_results(summary: "Summary") -> None:

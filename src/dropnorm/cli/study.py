@@ -1,6 +1,5 @@
 """`dropnorm study`."""
 
-import signal
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from dropnorm.cli.printing import print_results, tell
 from dropnorm.cli.progress import shown_progress
 from dropnorm.cli.report import REPORT_NAME
 from dropnorm.cli.results import write_result
-from dropnorm.study.interruption import SIGNALS
+from dropnorm.study.interruption import requests_to_end_as_interruptions
 from dropnorm.study.options import PANELS, RUN, StudyOptions
 
 ENDING = "Ending after this epoch, which is kept. Press Ctrl-C again to end at once."
@@ -75,21 +74,12 @@ def study(
             f"Careful: {described.test_rows_known} of the {described.given_test} rows of the test part are among the rows to "
             f"learn from too."
         )
-    # A request to end is an interruption too, such as that of a machine that is switched off, or of a terminal that is closed;
-    # what nohup starts goes on.
-    before = {one: signal.getsignal(one) for one in SIGNALS if one != signal.SIGINT}
-    before = {one: handler for one, handler in before.items() if handler != signal.SIG_IGN}
-    for one in before:
-        signal.signal(one, signal.default_int_handler)
     try:
-        with shown_progress() as shown:
+        with requests_to_end_as_interruptions(), shown_progress() as shown:
             done = planned.carry_out(folder, shown.show, lambda: shown.tell(ENDING))
     except KeyboardInterrupt:
         tell(f"Interrupted. What is finished is kept in {folder}. Go on with:\n{planned.resume_command(folder)}")
         raise
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
     if json:
         print_record(done.summary)
     else:

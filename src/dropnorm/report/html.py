@@ -28,7 +28,7 @@ from dropnorm.report import (
 from dropnorm.report.arm_styles import ArmStyle, arm_styles, dark_shades
 from dropnorm.report.panels import Panel
 from dropnorm.study.conclusions.learning_curve import describe_curve
-from dropnorm.study.files import write_atomically
+from dropnorm.study.files import write_where_told
 from dropnorm.study.pictures.records import Pictures
 from dropnorm.study.records import Run
 from dropnorm.study.task import TASKS, task_of
@@ -48,9 +48,10 @@ def write_report(run: Run, path: Path) -> None:
         path: the file to write, in a folder that exists; a file that is there already is replaced.
 
     Raises:
-        OSError: the folder does not exist or cannot be written to.
+        RunError: the folder does not exist or cannot be written to.
+        StorageError: the disk is full.
     """
-    write_atomically(Path(path), _render(run).encode())
+    write_where_told(Path(path), _render(run).encode())
 
 
 def _render(run: Run) -> str:

@@ -22,7 +22,7 @@ from dropnorm.study.data.parts import Parts, standardize_target
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.data.subsets import reduced_parts, usable_fractions
 from dropnorm.study.design import NetPlan, plan_nets
-from dropnorm.study.files import write_atomically
+from dropnorm.study.files import write_in_run
 from dropnorm.study.interruption import held_interruptions
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.pictures.measuring import picture_nets
@@ -100,7 +100,7 @@ def execute(
     if folder is not None:
         store.compact()
         model.save(folder)
-        write_atomically(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
+        write_in_run(folder / SUMMARY_NAME, summary.model_dump_json(indent=2).encode() + b"\n")
         store.check_there()
     run = Run(
         summary=summary,

@@ -14,9 +14,11 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file at once, so that whoever reads it, or a crash, finds the old or the new and never a part.
 
-    Raises:      StorageError if the disk is full, OSError for a place that cannot be written to.
+    Raises:      StorageError if the disk is full, OSError for a place that cannot be written to, or has no file.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "a device or a pipe, which would be replaced")
         _write_beside_and_replace(path, content)
     except OSError as error:
         if error.errno not in _FULL:
@@ -50,6 +52,21 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
         for path in folder.glob(f".{name}.{'[a-z0-9_]' * 8}"):
             if path.is_file() and not path.is_symlink():
                 path.unlink(missing_ok=True)
+
+
+def write_in_run(path: Path, content: bytes) -> None:
+    """`write_atomically` in the folder of a run, which was there when the study began.
+
+    Raises:      StorageError if the disk is full, or the folder cannot be written to any more.
+    """
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror}): the run's folder was removed, moved or made read-only while "
+            f"the study ran. What was saved before is kept in the folder. Put the folder back, or make it writable, and start "
+            f"the same command again."
+        ) from error
 
 
 def write_where_told(path: Path, content: bytes) -> None:

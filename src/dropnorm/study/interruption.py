@@ -11,6 +11,20 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 @contextmanager
+def requests_to_end_as_interruptions() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; a SIGHUP that `nohup` ignores stays ignored."""
+    before = {number: signal.getsignal(number) for number in SIGNALS if number != signal.SIGINT}
+    taken = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in taken.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def held_interruptions(tell: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
     """Hold a first interruption back: the function that it gives says whether there was one. A second one is raised at once.
 

@@ -19,7 +19,7 @@ from dropnorm.study.data.splitting import check_splits, check_splittable, traini
 from dropnorm.study.data.subsets import check_learning_curve, usable_fractions
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
-from dropnorm.study.files import remove_leftovers, write_atomically
+from dropnorm.study.files import remove_leftovers, write_in_run
 from dropnorm.study.modules.factory import is_factory
 from dropnorm.study.older_schemas import as_this_version, with_options_of
 from dropnorm.study.options import CallOptions, DataOptions, DesignOptions, PlanOptions, StudyOptions
@@ -114,20 +114,12 @@ class PlannedStudy:
             study = self if begun is None else self._going_on(begun, folder)
             study._begin(store)
             command = command_of(study.data, study.config, folder)
-            try:
-                if folder is not None:
-                    remove_leftovers(folder, _WRITTEN)
-                    write_atomically(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
-                run, model = execute(
-                    store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
-                )
-            except OSError as error:
-                if folder is None or not str(error.filename or "").startswith(str(folder)):
-                    raise
-                raise RunError(
-                    f"{folder}: cannot be written to any more ({error.strerror}): expected a folder that stays as it is. What "
-                    f"was finished before is kept in its {STORE_NAME}. Make it writable, and start the same command again."
-                ) from error
+            if folder is not None:
+                remove_leftovers(folder, _WRITTEN)
+                write_in_run(folder / STUDY_FILE_NAME, study_file(study.data, study.config, folder))
+            run, model = execute(
+                store, folder, study.dataset, study.config, study.architecture, command, progress, on_interruption
+            )
         return Study(run=run, model=model, folder=folder)
 
     @property

@@ -82,6 +82,6 @@ def record_of(fields: Fields, record: type[AnyRecord], upgrades: Mapping[int, Ca
         return record.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from error
+        raise ValueError(": ".join(filter(None, [".".join(map(str, wrong["loc"])), wrong["msg"]]))) from error
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error

@@ -5,6 +5,8 @@ import re
 import shutil
 import sqlite3
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -114,10 +116,9 @@ def test_no_way_to_open_a_run_touches_a_file_outside(spoil, run, victim, table, 
     assert listed.state == "unreadable"
     assert str(run) in listed.problem
     ways = [load_run, lambda folder: dn.run_study(table, target="kind", out=folder, **quick)]
-    ways += [
-        lambda folder: dn.load_model(folder, net=0),
-        lambda folder: Store(folder / "study.sqlite", despite_lock=True),
-    ]
+    ways.append(lambda folder: dn.load_model(folder, net=0))
+    if spoil is not with_log:  # a glance despite a lock opens no log
+        ways.append(lambda folder: Store(folder / "study.sqlite", despite_lock=True))
     for way in ways:
         with pytest.raises(RunError, match=re.escape(str(run))):
             way(run)
@@ -146,6 +147,37 @@ def test_a_journal_of_our_own_is_in_order(run):
     (run / "study.sqlite-journal").write_bytes(b"\0" * 512)
     check_store_files(run / "study.sqlite")
     check_store_files(run / "not there")
+
+
+def test_reading_a_run_leaves_its_lock_to_the_study_of_the_same_process(table, quick, tmp_path):
+    """Closing a file gives up all locks of the process on the file: SQLite's would be lost while the study goes on."""
+    folder, seen = tmp_path / "run", []
+
+    def look(_):
+        dn.list_runs(folder)
+        other = "import dropnorm as dn, sys; print(dn.list_runs(sys.argv[1])[0].state)"
+        if not seen:
+            seen.append(subprocess.check_output([sys.executable, "-c", other, folder], text=True).strip())
+
+    dn.run_study(table, target="kind", out=folder, progress=look, **quick)
+    assert seen == ["running"]
+
+
+def test_a_journal_that_vanishes_meanwhile_is_in_order(run, monkeypatch):
+    """A study that is running removes its journal between two looks at the folder."""
+    journal = run / "study.sqlite-journal"
+    journal.write_bytes(b"\0" * 512)
+    lstat = type(journal).lstat
+
+    def vanishing(path):
+        found = lstat(path)
+        if path == journal:
+            journal.unlink()
+        return found
+
+    monkeypatch.setattr(type(journal), "lstat", vanishing)
+    check_store_files(run / "study.sqlite")
+    assert not journal.exists()
 
 
 def test_what_is_no_file_is_named(tmp_path, refuses):

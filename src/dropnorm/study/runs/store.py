@@ -113,6 +113,8 @@ class Store:
 
     def _check_tables(self) -> None:
         """See that all tables are there, and nothing else: views, triggers, virtual tables and checks compute anything."""
+        if self._query("PRAGMA journal_mode")[0]["journal_mode"] == "wal":
+            raise self._unreadable("keeps a write-ahead log")
         there = self._query("SELECT type, name, tbl_name, rootpage, sql FROM sqlite_master")
         found = {row["name"] for row in there if row["type"] == "table"}
         for table in TABLES:
@@ -131,12 +133,12 @@ class Store:
     def check_there(self) -> None:
         """See that the file is still the one that was opened: what is written to one that is not is lost.
 
-        Raises:      RunError if the file, or its folder, was removed, moved or replaced.
+        Raises:      StorageError if the file, or its folder, was removed, moved or replaced.
         """
         if self._identity() != self._file:
-            raise RunError(
-                f"{self._path}: was removed, moved or replaced while the study ran, and nothing more is kept: expected it "
-                f"to stay. Put the folder back, or start the same command again."
+            raise StorageError(
+                f"{self._path}: was removed, moved or replaced while the study ran, so that what is found cannot be kept. Put "
+                f"the run's folder back, if it was moved, and start the same command again: it goes on from the last save."
             )
 
     def _identity(self) -> tuple[int, int] | None:

@@ -6,43 +6,39 @@ a kill in mid-transaction, a plain rollback journal, which SQLite plays back.
 """
 
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from dropnorm.errors import RunError
 
-_DATABASE_MAGIC = b"SQLite format 3\0"
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
-_VERSIONS = slice(
-    18, 20
-)  # of the file format, to write and to read: 1 with a rollback journal, 2 with a write-ahead log
 
 
 def check_store_files(path: Path) -> None:
     """Refuse a store that dropnorm did not write so; a store that is not there yet is in order.
 
+    The store itself is not opened here: closing a file gives up all locks that SQLite has on it in this process.
     Raises:      RunError that names the file.
     """
     if _is_there(path):
         check_regular(path)
-        with path.open("rb") as file:
-            header = file.read(_VERSIONS.stop)
-        if header.startswith(_DATABASE_MAGIC) and header[_VERSIONS] != b"\x01\x01":
-            raise _foreign(path, "keeps a write-ahead log")
     for ending in ("-wal", "-shm"):
         log = path.with_name(path.name + ending)
         if log.is_symlink() or log.exists():
             raise _foreign(log, "belongs to a write-ahead log")
-    journal = path.with_name(path.name + "-journal")
-    if _is_there(journal):
-        check_regular(journal)
-        if _is_there(path) and path.stat().st_nlink > 1:
-            raise _foreign(
-                path, "has another name too, by a hard link, and a journal that would be played back into both"
-            )
-        with journal.open("rb") as file:
-            file.seek(max(0, journal.stat().st_size - len(_JOURNAL_MAGIC)))
-            if file.read() == _JOURNAL_MAGIC:
-                raise _foreign(journal, "names a file that SQLite would delete")
+    with suppress(FileNotFoundError):  # a study that is running may remove its journal at any moment
+        _check_journal(path.with_name(path.name + "-journal"), path)
+
+
+def _check_journal(journal: Path, path: Path) -> None:
+    found = journal.lstat()
+    _check_kind(journal, found.st_mode)
+    if _is_there(path) and path.stat().st_nlink > 1:
+        raise _foreign(path, "has another name too, by a hard link, and a journal that would be played back into both")
+    with journal.open("rb") as file:
+        file.seek(max(0, found.st_size - len(_JOURNAL_MAGIC)))
+        if file.read() == _JOURNAL_MAGIC:
+            raise _foreign(journal, "names a file that SQLite would delete")
 
 
 def check_regular(path: Path) -> None:
@@ -56,6 +52,10 @@ def check_regular(path: Path) -> None:
         raise RunError(
             f"{path}: cannot be read ({error.strerror}). Name a folder that `dropnorm study` wrote."
         ) from error
+    _check_kind(path, mode)
+
+
+def _check_kind(path: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
         kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe"}
         kind = kinds.get(stat.S_IFMT(mode), "a device or socket")

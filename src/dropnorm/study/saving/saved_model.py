@@ -17,7 +17,7 @@ from dropnorm._constraints import FilePath, Flag
 from dropnorm.errors import ArgumentError, RunError
 from dropnorm.study.data.sources.images import IMAGE
 from dropnorm.study.data.sources.opening import open_features
-from dropnorm.study.files import write_atomically
+from dropnorm.study.files import write_in_run
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.saving.averaged import AveragedNets
 from dropnorm.study.saving.description import ModelDescription
@@ -147,8 +147,8 @@ class SavedModel:
                 f"folder={str(folder)!r} cannot be made ({error.strerror}): expected a folder of yours. Name another one."
             ) from error
         weights = {name: tensor.contiguous() for name, tensor in self.saved.tensors.items()}
-        write_atomically(folder / WEIGHTS_NAME, save(weights))
-        write_atomically(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
+        write_in_run(folder / WEIGHTS_NAME, save(weights))
+        write_in_run(folder / DESCRIPTION_NAME, self.description.model_dump_json(indent=2).encode() + b"\n")
 
     def _mean(self, features: np.ndarray) -> np.ndarray:
         """The mean of the nets' probabilities (rows, classes) or quantities (rows, 1)."""
