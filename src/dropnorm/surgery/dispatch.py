@@ -3,8 +3,6 @@
 import sys
 from typing import Any
 
-from torch import nn
-
 from dropnorm._validate import Constraint
 from dropnorm.errors import ArgumentTypeError
 
@@ -16,12 +14,18 @@ def is_keras(model: Any) -> bool:
     return layer is not None and isinstance(model, layer)
 
 
+def is_torch(model: Any) -> bool:
+    """Whether it is a `torch.nn.Module`."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
 class Model(Constraint):
     """A torch.nn.Module or a Keras model."""
 
     def check(self, value: Any, name: str) -> Any:
         """Return the value as it is."""
-        if not isinstance(value, nn.Module) and not is_keras(value):
+        if not is_keras(value) and not is_torch(value):
             raise ArgumentTypeError(
                 f"{name}={type(value).__name__} is no model: expected a torch.nn.Module or a Keras model. For a class give an "
                 f"instance of it."

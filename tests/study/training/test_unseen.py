@@ -88,7 +88,7 @@ def test_the_models_result_is_that_of_a_loop_over_its_nets(target, given, table,
         nets = [net for net in study.run.nets if net.net in result.nets]
         said, seen_by = np.zeros((dataset.rows, dataset.encoding.outputs)), np.zeros(dataset.rows)
         for net in nets:
-            predictions = dn.load_model(tmp_path, net=net.net).predict(table)
+            predictions = dn.load_model(tmp_path, net=net.net, trust=True).predict(table)
             values = predictions.drop("prediction") if target == "kind" else predictions.select("prediction")
             split = splits[config.split_of(net.seed)]
             out = np.setdiff1d(np.arange(dataset.rows), np.concatenate([split.train, split.validation]))

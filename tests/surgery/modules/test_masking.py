@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dropnorm import nn
-from dropnorm.errors import ArgumentError, ShapeError
+from dropnorm.errors import ArgumentError, ShapeError, SurgeryError
 from dropnorm.random import keep_mask
 from dropnorm.surgery.modules.masking import dropout_layers, masked_passes
 
@@ -87,7 +87,7 @@ def test_the_model_is_as_it_was():
     assert sorted(set(modes)) == [False, True]
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     run(model, torch.randn(9, 4))
-    with pytest.raises(ValueError, match="expected 2D or 3D input"), masked_passes(model, KEY) as passes:
+    with pytest.raises(SurgeryError, match="expected 2D or 3D input"), masked_passes(model, KEY) as passes:
         passes(torch.randn(9), ROWS, SAMPLES)
     assert [module.training for module in model.modules()] == modes
     assert not any(module._forward_hooks for module in model.modules())
