@@ -81,7 +81,7 @@ def verdict(make_arm, make_data, make_state, make_advice):
             [
                 f"The plain net underfits, or there is no more to learn: {ON_BOTH}. On its training rows, that is 20 % (95 % "
                 f"interval 15 to 25) of the way from always saying the most frequent class to being never wrong.",
-                "Try more or wider hidden layers (--hidden), or better columns.",
+                "Try a larger network, such as more or wider hidden layers, or better columns.",
             ],
         ),
         (

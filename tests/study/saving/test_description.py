@@ -58,5 +58,5 @@ def test_the_single_net_of_an_older_dropnorm_is_a_model_of_one_member(descriptio
 def test_members_that_do_not_fit_are_refused(spoil, wrong, description_of, tmp_path, refuses):
     path = tmp_path / "model.json"
     path.write_text(json.dumps(spoil(json.loads(description_of().model_dump_json()))))
-    with refuses(RunError, f"{path}: is damaged (: {wrong}). Study again."):
+    with refuses(RunError, f"{path}: is damaged ({wrong}). Study again."):
         read_record(path, ModelDescription, "Study again.", {})

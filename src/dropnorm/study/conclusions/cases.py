@@ -131,6 +131,6 @@ JUDGED_BY = Case(
 
 STILL_OVERFITS = Case("The overfitting remains: more rows would lessen it, or try a smaller net or other arms.")
 STILL_LEARNING = Case("The plain net was still learning when its epochs ended: allow more (--epochs).")
-TOO_SMALL = Case("Try more or wider hidden layers (--hidden), or better columns.")
+TOO_SMALL = Case("Try a larger network, such as more or wider hidden layers, or better columns.")
 MORE_ROWS = Case("More rows would tell; more seeds narrow the interval only as far as their shared rows allow.")
 NEWER_ROWS = Case("Learn from rows that are more like those to come, or leave out columns that change with them.")
