@@ -102,7 +102,9 @@ ADVICE: Mapping[str, Case] = {
     ),
     "behind_on_validation": Case(
         "Stay with the plain net for now: {arms}, though better on test rows, {are} not ahead of it on validation rows, by "
-        "which an arm is chosen. More {units} would settle it."
+        "which an arm is chosen. More {units} would settle it.",
+        few="Stay with the plain net for now: {arms}, though seemingly better on test rows, {are} not ahead of it on "
+        "validation rows, by which an arm is chosen. More {units} would settle it.",
     ),
 }
 """What to use: by what is shown of the advised arm, or of plain by why no other arm is advised."""
@@ -128,6 +130,7 @@ JUDGED_BY = Case(
     "On the rows that its nets did not see, the model's {metric} is {score} (95 % interval {low} to {high}); that of "
     "{constant} is {of_constant}."
 )
+UNDEFINED = Case("The rows that the model's nets did not see do not define its {metric}.")
 
 STILL_OVERFITS = Case("The overfitting remains: more rows would lessen it, or try a smaller net or other arms.")
 STILL_LEARNING = Case("The plain net was still learning when its epochs ended: allow more (--epochs).")

@@ -256,10 +256,10 @@ class _Sentences(Words):
             new_low=scale.write(new.low),
             new_high=scale.write(new.high),
         )
-        return said if self.task.metric == base else f"{said} {self.on_metric(model)}".rstrip()
+        return said if self.task.metric == base else f"{said} {self.on_metric(model)}"
 
     def on_metric(self, model: ModelResult) -> str:
-        """The model in the metric that arms are judged by, where the rows define it."""
+        """The model in the metric that arms are judged by."""
         metric = self.task.metric
         judged = model.metric(metric.key)
         if (
@@ -269,7 +269,7 @@ class _Sentences(Words):
             or judged.high is None
             or judged.constant is None
         ):
-            return ""
+            return cases.UNDEFINED.say(metric=metric.name)
         scale = metric.scale(judged.value)
         return cases.JUDGED_BY.say(
             metric=metric.name,
