@@ -258,3 +258,22 @@ def test_data_that_the_kernel_does_not_take_are_left_to_others(native, given):
 def test_the_reference_has_no_whole_steps(forced):
     with forced(instruction_sets.REFERENCE):
         assert DenseKernel.of(some_nets(), some_data()) is None
+
+
+def test_weights_of_classes_scale_the_loss_and_those_of_one_change_nothing(native):
+    data = some_data()
+    alike = replace(data, class_weights=torch.ones(2, CLASSES))
+    assert_same(trained(some_nets(), data), trained(some_nets(), alike))
+    some = torch.rand(2, CLASSES, generator=torch.Generator().manual_seed(4)) + 0.1
+    weighted, others = (trained(some_nets(), replace(data, class_weights=some * factor)) for factor in (1.0, 3.0))
+    # Adam's steps are nearly the same whatever the size of all gradients.
+    for one, other in zip(weighted[-1:], others[-1:], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
+    assert not torch.allclose(weighted[-1], trained(some_nets(), data)[-1], atol=1e-2)
+
+
+def test_weights_that_do_not_fit_are_refused(native):
+    for wrong in (torch.ones(2, CLASSES + 1), torch.ones(1, CLASSES), torch.ones(2, CLASSES, dtype=torch.float64)):
+        assert DenseKernel.of(some_nets(), replace(some_data(), class_weights=wrong), None) is None
+    quantities = replace(some_data(), targets=torch.zeros(2, ROWS), class_weights=torch.ones(2, CLASSES))
+    assert DenseKernel.of(some_nets(), quantities, None) is None
