@@ -14,9 +14,9 @@ Result = TypeVar("Result")
 
 
 def checked(**constraints: Constraint) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
-    """Check the arguments of these names, and give the function each in its one form; None where the signature has it.
+    """Check the arguments of these names, and give the function each in its one form; None passes where the signature names it.
 
-    Raises:      ArgumentError and ArgumentTypeError, at the call.
+    Raises:      ArgumentError and ArgumentTypeError, at the call; also for arguments that are missing, surplus or unknown.
     """
 
     def decorate(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -25,7 +25,13 @@ def checked(**constraints: Constraint) -> Callable[[Callable[P, Result]], Callab
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-            bound = signature.bind(*args, **kwargs)
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise ArgumentTypeError(
+                    f"{function.__qualname__} cannot be called so ({error}): expected {function.__qualname__}{signature}. Give "
+                    f"these arguments."
+                ) from error
             given = bound.arguments
             for name, constraint in constraints.items():
                 if name in given and not (given[name] is None and name in optional):

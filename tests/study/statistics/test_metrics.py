@@ -134,3 +134,8 @@ def test_every_metric_has_an_interval_around_its_value(targets, predictions):
 def test_the_intervals_of_a_net_that_has_diverged_are_not_told():
     for result in metric_results(TWO, np.full((8, 2), np.nan)):
         assert (result.low, result.high) == (None, None)
+
+
+def test_of_a_single_group_nothing_is_told_of_a_quantity():
+    for result in metric_results(QUANTITY, OF_QUANTITY, np.zeros(3, dtype=int)):
+        assert (result.low, result.high) == (None, None), result

@@ -38,7 +38,7 @@ def jackknife_interval(
     count = int(parts.max()) + 1
     known = without_parts(targets, predictions, parts, count)
     if count < 2 or not np.isfinite(known).all():
-        return Interval(mean=value, low=min(0.0, value), high=1.0)
+        return Interval(mean=value, low=0.0 if targets.dtype.kind == "i" else -np.inf, high=1.0)
     if value in (0.0, 1.0) and targets.dtype.kind == "i":
         labels, counts = np.unique(targets, return_counts=True)
         of_rarest = targets == labels[counts.argmin()]

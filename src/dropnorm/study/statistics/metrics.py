@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from dropnorm.study.records import ClassResult, MetricResult, TaskName
+from dropnorm.study.records import ClassResult, Interval, MetricResult, TaskName
 from dropnorm.study.statistics.jackknife import WITHOUT_PARTS, jackknife_interval, positive_class
 from dropnorm.study.statistics.rows import mean_interval, share_interval
 from dropnorm.study.task import METRICS
@@ -77,10 +77,11 @@ def _interval(
     elif metric in _MEANS:
         of_rows, written = _MEANS[metric]
         mean = mean_interval(of_rows(targets, predictions), groups)
-        return {"low": written(mean.low), "high": written(mean.high)}
+        interval = Interval(mean=value, low=written(mean.low), high=written(mean.high))
     else:
         interval = jackknife_interval(WITHOUT_PARTS[metric], value, targets, predictions, groups)
-    return {"low": interval.low, "high": interval.high}
+    known = math.isfinite(interval.low) and math.isfinite(interval.high)
+    return {"low": interval.low, "high": interval.high} if known else {}
 
 
 def class_results(classes: Sequence[str], targets: np.ndarray, predictions: np.ndarray) -> tuple[ClassResult, ...]:
