@@ -63,7 +63,8 @@ class Metric(Notation):
     """What a net is judged by: a score from `lowest` to `highest`, in its notation.
 
     Args:        key: its name in options and files; name: in sentences; counted: whether it is a share of rows, which comes in
-                 steps of 1 / rows; gap_unit: the unit of a difference of scores, in words.
+                 steps of 1 / rows; ranks: whether it judges an order of rows, which takes rows of two classes; gap_unit: the
+                 unit of a difference of scores, in words.
     """
 
     key: MetricName
@@ -72,6 +73,7 @@ class Metric(Notation):
     lowest: float = 0.0
     highest: float = 1.0
     counted: bool = False
+    ranks: bool = False
     gap_unit: str = ""
 
     @property
@@ -161,8 +163,8 @@ METRICS: Mapping[TaskName, tuple[Metric, ...]] = {
         ACCURACY,
         _PERCENT(key="balanced_accuracy", name="balanced accuracy"),
         Metric(key="f1", name="F1"),
-        Metric(key="roc_auc", name="area under the ROC curve"),
-        Metric(key="average_precision", name="average precision"),
+        Metric(key="roc_auc", name="area under the ROC curve", ranks=True),
+        Metric(key="average_precision", name="average precision", ranks=True),
         Metric(
             key="log_loss",
             name="log loss",

@@ -295,3 +295,19 @@ def test_one_split_of_many_is_refused_unless_the_test_part_is_given(refuses):
     for config in (configure(splits=1), configure(), configure(splits=3)):
         assert check_splits(tested, config) == config
     assert check_splits(DATA, configure(splits=2)) == configure(splits=2)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "average_precision"])
+def test_a_metric_that_ranks_takes_two_classes_in_each_part(metric, refuses):
+    X, groups = np.random.default_rng(0).normal(size=(240, 2)), np.arange(240) // 40
+    for y, ordered in (
+        (np.where(groups < 4, 0, np.arange(240) % 2), {"group": groups}),
+        (np.where(np.arange(240) < 190, np.arange(240) % 2, 1), {"time": np.arange(240)}),
+    ):
+        dataset = load_dataset(X, y, **ordered)
+        check_splittable(dataset, configure(seeds=5, metric="log_loss"))
+        with pytest.raises(
+            DataError, match=f"metric='{metric}' is not defined on the (validation|test) part of split "
+        ):
+            check_splittable(dataset, configure(seeds=5, metric=metric))
+    check_splittable(load_dataset(X, np.arange(240) % 2, group=groups), configure(seeds=5, metric=metric))

@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.data.dataset import Dataset
 from dropnorm.study.records import StudyConfig
+from dropnorm.study.task import judged_by
 
 GROUP_TRIES = 100
 
@@ -84,6 +85,7 @@ def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
             f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "
             f"{config.batch_size}. Use --batch-size {max(2, train // 4)} (batch_size= in Python), or add rows."
         )
+    _check_ranked(dataset, config)
 
 
 def training_rows(dataset: Dataset, config: StudyConfig) -> int:
@@ -106,6 +108,21 @@ def _check_classes(dataset: Dataset, config: StudyConfig) -> None:
             f"{dataset.name}: the class {name!r} of {dataset.encoding.target!r} has {counts.min()} rows: expected at least "
             f"{needed}, so that training, validation and test part each get one. Merge rare classes, or add rows."
         )
+
+
+def _check_ranked(dataset: Dataset, config: StudyConfig) -> None:
+    """Refuse a metric that judges an order of rows where a part has rows of one class alone, as whole groups and times may."""
+    if not judged_by(dataset.encoding.task, config.metric).metric.ranks:
+        return
+    for number in range(config.split_count):
+        for part, rows in vars(split_rows(dataset, number, config)).items():
+            classes = np.unique(dataset.targets[rows])
+            if len(classes) == 1:
+                raise DataError(
+                    f"{dataset.name}: metric={config.metric!r} is not defined on the {part} part of split {number}, all of "
+                    f"whose rows are of the class {dataset.encoding.classes[classes[0]]!r}: expected two classes in each "
+                    f"part. Use --metric log_loss, or other groups, times or sizes of the parts."
+                )
 
 
 def _check_units(dataset: Dataset, what: str, values: np.ndarray) -> None:
