@@ -30,6 +30,7 @@ def test_what_is_going_on_is_told_in_plain_lines_beside_the_results(finished):
 
 def test_on_a_terminal_a_bar_takes_the_place_of_the_lines(study_of, run, tmp_path, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     code, out, err = run(*study_of("--arms", "dropout", "--out", tmp_path / "run", "--json"))
     assert code == 0
     assert [arm["name"] for arm in json.loads(out)["config"]["arms"]] == ["plain", "dropout"]

@@ -43,7 +43,8 @@ def unpacked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("older")
     for packed in sorted(DATA.glob("*.tar.xz")):
         with tarfile.open(packed) as archive:
-            archive.extractall(folder, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11 has from 3.11.4 on
+            archive.extractall(folder)
     return folder
 
 

@@ -15,16 +15,17 @@ class Device(Constraint):
     """A device of torch, or its name or number."""
 
     def check(self, value: Any, name: str) -> Any:
-        """Return the value if torch knows it."""
+        """Return the value if torch has a tensor there."""
         if not isinstance(value, str | int | torch.device) or isinstance(value, bool):
             raise ArgumentTypeError(
                 f"{name}={shown(value)} is no device: expected a torch.device or its name. {_ON_CPU}"
             )
         try:
-            torch.device(value)
-        except (RuntimeError, ValueError) as error:
+            torch.empty(0, device=value)  # a device may be known, and its driver or the device itself not there
+        except (RuntimeError, ValueError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
             raise ArgumentError(
-                f"{name}={shown(value)} is unknown here: expected a device of torch. {_ON_CPU}"
+                f"{name}={shown(value)} is not there ({reason}): expected a device on which torch can make tensors. {_ON_CPU}"
             ) from error
         return value
 
