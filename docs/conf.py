@@ -78,7 +78,7 @@ def table_of_options():
         for option in options:
             names = [
                 f"`{option.name}=`",
-                *([f"`{option.flag}`"] if option.in_words and option.name == option.key else []),
+                *([f"`{option.flag}`"] if option.in_words and option.name != "X" else []),
             ]
             help_text = f"{option.help}{option.python and f'; in Python also {option.python}'}"
             cells = (", ".join(names), help_text, option.allowed, option.default_text)

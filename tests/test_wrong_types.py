@@ -129,6 +129,7 @@ def table(study, tmp_path_factory) -> dict[str, Arguments]:
         "Arm": of(dn.Arm, name=lambda: "mine"),
         "audit": of(dn.audit, model=net, batch=lambda: batch(4, 3), loader=lambda: [batch(4, 3)]),
         "compare_runs": of(dn.compare_runs, first=lambda: run, second=lambda: run),
+        "describe_columns": of(dn.describe_columns, X=lambda: rows),
         "export_onnx": of(dn.export_onnx, model=lambda: model, path=lambda: folder / "model.onnx"),
         "fold": of(dn.fold, model=net, sample=lambda: batch(4, 3)),
         "fuse": of(dn.fuse, model=net, sample=lambda: batch(4, 3)),

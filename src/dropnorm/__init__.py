@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dropnorm import errors, nn, ops, random
     from dropnorm.report import write_report
+    from dropnorm.study.data.column_descriptions import describe_columns
     from dropnorm.study.progress import Progress
     from dropnorm.study.records import Arm
     from dropnorm.study.run import Study, run_study
@@ -38,6 +39,7 @@ __all__ = [
     "Study",
     "audit",
     "compare_runs",
+    "describe_columns",
     "errors",
     "export_onnx",
     "fold",
@@ -65,6 +67,7 @@ _HOMES = {
     "SavedModel": "dropnorm.study.saving.saved_model",
     "Study": "dropnorm.study.run",
     "compare_runs": "dropnorm.study.runs.comparing",
+    "describe_columns": "dropnorm.study.data.column_descriptions",
     "audit": "dropnorm.surgery.audit.audit",
     "export_onnx": "dropnorm.study.saving.onnx_model",
     "list_runs": "dropnorm.study.runs.listing",

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from dropnorm import cli
+from dropnorm.study.data.sources.reading import KINDS
 from dropnorm.study.run import PlannedStudy
 
 
@@ -11,8 +12,8 @@ def test_a_mistake_ends_with_its_message_and_code_2(dropnorm):
     done = dropnorm("study", "digts")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "dropnorm: digts: no such file. Expected a CSV, TSV, Parquet, Arrow or NPZ file, or a folder of images; or one of "
-        "breast_cancer, diabetes, digits, iris, wine. Did you mean the bundled set 'digits'?\n"
+        f"dropnorm: digts: no such file. Expected {KINDS}; or one of breast_cancer, diabetes, digits, iris, wine. Did you mean "
+        f"the bundled set 'digits'?\n"
     )
 
 

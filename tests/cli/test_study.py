@@ -201,8 +201,8 @@ def test_a_mistake_in_the_file_names_file_and_line(write_csv, run):
     code, _, err = run("study", path, "--target", "b")
     assert code == 2
     assert err == (
-        f"dropnorm: {path}, line 3: 3 fields, where the header names 2 columns. Mend the line, or quote fields that hold a "
-        f"','.\n"
+        f"dropnorm: {path}, line 3: 3 fields, where the header names 2: 1, 2, 3. Mend the line, or quote fields that "
+        f"hold a comma.\n"
     )
 
 

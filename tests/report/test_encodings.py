@@ -16,15 +16,23 @@ def test_each_kind_of_column_is_told_in_words(make_run):
         ColumnSummary(names=("joined",), count=1, kind="date", features=5, cycles=("year", "week")),
         ColumnSummary(names=("x",), count=1, kind="array", features=64, shape=(8, 8)),
         ColumnSummary(names=("id",), count=1, kind="left out", features=0, reason="--ignore names it"),
+        ColumnSummary(names=("paid",), count=1, kind="boolean", features=1, reason="yes, and no"),
+        ColumnSummary(
+            names=("cost",), count=1, kind="number", features=1, reason="numbers in $", notice="has 1,234, read as 1234"
+        ),
+        ColumnSummary(names=("name",), count=1, kind="text", features=0, reason="texts of 5 words on average"),
     )
     assert [column.header for column in table.columns] == ["column", "what it holds", "what it became", "features"]
     assert table.rows == (
         ("age and income", "numbers", "the number itself", "2"),
         ("height", "numbers, some missing", "the number itself, and whether it is missing", "2"),
-        ("colour", "3 different texts", "a feature for each text", "3"),
+        ("colour", "3 categories", "a feature for each category", "3"),
         ("joined", "dates", "days since 1970, with sine and cosine of the place in the year and the week", "5"),
         ("x", "arrays of 8 × 8 numbers", "a feature for each number", "64"),
         ("id", "–", "nothing: --ignore names it", "0"),
+        ("paid", "true or false; yes, and no", "1 where true, 0 where false", "1"),
+        ("cost", "numbers; numbers in $; has 1,234, read as 1234", "the number itself", "1"),
+        ("name", "texts", "nothing: texts of 5 words on average", "0"),
     )
 
 
@@ -40,7 +48,7 @@ def test_of_many_kinds_the_last_are_summed_up(make_run):
     ]
     rows = table_of(make_run, *kinds).rows
     assert len(rows) == SHOWN + 1
-    assert rows[0] == ("c1 and 1 more", "1 different text", "a feature for each text", "2")
+    assert rows[0] == ("c1 and 1 more", "1 category", "a feature for each category", "2")
     assert rows[-1] == ("4 columns more", "of 2 kinds more", "", f"{2 * (SHOWN + 1) + 2 * (SHOWN + 2)}")
     assert sum(int(row[-1]) for row in rows) == sum(one.features for one in kinds)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dropnorm.cli import audit, compare, export, info, predict, report, runs, study
+from dropnorm.cli import audit, columns, compare, export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
 from dropnorm.cli.results import kept_for_results
 from dropnorm.errors import ArgumentError, DropnormError
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(epilog=study.EXAMPLES)(kept_for_results(study.study))
+app.command(epilog=columns.EXAMPLES)(kept_for_results(columns.columns))
 app.command(epilog=runs.EXAMPLES)(kept_for_results(runs.runs))
 app.command(epilog=compare.EXAMPLES)(kept_for_results(compare.compare))
 app.command(epilog=predict.EXAMPLES)(kept_for_results(predict.predict))

@@ -6,6 +6,7 @@ import typer
 
 from dropnorm.cli.json_output import print_record
 from dropnorm.cli.printing import print_findings
+from dropnorm.cli.progress import told_if_slow
 from dropnorm.cli.results import write_result
 
 EXIT_ERROR_FOUND = 1
@@ -78,6 +79,7 @@ def _model_and_data(model: str, data: str | None, target: str | None) -> tuple[A
                 f"data={data!r} fails", error, function, "Expected a function that gives batches. Mend it:"
             ) from error
         return net, loader
-    dataset = load_dataset(data, target=target)
+    with told_if_slow(f"Reading {data} ..."):
+        dataset = load_dataset(data, target=target)
     net = model_for(model, dataset)
     return net, batches_of(dataset, net, model)

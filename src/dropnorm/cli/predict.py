@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dropnorm.cli.json_output import print_written
+from dropnorm.cli.progress import told_if_slow
 from dropnorm.cli.results import write_result, write_rows
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -76,7 +77,8 @@ def predict(
         )
     drawn = {"samples": 100 if samples is None else samples, "key": seed or 0}
     model = load_model(run, arm, net, trust=trust)
-    predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
+    with told_if_slow(f"Reading {data} and predicting ..."):
+        predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
     if out is None:
         if json:
             write_result(predictions.write_json())

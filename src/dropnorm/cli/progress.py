@@ -1,5 +1,6 @@
 """A study under way: a panel on a terminal, plain lines elsewhere."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dropnorm.study.progress import Progress
 
 LONGEST_BAR, BESIDE_BAR = 30, 48  # columns
+SLOW = 1.0  # seconds
 
 
 class Shown(NamedTuple):
@@ -21,6 +23,18 @@ class Shown(NamedTuple):
 
     show: "Callable[[Progress], None]"
     tell: Callable[[str], None]
+
+
+@contextmanager
+def told_if_slow(message: str) -> Iterator[None]:
+    """Say what is being done once it has taken a second."""
+    timer = threading.Timer(SLOW, tell, (message,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dropnorm._options import by_panel, options_of
 from dropnorm.cli.json_output import print_record
 from dropnorm.cli.options import options_for
 from dropnorm.cli.printing import print_results, tell
-from dropnorm.cli.progress import shown_progress
+from dropnorm.cli.progress import shown_progress, told_if_slow
 from dropnorm.cli.report import REPORT_NAME
 from dropnorm.cli.results import write_result
 from dropnorm.study.interruption import requests_to_end_as_interruptions
@@ -57,7 +57,8 @@ def study(
     from dropnorm.study.run import plan_study
 
     out = given.pop("out", None)
-    planned = plan_study(data, **given)
+    with told_if_slow(f"Reading {data} ..."):
+        planned = plan_study(data, **given)
     folder = planned.default_folder if out is None else out
     described = planned.dataset
     kind = f"{len(described.encoding.classes)} classes" if described.encoding.classes else "a quantity to predict"
@@ -65,6 +66,8 @@ def study(
         f"{described.name}: {described.rows} rows, {described.encoding.features} features, {kind}; "
         f"training {planned.nets} nets."
     )
+    for notice in described.notices:
+        tell(f"{notice[0].upper()}{notice[1:]}.")
     if described.rows_without_target:
         tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")
     if described.images_skipped:

@@ -1,6 +1,7 @@
 """What each column of the data became, as rows of text."""
 
 from dropnorm.report.tables import NONE, Column, Table
+from dropnorm.study.conclusions.column_words import what_it_became, what_it_holds
 from dropnorm.study.conclusions.wording import counted, joined
 from dropnorm.study.records import ColumnSummary, DataDescription
 
@@ -13,7 +14,7 @@ def encoding_table(data: DataDescription) -> Table:
     After the first rows, what the others are is summed up in a last one.
     """
     summaries = data.columns_encoded
-    rows = [(_names(one), _held(one), _became(one), f"{one.features:,}") for one in summaries[:SHOWN]]
+    rows = [(_names(one), _held(one), what_it_became(one), f"{one.features:,}") for one in summaries[:SHOWN]]
     if rest := summaries[SHOWN:]:
         columns = counted(sum(one.count for one in rest), "columns")
         kinds = counted(len(rest), "kinds")
@@ -31,25 +32,8 @@ def _names(one: ColumnSummary) -> str:
 
 
 def _held(one: ColumnSummary) -> str:
-    """Say what was in a column."""
-    held = {
-        "number": "numbers",
-        "category": counted(one.categories, "different texts"),
-        "date": "dates",
-        "array": f"arrays of {' × '.join(map(str, one.shape))} numbers",
-        "left out": NONE,
-    }[one.kind]
-    return f"{held}, some missing" if one.has_missing else held
-
-
-def _became(one: ColumnSummary) -> str:
-    """Say what was made of a column, and why nothing was."""
-    place = joined([f"the {cycle}" for cycle in one.cycles]) if one.cycles else ""
-    became = {
-        "number": "the number itself",
-        "category": "a feature for each text",
-        "date": f"days since 1970, with sine and cosine of the place in {place}",
-        "array": "a feature for each number",
-        "left out": f"nothing: {one.reason}",
-    }[one.kind]
-    return f"{became}, and whether it is missing" if one.has_missing else became
+    """Say what was in a column, and how it was written where that is no matter of course."""
+    held = what_it_holds(one) or NONE
+    written = one.reason if one.kind in ("number", "date", "boolean") else ""
+    parts = [held, *([written] if written and written != held else []), *([one.notice] if one.notice else [])]
+    return "; ".join(parts)

@@ -3,18 +3,20 @@
 Nothing here imports torch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from dropnorm._constraints import Each, FilePath, Flag, Function, Text
 from dropnorm._options import Option, Options
-from dropnorm._validate import Constraint, OneOf
+from dropnorm._validate import Constraint, OneOf, shown
+from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.arms import DEFAULT, RATE, RATES, WORDS, ArmsGiven
+from dropnorm.study.data.sources.given import HeaderGiven
 from dropnorm.study.progress import Progress
-from dropnorm.study.records import Arm, NetName, TaskName
+from dropnorm.study.records import Arm, KindGiven, NetName, TaskName
 from dropnorm.study.settings import NETWORK, REPETITIONS, TRAINING, Settings
 
 if TYPE_CHECKING:
@@ -47,28 +49,135 @@ class NetOrFactory(OneOf):
         return value if isinstance(value, str) and ":" in value else super().check(value, name)
 
 
+@dataclass(frozen=True)
+class ColumnKinds(Constraint):
+    """Kinds of columns by their names or places: `column=kind` on a command line, a mapping in Python and in files."""
+
+    form: ClassVar[Any] = list[str]
+
+    def allowed(self, unit: str = "") -> str:
+        """All kinds."""
+        del unit
+        return f"column=kind, of {', '.join(get_args(KindGiven))}"
+
+    def check(self, value: Any, name: str) -> tuple[str, ...]:
+        """Return the words, each a column and its kind."""
+        if isinstance(value, Mapping):
+            pairs: list[tuple[Any, Any]] = list(value.items())
+        elif isinstance(value, str | Sequence) and not isinstance(value, bytes):
+            words = [value] if isinstance(value, str) else list(value)
+            parts = [word.rpartition("=") if isinstance(word, str) else (word, "", None) for word in words]
+            pairs = [(column, kind) for column, _, kind in parts]
+        else:
+            pairs = [(value, None)]
+        kinds: dict[str, str] = {}
+        for column, kind in pairs:
+            if (
+                not isinstance(column, str | int)
+                or isinstance(column, bool)
+                or column == ""
+                or not isinstance(kind, str)
+            ):
+                raise ArgumentTypeError(
+                    f"{name}={shown(value)} names no kinds of columns: expected such as {{'zip': 'category'}} in Python, or "
+                    f"zip=category in words. Give a kind to each column that you name, or leave {name} out."
+                )
+            kinds[str(column)] = OneOf(get_args(KindGiven)).check(kind, f"{name}[{str(column)!r}]")
+        return tuple(f"{column}={kind}" for column, kind in kinds.items())
+
+    def spell(self, flag: str, value: Any) -> list[str]:
+        """Write each column with its kind behind the option's name."""
+        return [word for one in value for word in (flag, one)]
+
+
+def kinds_in(words: Iterable[str]) -> dict[str, KindGiven]:
+    """Kinds by their columns, as checked words give them."""
+    return {column: kind for column, _, kind in (word.rpartition("=") for word in words)}  # type: ignore[misc]
+
+
 _COLUMN = Text("the name of a column", "kind", numbered=True)
+_PLACES = "by its name, its number from 1, first or last"
 
 
 @dataclass(frozen=True)
-class DataOptions(Options):
-    """What to study."""
+class ColumnsOptions(Options):
+    """A table, how it is read, and what its columns hold."""
 
     X: Annotated[
         Any,
         Option(
             DataName("the path of a file or a folder, or a bundled set's name", "train.csv"),
-            "A bundled set, breast_cancer, diabetes, digits, iris or wine; a CSV, TSV, Parquet, Arrow or NPZ file; a folder of "
-            "images with one sub-folder per class; or a study file that names all, such as a run's study.toml",
+            "A bundled set, breast_cancer, diabetes, digits, iris or wine; a table of text such as CSV, compressed or not, a "
+            "sheet of Excel, JSON lines, a Parquet, Arrow, NPZ or ARFF file; a folder of images with one sub-folder per class; "
+            "or a study file that names all, such as a run's study.toml",
             panel=DATA,
             python="a pandas or polars frame, an array or tensor (rows, *), or a map-style torch Dataset of items (x, y)",
             in_memory=True,
             alias="data",
         ),
     ]
+    _: KW_ONLY
+    target: Annotated[str | None, Option(_COLUMN, f"The column to predict, {_PLACES}", panel=DATA)] = None
+    ignore: Annotated[
+        str | Sequence[str],
+        Option(
+            Each(_COLUMN, ("id",), repeated=True),
+            f"Columns to leave out, each {_PLACES}, with commas between; may be given several times",
+            panel=DATA,
+        ),
+    ] = ()
+    kinds: Annotated[
+        Mapping[str, KindGiven] | Sequence[str],
+        Option(
+            ColumnKinds(),
+            "What a column holds, where its values say something else; may be given several times",
+            panel=DATA,
+            alias="as",
+        ),
+    ] = ()
+    header: Annotated[
+        HeaderGiven,
+        Option(OneOf(get_args(HeaderGiven)), "Whether the first line of a file names its columns", panel=DATA),
+    ] = "auto"
+    encoding: Annotated[
+        str | None,
+        Option(
+            Text("the name of an encoding", "latin-1"),
+            "The encoding of a file of text",
+            panel=DATA,
+            default_words="UTF-8, or what it looks like",
+        ),
+    ] = None
+    separator: Annotated[
+        str | None,
+        Option(
+            Text("a character, or one of tab, comma, semicolon, bar and blanks", "tab"),
+            "What stands between the fields of a file of text",
+            panel=DATA,
+            default_words="what it looks like",
+        ),
+    ] = None
+    sheet: Annotated[
+        str | None,
+        Option(
+            Text("the name or the number of a sheet", "2", numbered=True),
+            "The sheet of a workbook",
+            panel=DATA,
+            default_words="the first",
+        ),
+    ] = None
+    skip_broken: Annotated[
+        bool,
+        Option(Flag(), "Leave out images that are broken or of another size than most", panel=DATA),
+    ] = False
+
+
+@dataclass(frozen=True)
+class DataOptions(ColumnsOptions):
+    """What to study."""
+
     y: Annotated[Any, Option(Constraint(), "Labels, if X does not hold them", panel=DATA)] = None
     _: KW_ONLY
-    target: Annotated[str | None, Option(_COLUMN, "The column to predict", panel=DATA)] = None
     task: Annotated[
         TaskName | None,
         Option(
@@ -108,14 +217,6 @@ class DataOptions(Options):
             in_memory=True,
         ),
     ] = None
-    ignore: Annotated[
-        str | Sequence[str],
-        Option(Each(_COLUMN, ("id",), repeated=True), "A column to leave out; may be given several times", panel=DATA),
-    ] = ()
-    skip_broken: Annotated[
-        bool,
-        Option(Flag(), "Leave out images that are broken or of another size than most", panel=DATA),
-    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

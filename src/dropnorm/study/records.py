@@ -27,6 +27,12 @@ CaseName = Literal["shown", "likely", "not_shown", "harmful"]
 ArmName = str
 NetName = Literal["dense", "conv"]
 UnitEvidence = Literal["image", "range", "asked"]
+ColumnKind = Literal[
+    "number", "boolean", "category", "date", "array", "text", "identifier", "constant", "empty", "left out"
+]
+KindGiven = Literal[
+    "number", "decimal-point", "decimal-comma", "boolean", "category", "date", "day-first", "month-first"
+]
 
 
 class _Told(type(Record)):  # type: ignore[misc] # of pydantic
@@ -188,7 +194,8 @@ class DataDescription(Record):
     """What was studied, in counts.
 
     `fingerprint` is a hash of all that a study sees, `rows_fingerprint` one of what decides which rows are in which part: the
-    targets, and groups, times or a given test part. Where only features differ, it is the same.
+    targets, and groups, times or a given test part. Where only features differ, it is the same. `notices` say how the data was
+    read, where that was a guess, and what was left out.
     """
 
     name: str
@@ -212,25 +219,56 @@ class DataDescription(Record):
     validation_rows: int
     test_rows: int
     columns_encoded: "tuple[ColumnSummary, ...]" = ()
+    notices: tuple[str, ...] = ()
 
 
 class ColumnSummary(Record):
     """Columns of the data that are encoded alike, and what they became.
 
     Args:        names: those of the first ones; count: how many there are; kind: what they hold; features: of all of them;
-                 categories: different texts in each; cycles: of dates, in which their place counts; shape: of each array;
-                 has_missing: whether a feature says where a value is missing; reason: why they are left out.
+                 categories: different texts with a feature of their own in each; cycles: of dates, in which their place counts;
+                 shape: of each array; has_missing: whether a feature says where a value is missing; reason: why their kind is
+                 what it is, or why they are left out; notice: what else is to be known of them.
     """
 
     names: tuple[str, ...]
     count: int
-    kind: Literal["number", "category", "date", "array", "left out"]
+    kind: ColumnKind
     features: int
     categories: int = 0
     cycles: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     has_missing: bool = False
     reason: str = ""
+    notice: str = ""
+
+
+class ColumnDescription(Record):
+    """One column of a table that was looked at, and not studied.
+
+    Args:        kind: what it holds, or "unclear" where it has to be told, as `notice` says; reason: why that is thought;
+                 distinct: different values; missing: rows without a value; examples: some values as they are written;
+                 encoding: what it would become, in words; features: how many.
+    """
+
+    name: str
+    kind: ColumnKind | Literal["unclear", "target"]
+    reason: str = ""
+    distinct: int
+    missing: int
+    examples: tuple[str, ...] = ()
+    encoding: str = ""
+    features: int = 0
+    notice: str = ""
+
+
+class TableDescription(Record):
+    """A table that was looked at: its columns, and how it was read, where that was a guess."""
+
+    name: str
+    rows: int
+    columns: tuple[ColumnDescription, ...]
+    notices: tuple[str, ...] = ()
 
 
 class Quantity(Record):

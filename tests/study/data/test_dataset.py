@@ -156,6 +156,7 @@ def test_a_bundled_set_describes_itself():
         "time": None,
         "given_test": False,
         "shared_scales": (),
+        "notices": (),
         "train_rows": 90,
         "validation_rows": 30,
         "test_rows": 30,
@@ -246,7 +247,7 @@ def test_numbers_written_as_texts_are_classes_in_the_order_of_numbers(tmp_path):
 
 def test_nothing_of_a_given_test_part_has_a_say_in_what_columns_become(table):
     """Its categories, gaps and dates are met as `predict` meets them, and leave all other rows as they are."""
-    odd = table[100:].with_columns(color=pl.lit("purple"), width=pl.lit(None), striped=pl.lit(1e6))
+    odd = table[100:].with_columns(color=pl.lit("purple"), width=pl.lit(None), striped=pl.lit(None))
     alone, with_test = load_dataset(table[:100], target="kind"), load_dataset(table[:100], target="kind", test=odd)
     assert with_test.encoding == alone.encoding
     assert (with_test.rows, with_test.given_test) == (120, 20)

@@ -2,46 +2,58 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import DataError
-from dropnorm.study.data.encoding import learn_encoding
+from dropnorm.study.data.columns import ColumnEncoding
+from dropnorm.study.data.encoding import Encoding, learn_encoding
+from dropnorm.study.data.number_formats import NumberFormat
+from dropnorm.study.data.sources.table import Source
 
 NAN = float("nan")
+COLUMNS = (
+    ColumnEncoding(name="n", kind="number", has_missing=True),
+    ColumnEncoding(name="t", kind="category", categories=("a", "b")),
+)
+TARGET = pl.Series("y", ["u", "v"])
 
 
 def equal(got, expected):
     np.testing.assert_array_equal(np.array(got), np.array(expected))
 
 
-def test_columns_lie_side_by_side_in_the_tables_order():
-    table = pl.DataFrame({"n": [1, None], "y": ["u", "v"], "id": [7, 8], "t": ["b", "a"]})
-    encoding = learn_encoding(table, "y", ["id"], "X")
-    assert [column.name for column in encoding.columns] == ["n", "t"]
+def test_columns_lie_side_by_side_in_the_encodings_order():
+    encoding = learn_encoding(COLUMNS, TARGET, Source("X"))
+    assert (encoding.target, encoding.task, encoding.classes) == ("y", "classification", ("u", "v"))
     assert encoding.features == 4
-    equal(encoding.encode(table.select("t", "n", "id")), [[1, 0, 0, 1], [NAN, 1, 1, 0]])
-
-
-def test_a_misspelt_target_or_ignored_column(refuses):
-    table = pl.DataFrame({"width": [1, 2], "kind": ["a", "b"]})
-    message = "f.csv: there is no column 'knid'. Did you mean 'kind'? The columns are: width, kind."
-    with refuses(DataError, message):
-        learn_encoding(table, "knid", (), "f.csv")
-    with refuses(DataError, "f.csv: there is no column 'zzz'. The columns are: width, kind."):
-        learn_encoding(table, "kind", ["zzz"], "f.csv")
-
-
-def test_of_many_columns_the_first_twelve_are_listed(refuses):
-    table = pl.DataFrame({f"c{index}": [0] for index in range(13)})
-    listed = ", ".join(f"c{index}" for index in range(12))
-    with refuses(DataError, f"f.csv: there is no column 'y'. The columns are: {listed}, ...."):
-        learn_encoding(table, "y", (), "f.csv")
-
-
-def test_nothing_left_to_learn_from(refuses):
-    table = pl.DataFrame({"id": [1, 2], "y": ["a", "b"]})
-    with refuses(DataError, "f.csv: no column is left to learn from, besides the target 'y'."):
-        learn_encoding(table, "y", ["id"], "f.csv")
+    table = pl.DataFrame({"t": ["b", "a"], "n": [1, None], "id": [7, 8]})
+    equal(encoding.encode(table), [[1, 0, 0, 1], [NAN, 1, 1, 0]])
 
 
 def test_a_column_that_is_missing_from_the_table_to_encode(refuses):
-    encoding = learn_encoding(pl.DataFrame({"width": [1, 2], "y": ["a", "b"]}), "y", (), "X")
+    encoding = learn_encoding((ColumnEncoding(name="width", kind="number"),), TARGET, Source("X"))
     with refuses(DataError, "new.csv: there is no column 'width'. Did you mean 'widht'? The columns are: widht."):
         encoding.encode(pl.DataFrame({"widht": [1]}), "new.csv")
+
+
+def test_how_texts_are_written_is_no_part_of_an_encodings_identity():
+    plain = learn_encoding(COLUMNS, TARGET, Source("X"))
+    number = COLUMNS[0].model_copy(update={"number": NumberFormat(decimal=",")})
+    assert learn_encoding((number, COLUMNS[1]), TARGET, Source("X")).identity == plain.identity
+    other = COLUMNS[1].model_copy(update={"categories": ("a", "c")})
+    assert learn_encoding((COLUMNS[0], other), TARGET, Source("X")).identity != plain.identity
+
+
+def test_an_identity_is_what_it_was_before_texts_had_formats():
+    encoding = Encoding(
+        columns=(ColumnEncoding(name="n", kind="number"),), target="y", task="classification", classes=("u", "v")
+    )
+    assert encoding.identity == (
+        b'{"columns":[{"name":"n","kind":"number","categories":[],"cycles":[],"shape":[],"has_missing":false}],'
+        b'"target":"y","task":"classification","classes":["u","v"]}'
+    )
+
+
+def test_twenty_thousand_columns_are_found_by_their_names():
+    names = [f"c{place}" for place in range(20_000)]
+    columns = tuple(ColumnEncoding(name=name, kind="number") for name in names)
+    encoding = learn_encoding(columns, TARGET, Source("X"))
+    table = pl.DataFrame({name: [place] for place, name in enumerate(reversed(names))})
+    equal(encoding.encode(table)[0, :2], [19_999, 19_998])

@@ -4,13 +4,14 @@ import pytest
 
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.data.order import NamedOrder, Order, name_order
+from dropnorm.study.data.sources.table import Source
 
 FRAME = pl.DataFrame({"who": ["b", "a", "b"], "day": ["2024-03-01", "2024-01-01", "2024-02-01"], "y": [0, 1, 0]})
 
 
 def order_of(frame=FRAME, test=None, **named) -> Order:
     _, order = name_order(frame, "y", group=named.get("group"), time=named.get("time"), has_test=test is not None)
-    return order.of_rows(frame, test, "X", "test")
+    return order.of_rows(frame, test, Source("X"), Source("test"), {})
 
 
 def test_without_a_column_there_is_no_order():
@@ -90,7 +91,7 @@ def test_arguments_that_exclude_each_other(named, message, refuses):
         (
             {"time": "who"},
             "X: the column 'who' holds String that is neither dates nor numbers, and so has no order in time: expected dates "
-            "such as 2024-05-31 or 2024-05-31 13:30, or numbers. Name another --time (time= in Python).",
+            "such as 2024-05-31 or 2024-05-31 13:30, or numbers. Name another --time.",
         ),
         (
             {"time": "day", "frame": FRAME.with_columns(day=pl.Series([None, "2024-01-01", None]))},

@@ -5,9 +5,18 @@ from sklearn.datasets import load_digits
 
 from dropnorm.study.data import scaling
 from dropnorm.study.data.dataset import load_dataset
-from dropnorm.study.data.encoding import learn_encoding
+from dropnorm.study.data.encoding import Encoding, learn_encoding
 from dropnorm.study.data.scaling import feature_groups
+from dropnorm.study.data.sources.table import Source
+from dropnorm.study.data.understanding import understand_columns
 from dropnorm.study.records import SharedScale
+
+
+def encoding_of(table: pl.DataFrame) -> Encoding:
+    """The encoding of a table whose target is `y`."""
+    names = [name for name in table.columns if name != "y"]
+    columns = understand_columns(table, names, Source("X"), {})
+    return learn_encoding([column.encoding for column in columns if column.encoding], table["y"], Source("X"))
 
 
 def groups_of(X, how="auto"):
@@ -35,7 +44,7 @@ def test_images_beside_other_columns_share_a_scale_too():
     table = pl.DataFrame(
         [pl.Series("age", [1.5, 2.5]), pl.Series("x", np.eye(4).reshape(2, 4, 2), dtype=pl.Array(pl.Float64, (4, 2)))]
     ).with_columns(y=pl.Series(["a", "b"]))
-    encoding = learn_encoding(table, "y", (), "X")
+    encoding = encoding_of(table)
     assert members(feature_groups(encoding, encoding.encode(table), "auto")) == [list(range(1, 9))]
 
 
@@ -95,14 +104,14 @@ def test_gaps_neither_join_nor_hinder():
 def test_a_column_of_arrays_is_judged_by_itself():
     spectra = pl.Series("spectrum", 40 + sensors(columns=12), dtype=pl.Array(pl.Float64, (12,)))
     table = pl.DataFrame([pl.Series("mass", np.linspace(0, 9, 60)), spectra]).with_columns(y=pl.Series(["a", "b"] * 30))
-    encoding = learn_encoding(table, "y", (), "X")
+    encoding = encoding_of(table)
     assert members(feature_groups(encoding, encoding.encode(table), "auto")) == [list(range(1, 13))]
 
 
 def test_categories_and_dates_are_never_of_one_unit():
     columns = {f"c{i}": [f"{(row * i) % 3}x" for row in range(30)] for i in range(1, 12)}
     table = pl.DataFrame(columns | {"y": ["a", "b"] * 15})
-    encoding = learn_encoding(table, "y", (), "X")
+    encoding = encoding_of(table)
     for how in ("auto", "shared"):
         assert feature_groups(encoding, encoding.encode(table), how) == ()
 

@@ -3,6 +3,7 @@ import polars as pl
 import pytest
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.sources.table import Source
 from dropnorm.study.data.target import encode_target, infer_task, learn_classes, learn_quantity
 from dropnorm.study.data.values import without_value
 
@@ -50,9 +51,9 @@ def test_what_a_target_looks_like(values, task):
     ids=lambda value: str(value.dtype) if isinstance(value, pl.Series) else "",
 )
 def test_classes_are_the_different_values_of_the_target(values, classes):
-    assert learn_classes(values.alias("y"), "X") == classes
+    assert learn_classes(values.alias("y"), Source("X")) == classes
     present = values.filter(~without_value(values))
-    indices = encode_target(present, classes, "X")
+    indices = encode_target(present, classes, Source("X"))
     assert indices.dtype == np.int64
     assert [classes[index] for index in indices] == [
         str(int(value)) if isinstance(value, float) and value == int(value) else str(value) for value in present
@@ -69,7 +70,7 @@ def test_classes_are_the_different_values_of_the_target(values, classes):
 )
 def test_a_target_with_fewer_than_two_classes(values, found, refuses):
     with refuses(DataError, f"f.csv: the target 'y' has {found}: expected at least two classes."):
-        learn_classes(values.alias("y"), "f.csv")
+        learn_classes(values.alias("y"), Source("f.csv"))
 
 
 @pytest.mark.parametrize(
@@ -86,13 +87,13 @@ def test_a_target_of_too_many_classes(values, count, instead, refuses):
         f"100 classes. Bin it into classes, or {instead}."
     )
     with refuses(DataError, message):
-        learn_classes(values.alias("y"), "f.csv")
+        learn_classes(values.alias("y"), Source("f.csv"))
 
 
 def test_a_target_that_cannot_be_a_class(refuses):
     message = "f.csv: the target 'y' holds List(Int64): expected texts, numbers, true or false."
     with refuses(DataError, message):
-        learn_classes(pl.Series([[1], [2]]).alias("y"), "f.csv")
+        learn_classes(pl.Series([[1], [2]]).alias("y"), Source("f.csv"))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +102,10 @@ def test_a_target_that_cannot_be_a_class(refuses):
     ids=["numbers", "texts", "float32"],
 )
 def test_a_quantity_is_its_numbers(values):
-    learn_quantity(values.alias("y"), "X")
-    numbers = encode_target(values.alias("y"), (), "X")
+    learn_quantity(values.alias("y"), Source("X"))
+    numbers = encode_target(values.alias("y"), (), Source("X"))
     assert (numbers.dtype, numbers.tolist()) == (np.float64, [1.5, 2.0])
-    assert encode_target(values[:1].alias("y"), (), "X").tolist() == [1.5]
+    assert encode_target(values[:1].alias("y"), (), Source("X")).tolist() == [1.5]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +113,7 @@ def test_a_quantity_is_its_numbers(values):
     [
         (
             pl.Series(["1", "2", "many"]),
-            "holds String: expected numbers for a regression. Most are numbers, but row 3 (line 4 of a file) holds 'many'. "
+            "holds String: expected numbers for a regression. Most are numbers, but row 3 holds 'many'. "
             "Name another --target, or use --task classification.",
         ),
         (
@@ -130,16 +131,16 @@ def test_a_quantity_is_its_numbers(values):
 )
 def test_a_target_that_is_no_quantity(values, message, refuses):
     with refuses(DataError, f"f.csv: the target 'y' {message}"):
-        learn_quantity(values.alias("y"), "f.csv")
+        learn_quantity(values.alias("y"), Source("f.csv"))
 
 
 def test_an_infinite_quantity(refuses):
     message = (
-        "f.csv: the column 'y' is infinite or beyond 1e+100 in 1 rows, first in row 2 (line 3 of a file): expected finite or "
+        "f.csv: the column 'y' is infinite or beyond 1e+100 in 1 rows, first in row 2: expected finite or "
         "missing values. Replace them, or leave the column out."
     )
     with refuses(DataError, message):
-        learn_quantity(pl.Series("y", [1.0, float("inf")]), "f.csv")
+        learn_quantity(pl.Series("y", [1.0, float("inf")]), Source("f.csv"))
 
 
 def test_a_class_that_was_not_there_when_the_classes_were_learned(refuses):

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, stray_text, without_value
+from dropnorm.study.data.sources.table import Source
+from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, without_value
 
 NAN = float("nan")
 
@@ -31,18 +32,15 @@ def test_numbers_and_texts_are_told_apart(column, number, text):
 
 def test_null_and_nan_are_missing():
     assert without_value(pl.Series([1.0, NAN, None])).to_list() == [False, True, True]
-    assert without_value(pl.Series(["nan", None])).to_list() == [False, True]
+    assert without_value(pl.Series(["nan", None, " ? ", "0"])).to_list() == [True, True, True, False]
 
 
 def test_whole_floats_are_named_as_whole_numbers():
     assert as_text(pl.Series([1.0, 0.5, 1e16])) == ["1", "0.5", "10000000000000000"]
-    assert as_text(pl.Series([True, None])) == ["True", "None"]
+    assert as_text(pl.Series([1.0, None, NAN, float("inf")])) == ["1", None, None, "inf"]
+    assert as_text(pl.Series([True, None])) == ["True", None]
+    assert as_text(pl.Series([" a", "b "])) == ["a", "b"]
 
 
 def test_numbers_are_float64_with_nan_for_missing():
-    np.testing.assert_array_equal(as_numbers(pl.Series([1, None, 3], dtype=pl.Int8), "X"), [1, NAN, 3])
-
-
-def test_a_stray_text_is_one_among_a_majority_of_numbers():
-    assert stray_text(pl.Series(["1", "2", "x"])) == " Most are numbers, but row 3 (line 4 of a file) holds 'x'."
-    assert stray_text(pl.Series(["1", "x"])) == ""
+    np.testing.assert_array_equal(as_numbers(pl.Series([1, None, 3], dtype=pl.Int8), Source("X")), [1, NAN, 3])

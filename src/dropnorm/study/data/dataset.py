@@ -1,7 +1,8 @@
 """A table ready to be studied: its features, its targets, and what a saved model must know of it."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import polars as pl
 
 from dropnorm._options import with_options
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.data.column_summaries import summarize_columns
-from dropnorm.study.data.encoding import Encoding, learn_encoding, missing_column
+from dropnorm.study.data.column_summaries import notices_of, summarize_columns
+from dropnorm.study.data.encoding import Encoding, learn_encoding
 from dropnorm.study.data.order import Order, name_order
+from dropnorm.study.data.sources.given import Reading
+from dropnorm.study.data.sources.naming import column_named, columns_named, missing_column
 from dropnorm.study.data.sources.opening import open_source, open_test
+from dropnorm.study.data.sources.table import Source
 from dropnorm.study.data.target import encode_target
+from dropnorm.study.data.understanding import UnderstoodColumn, understand_columns
 from dropnorm.study.data.values import without_value
-from dropnorm.study.options import DataOptions
+from dropnorm.study.options import ColumnsOptions, DataOptions, kinds_in
 from dropnorm.study.records import DataDescription, Quantity, SharedScale
 
 
@@ -34,7 +39,9 @@ class Dataset:
     given_test: int  # the last so many rows are a test part that the user gave
     test_rows_known: int  # so many of them are among the other rows too
     order: Order
-    ignored: tuple[str, ...] = ()  # columns of the table that are left out
+    ignored: tuple[str, ...] = ()  # columns of the table that are left out as a user asks
+    understood: tuple[UnderstoodColumn, ...] = ()  # all others but the target and what orders rows, encoded or not
+    notices: tuple[str, ...] = ()  # what is to be told of how the data was read and understood
 
     @property
     def rows(self) -> int:
@@ -64,8 +71,10 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that a study sees of the data: the same for the same data, wherever it was read from."""
-        encoding = self.encoding.model_dump_json().encode()
-        return _hash(self.features.tobytes(), self.targets.tobytes(), encoding, self.order.identity(self.given_test))
+        encoding = self.encoding
+        return _hash(
+            self.features.tobytes(), self.targets.tobytes(), encoding.identity, self.order.identity(self.given_test)
+        )
 
     @property
     def rows_fingerprint(self) -> str:
@@ -98,7 +107,8 @@ class Dataset:
             train_rows=train,
             validation_rows=validation,
             test_rows=test,
-            columns_encoded=summarize_columns(self.encoding.columns, self.order, self.ignored),
+            columns_encoded=summarize_columns(self.understood, self.order, self.ignored),
+            notices=self.notices,
         )
 
 
@@ -112,24 +122,41 @@ def load_dataset(options: DataOptions) -> Dataset:
     """
     X, test, group = options.X, options.test, options.group
     # What names a group is text, so that 007 and 7 are two, and the same group is the same in each file.
-    texts = [group] if isinstance(group, str) else []
-    table, target = open_source(X, options.y, options.target, texts=texts, skip_broken=options.skip_broken)
-    given = open_test(test, table, target, texts=texts, skip_broken=options.skip_broken)
+    reading = replace(reading_of(options), texts=(group,) if isinstance(group, str) else ())
+    table, target = open_source(X, options.y, options.target, reading)
+    given = open_test(test, table, target, reading)
     frame, order = name_order(table.frame, target, group=group, time=options.time, has_test=given is not None)
-    ignored = list(options.ignore)
+    source = Source(_name_of(X, "X"), line=table.line)
+    test_source = Source(
+        f"{source}, test part" if test is None else _name_of(test, "test"), line=given.line if given else None
+    )
+    ignored = columns_named(options.ignore, frame.columns, f"ignore={list(options.ignore)!r}")
     if target in ignored:
         raise ArgumentError(
-            f"ignore={ignored!r} holds the target {target!r}: expected other columns. Take it out of one of them."
+            f"ignore={list(options.ignore)!r} holds the target {target!r}: expected other columns. Take it out of one of them."
         )
-    source = _name_of(X, "X")
-    test_source = f"{source}, test part" if test is None else _name_of(test, "test")
     # Nothing of a given test part has a say in what the columns become.
-    encoding = learn_encoding(frame, target, [*ignored, *order.columns], source, options.task)
+    kinds = kinds_in(options.kinds).items()
+    known = {column_named(name, frame.columns, f"--as {name}={kind}"): kind for name, kind in kinds}
+    left = [name for name in frame.columns if name not in {target, *ignored, *order.columns}]
+    first = left[:1] == frame.columns[:1] and len(left) > 1
+    understood = understand_columns(frame, left, source, known, plain=table.plain, first=first)
+    encoded = [column.encoding for column in understood if column.encoding is not None]
+    if not encoded:
+        raise _nothing_left(source, target, order.time, understood)
+    encoding = learn_encoding(encoded, frame[target], source, options.task)
     parts = [_encode_part(frame, encoding, source)]
     if given is not None:
         parts.append(_encode_part(given.frame, encoding, test_source))
-    learned, *tested = [part.frame for part in parts]
-    known = 0 if given is None else _rows_in_both(parts[0], parts[1], test_source)
+    learned, *tested = parts
+    twins = 0 if given is None else _rows_in_both(parts[0], parts[1], test_source)
+    ordered = order.of_rows(
+        learned.frame,
+        tested[0].frame if tested else None,
+        learned.source,
+        tested[0].source if tested else test_source,
+        known,
+    )
     return Dataset(
         name=_short_name(X),
         columns=len(encoding.columns),
@@ -138,38 +165,66 @@ def load_dataset(options: DataOptions) -> Dataset:
         encoding=encoding,
         rows_without_target=sum(part.without_target for part in parts),
         images_skipped=table.skipped + (0 if given is None else given.skipped),
-        given_test=sum(part.height for part in tested),
-        test_rows_known=known,
-        order=order.of_rows(learned, tested[0] if tested else None, source, test_source),
-        ignored=tuple(ignored),
+        given_test=sum(part.frame.height for part in tested),
+        test_rows_known=twins,
+        order=ordered,
+        ignored=ignored,
+        understood=understood,
+        notices=(*table.notices, *notices_of(understood)),
     )
+
+
+def reading_of(options: ColumnsOptions) -> Reading:
+    """How a user says that files are to be read."""
+    return Reading(
+        header=options.header,
+        encoding=options.encoding,
+        separator=options.separator,
+        sheet=options.sheet,
+        skip_broken=options.skip_broken,
+    )
+
+
+def _nothing_left(source: Source, target: str, time: str | None, understood: Sequence[UnderstoodColumn]) -> DataError:
+    out = "; ".join(f"{column.name} ({column.kind}: {column.reason})" for column in understood)
+    what = f" Left out: {out}. Say --as {understood[0].name}=KIND to use one all the same." if understood else ""
+    told = (
+        f" The column {time!r} of --time is no feature, as that of a new row would be beyond all known." if time else ""
+    )
+    return DataError(f"{source}: no column is left to learn from, besides the target {target!r}.{told}{what}")
 
 
 @dataclass(frozen=True)
 class _Part:
     frame: pl.DataFrame
+    source: Source
     features: np.ndarray
     targets: np.ndarray
     without_target: int
 
 
-def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: str) -> _Part:
+def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: Source) -> _Part:
     """The rows that have a target, encoded."""
     if encoding.target not in frame.columns:
         raise missing_column(source, encoding.target, frame.columns)
-    labelled = frame.filter(~without_value(frame[encoding.target]))
-    targets = encode_target(labelled[encoding.target], encoding.classes, source)
-    if not encoding.classes:  # a text such as "-nan" is not missing as texts go, and yet no number
-        labelled, targets = labelled.filter(~np.isnan(targets)), targets[~np.isnan(targets)]
+    kept = (~without_value(frame[encoding.target])).to_numpy()
+    labelled, labelled_source = frame.filter(kept), source.where(kept)
+    targets = encode_target(labelled[encoding.target], encoding.classes, labelled_source)
+    if (
+        not encoding.classes and np.isnan(targets).any()
+    ):  # a text such as "-nan" is not missing as texts go, and yet no number
+        kept = ~np.isnan(targets)
+        labelled, labelled_source, targets = labelled.filter(kept), labelled_source.where(kept), targets[kept]
     return _Part(
         frame=labelled,
-        features=encoding.encode(labelled, source),
+        source=labelled_source,
+        features=encoding.encode(labelled, labelled_source),
         targets=targets,
         without_target=frame.height - labelled.height,
     )
 
 
-def _rows_in_both(learned: _Part, tested: _Part, source: str) -> int:
+def _rows_in_both(learned: _Part, tested: _Part, source: Source) -> int:
     """How many test rows have a twin, features and target alike, to learn from.
 
     Raises:      DataError if there is no test row, or if all have a twin though most differ from each other, as where a file is

@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 
 from dropnorm._record import Record
-from dropnorm._validate import closest
-from dropnorm.errors import DataError
-from dropnorm.study.data.columns import ColumnEncoding, encode_column, learn_column
-from dropnorm.study.data.sources.table import listed
+from dropnorm.study.data.columns import ColumnEncoding, encode_column
+from dropnorm.study.data.sources.naming import missing_column
+from dropnorm.study.data.sources.table import Source
 from dropnorm.study.data.target import infer_task, learn_classes, learn_quantity
 from dropnorm.study.records import TaskName
+
+_TARGET = ("target", "task", "classes")
 
 
 class Encoding(Record):
@@ -32,17 +33,28 @@ class Encoding(Record):
         """How many outputs a net needs: one per class, or one for a quantity."""
         return len(self.classes) or 1
 
-    def encode(self, table: pl.DataFrame, source: str = "data") -> np.ndarray:
+    @property
+    def identity(self) -> bytes:
+        """What of it decides a study's numbers: how texts are written is no part of that."""
+        fields = {"name", "kind", "categories", "cycles", "shape", "has_missing"}
+        return self.model_dump_json(include={"columns": {"__all__": fields}, **dict.fromkeys(_TARGET, True)}).encode()
+
+    def encode(self, table: pl.DataFrame, source: Source | str = "data") -> np.ndarray:
         """The table as float64 (rows, features); a missing number is NaN, an unknown category all zeros.
 
         Raises:      DataError for a column that is missing, infinite, or of another kind than the studied column.
         """
-        names = [column.name for column in self.columns]
-        for name in names:
-            if name not in table.columns:
-                raise missing_column(source, name, table.columns)
-        parts = [encode_column(column, table[column.name], source) for column in self.columns]
-        return np.concatenate(parts, axis=1) if parts else np.empty((table.height, 0))
+        source = Source(source) if isinstance(source, str) else source
+        columns = {column.name: column for column in table}
+        for column in self.columns:
+            if column.name not in columns:
+                raise missing_column(source, column.name, table.columns)
+        features = np.empty((table.height, self.features))
+        start = 0
+        for column in self.columns:
+            features[:, start : start + column.features] = encode_column(column, columns[column.name], source)
+            start += column.features
+        return features
 
 
 def image_layout(shape: tuple[int, ...]) -> tuple[tuple[int, int, int] | None, bool]:
@@ -60,31 +72,17 @@ def image_layout(shape: tuple[int, ...]) -> tuple[tuple[int, int, int] | None, b
     return None, False
 
 
-def missing_column(source: str, name: str, columns: Sequence[str]) -> DataError:
-    """The error for a column that is not there, with the closest one that is."""
-    meant = closest(name, columns)
-    hint = f" Did you mean {meant!r}?" if meant else ""
-    return DataError(f"{source}: there is no column {name!r}.{hint} The columns are: {listed(columns)}.")
-
-
 def learn_encoding(
-    table: pl.DataFrame, target: str, ignore: Sequence[str], source: str, task: TaskName | None = None
+    columns: Sequence[ColumnEncoding], target: pl.Series, source: Source, task: TaskName | None = None
 ) -> Encoding:
-    """Decide for each column what it becomes, and whether the target is of classes, unless `task` says so.
+    """The encoding of understood columns, with the target's: of classes, or a quantity, unless `task` says which.
 
-    Raises:      DataError that names the column and the remedy, for one that cannot be encoded.
+    Raises:      DataError that names the target and the remedy, for one that cannot be predicted.
     """
-    for name in (target, *ignore):
-        if name not in table.columns:
-            raise missing_column(source, name, table.columns)
-    names = [name for name in table.columns if name != target and name not in ignore]
-    if not names:
-        raise DataError(f"{source}: no column is left to learn from, besides the target {target!r}.")
-    columns = tuple(learn_column(table[name], source) for name in names)
-    task = task or infer_task(table[target])
+    task = task or infer_task(target)
     classes: tuple[str, ...] = ()
     if task == "classification":
-        classes = learn_classes(table[target], source)
+        classes = learn_classes(target, source)
     else:
-        learn_quantity(table[target], source)
-    return Encoding(columns=columns, target=target, task=task, classes=classes)
+        learn_quantity(target, source)
+    return Encoding(columns=tuple(columns), target=target.name, task=task, classes=classes)

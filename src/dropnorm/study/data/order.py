@@ -1,6 +1,7 @@
 """What orders and divides the rows beside chance: groups that stay together, or time."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +9,13 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.data.dates import as_dates
-from dropnorm.study.data.encoding import missing_column
+from dropnorm.study.data.columns import ColumnEncoding, read_column
 from dropnorm.study.data.sources.memory import as_column
-from dropnorm.study.data.sources.table import free_name
-from dropnorm.study.data.values import as_numbers, as_text, is_number, without_value
+from dropnorm.study.data.sources.naming import column_named, missing_column
+from dropnorm.study.data.sources.table import Source, free_name
+from dropnorm.study.data.understanding import understand_ordered
+from dropnorm.study.data.values import as_numbers, as_text, without_value
+from dropnorm.study.records import KindGiven
 
 # A group may be 7 in one file and 7.0 in another, where missing ones made its column one of fractions.
 _WHOLE = re.compile(r"^([+-]?\d+)\.0+$")
@@ -47,8 +50,15 @@ class NamedOrder:
         """The columns that are no features: a name or a time that no row to learn from has says nothing of new rows."""
         return [name for name in (self.group, self.time) if name is not None]
 
-    def of_rows(self, learned: pl.DataFrame, tested: pl.DataFrame | None, source: str, test_source: str) -> Order:
-        """The groups or times of all rows, those of a given test part behind.
+    def of_rows(
+        self,
+        learned: pl.DataFrame,
+        tested: pl.DataFrame | None,
+        source: Source,
+        test_source: Source,
+        kinds: Mapping[str, KindGiven],
+    ) -> Order:
+        """The groups or times of all rows, those of a given test part behind; `kinds` are those that columns are given.
 
         Raises:      DataError for a column without an order or a value, and for a test part that is not apart.
         """
@@ -67,7 +77,9 @@ class NamedOrder:
                 )
             return Order(group=self.group, groups=np.unique(np.concatenate(texts), return_inverse=True)[1])
         if self.time is not None:
-            times = [_times(column, where) for column, where in zip(columns, (source, test_source), strict=False)]
+            encoding = _time_column(columns[0], source, kinds)
+            sources = (source, test_source)
+            times = [_times(encoding, column, where) for column, where in zip(columns, sources, strict=False)]
             if tested is not None and times[1].min() <= times[0].max():
                 raise DataError(
                     f"{test_source}: {int((times[1] <= times[0].max()).sum())} rows of the test part are not later by "
@@ -93,10 +105,8 @@ def name_order(
         if given is None:
             continue
         if isinstance(given, str):
-            names[argument] = given
-            if given not in frame.columns:
-                raise missing_column(f"{argument}={given!r}", given, frame.columns)
-            if given == target:
+            names[argument] = column_named(given, frame.columns, f"{argument}={given!r}")
+            if names[argument] == target:
                 raise ArgumentError(f"{argument}={given!r} is the target: expected another column. Name another one.")
             continue
         if has_test:
@@ -113,7 +123,7 @@ def name_order(
     return frame, NamedOrder(group=names["group"], time=names["time"])
 
 
-def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
+def _column(frame: pl.DataFrame, name: str, source: Source) -> pl.Series:
     if name not in frame.columns:
         raise missing_column(source, name, frame.columns)
     missing = without_value(frame[name])
@@ -125,14 +135,24 @@ def _column(frame: pl.DataFrame, name: str, source: str) -> pl.Series:
     return frame[name]
 
 
-def _times(column: pl.Series, source: str) -> np.ndarray:
-    """Numbers that grow with time."""
-    dates = as_dates(column)
-    if dates is not None:
-        return dates.dt.epoch("us").to_numpy()
-    if is_number(column):
-        return as_numbers(column, source)
-    raise DataError(
-        f"{source}: the column {column.name!r} holds {column.dtype} that is neither dates nor numbers, and so has no order in "
-        f"time: expected dates such as 2024-05-31 or 2024-05-31 13:30, or numbers. Name another --time (time= in Python)."
-    )
+def _time_column(column: pl.Series, source: Source, kinds: Mapping[str, KindGiven]) -> ColumnEncoding:
+    """How the values of a column grow with time, by those to learn from."""
+    understood = understand_ordered(column, source, kinds.get(column.name))
+    if understood is None:
+        raise DataError(
+            f"{source}: the column {column.name!r} holds {column.dtype} that is neither dates nor numbers, and so has no order "
+            f"in time: expected dates such as 2024-05-31 or 2024-05-31 13:30, or numbers. Name another --time."
+        )
+    return understood
+
+
+def _times(encoding: ColumnEncoding, column: pl.Series, source: Source) -> np.ndarray:
+    """Numbers that grow with time; of dates, whole microseconds."""
+    values = read_column(encoding, column, source)
+    if values.null_count():
+        row = int(values.is_null().to_numpy().argmax())
+        raise DataError(
+            f"{source}, {source.place(row)}: the column {column.name!r} holds {column[row]!r}, which is no time: expected one "
+            f"in every row, to split by it. Mend it, or leave the row out."
+        )
+    return values.dt.epoch("us").to_numpy() if encoding.kind == "date" else as_numbers(values, source)

@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import DataError
-from dropnorm.study.data.sources.table import listed
-from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, stray_text, without_value
+from dropnorm.study.data.missing_marks import without_marks
+from dropnorm.study.data.number_formats import learn_number_format, parse_numbers
+from dropnorm.study.data.sources.table import Source, listed
+from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, without_value
 from dropnorm.study.records import TaskName
 
 MAX_CLASSES = 100
@@ -32,7 +34,7 @@ def infer_task(column: pl.Series) -> TaskName:
     return "classification" if whole and (few or numbered) else "regression"
 
 
-def learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
+def learn_classes(column: pl.Series, source: Source) -> tuple[str, ...]:
     """The names of the classes in their order: of numbers, or of the alphabet.
 
     Raises:      DataError for a column that is none of classes.
@@ -58,7 +60,7 @@ def learn_classes(column: pl.Series, source: str) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def learn_quantity(column: pl.Series, source: str) -> None:
+def learn_quantity(column: pl.Series, source: Source) -> None:
     """Check that a target can be that of a regression.
 
     Raises:      DataError for one that holds anything but numbers, or the same one throughout.
@@ -70,7 +72,7 @@ def learn_quantity(column: pl.Series, source: str) -> None:
         raise DataError(f"{source}: the target {column.name!r} has {found}: expected at least two.")
 
 
-def encode_target(column: pl.Series, classes: Sequence[str], source: str) -> np.ndarray:
+def encode_target(column: pl.Series, classes: Sequence[str], source: Source) -> np.ndarray:
     """Each row's class as int64, or where there are no classes its number as float64.
 
     Raises:      DataError for a class that was not there when the classes were learned, and for what is no number.
@@ -88,10 +90,10 @@ def encode_target(column: pl.Series, classes: Sequence[str], source: str) -> np.
     return np.array([index[text] for text in texts], dtype=np.int64)
 
 
-def _quantities(column: pl.Series, source: str) -> np.ndarray:
+def _quantities(column: pl.Series, source: Source) -> np.ndarray:
     numbers = _numbers_of(column)
     if numbers is None:
-        stray = stray_text(column) if is_text(column) else ""
+        stray = _stray(column, source) if is_text(column) else ""
         raise DataError(
             f"{source}: the target {column.name!r} holds {column.dtype}: expected numbers for a regression.{stray} "
             f"Name another --target, or use --task classification."
@@ -102,14 +104,26 @@ def _quantities(column: pl.Series, source: str) -> np.ndarray:
 def _numbers_of(column: pl.Series) -> np.ndarray | None:
     """The column's numbers in float64 with NaN for missing, be they written as texts; None if they are no numbers."""
     if is_text(column):
-        numbers = column.cast(pl.String).cast(pl.Float64, strict=False)
-        if (numbers.is_null() & column.is_not_null()).any():
+        texts = without_marks(column)
+        learned = learn_number_format(texts)
+        numbers = texts.cast(pl.Float64, strict=False) if learned is None else parse_numbers(texts, learned.format)
+        if (numbers.is_null() & texts.is_not_null()).any():
             return None
     elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
         numbers = column.cast(pl.Float64)
     else:
         return None
     return numbers.fill_null(float("nan")).to_numpy()
+
+
+def _stray(column: pl.Series, source: Source) -> str:
+    """Of a column most of which is numbers, where the first other value is."""
+    texts = without_marks(column)
+    learned = learn_number_format(texts)
+    if learned is None:
+        return ""
+    row = int((parse_numbers(texts, learned.format).is_null() & texts.is_not_null()).to_numpy().argmax())
+    return f" Most are numbers, but {source.place(row)} holds {texts[row]!r}."
 
 
 def _in_order(texts: list[str]) -> list[str]:

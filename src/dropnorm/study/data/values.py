@@ -4,8 +4,11 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.missing_marks import without_marks
+from dropnorm.study.data.sources.table import Source
 
 LARGEST = 1e100
+_EXACT = 2.0**63
 
 
 def is_number(column: pl.Series) -> bool:
@@ -19,37 +22,45 @@ def is_text(column: pl.Series) -> bool:
 
 
 def without_value(column: pl.Series) -> pl.Series:
-    """Which rows are missing: null, or in a column of floats NaN."""
+    """Which rows are missing: null, in a column of floats NaN, and of texts those that say so."""
     missing = column.is_null()
+    if column.dtype == pl.String:
+        return without_marks(column).is_null()
     return missing | column.is_nan().fill_null(value=True) if column.dtype.is_float() else missing
 
 
 def as_text(column: pl.Series) -> list[str]:
     """Values as names of classes and categories: 1.0 in a column of floats is 1."""
-    return [str(int(value) if isinstance(value, float) and value.is_integer() else value) for value in column]
+    return as_texts(column).to_list()
 
 
-def as_numbers(column: pl.Series, source: str) -> np.ndarray:
+def as_texts(column: pl.Series) -> pl.Series:
+    """The same as a column: null where a value is missing, and texts without blanks around."""
+    if column.dtype.is_float():
+        whole = column.is_finite() & (column == column.floor()) & (column.abs() < _EXACT)
+        numbers = column.fill_nan(None).to_list()
+        texts = [
+            None if value is None else str(int(value)) if is_whole else str(value)
+            for value, is_whole in zip(numbers, whole.to_list(), strict=True)
+        ]
+        return pl.Series(column.name, texts, dtype=pl.String)
+    if is_text(column):
+        return column.cast(pl.String).str.strip_chars()
+    if column.dtype == pl.Boolean or not (column.dtype.is_numeric()):
+        return pl.Series(column.name, [None if value is None else str(value) for value in column], dtype=pl.String)
+    return column.cast(pl.String)
+
+
+def as_numbers(column: pl.Series, source: Source) -> np.ndarray:
     """A column of numbers as float64 with NaN for missing; infinity, and what has an infinite variance, is an error."""
     values = _physical(column).cast(pl.Float64).fill_null(float("nan")).to_numpy()
     infinite = np.abs(values) > LARGEST
     if infinite.any():
-        row = int(infinite.argmax())
         raise DataError(
-            f"{source}: the column {column.name!r} is infinite or beyond {LARGEST:g} in {infinite.sum()} rows, "
-            f"first in row {row + 1} (line {row + 2} of a file): expected finite or missing values. "
-            f"Replace them, or leave the column out."
+            f"{source}: the column {column.name!r} is infinite or beyond {LARGEST:g} in {infinite.sum()} rows, first in "
+            f"{source.place(int(infinite.argmax()))}: expected finite or missing values. Replace them, or leave the column out."
         )
     return values
-
-
-def stray_text(column: pl.Series) -> str:
-    """Of a column of numbers that some texts made a column of texts, the first such text."""
-    stray = column.cast(pl.String).cast(pl.Float64, strict=False).is_null() & column.is_not_null()
-    if stray.sum() * 2 >= len(column):
-        return ""
-    row = int(stray.to_numpy().argmax())
-    return f" Most are numbers, but row {row + 1} (line {row + 2} of a file) holds {column[row]!r}."
 
 
 def _physical(column: pl.Series) -> pl.Series:

@@ -15,8 +15,10 @@ from torch import Tensor
 from dropnorm._arguments import checked
 from dropnorm._constraints import FilePath, Flag
 from dropnorm.errors import ArgumentError, RunError
+from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.images import IMAGE
 from dropnorm.study.data.sources.opening import open_features
+from dropnorm.study.data.sources.table import Source
 from dropnorm.study.files import write_in_run
 from dropnorm.study.nets.objective import OBJECTIVES
 from dropnorm.study.saving.averaged import AveragedNets
@@ -163,10 +165,11 @@ class SavedModel:
     def _encoded(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], np.ndarray]:
         """The files of images, and the features of all rows."""
         encoding = self.description.encoding
-        texts = [column.name for column in encoding.columns if column.kind == "category"]
         studied = next((column.shape for column in encoding.columns if column.name == IMAGE), ())
-        table = open_features(X, texts, skip_broken=skip_broken, studied=studied)
-        return table.files, encoding.encode(table.frame, str(X) if isinstance(X, str | Path) else "X")
+        plain = {column.name: column.kind for column in encoding.columns if column.number is None}
+        table = open_features(X, Reading(known=plain, skip_broken=skip_broken, studied=studied))
+        source = Source(str(X) if isinstance(X, str | Path) else "X", line=table.line)
+        return table.files, encoding.encode(table.frame, source)
 
 
 def model_of(description: ModelDescription, weights: Sequence[bytes]) -> SavedModel:

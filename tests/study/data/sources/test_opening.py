@@ -9,6 +9,7 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 from dropnorm.errors import ArgumentError, DataError
+from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.opening import open_features, open_source, open_test
 from dropnorm.study.data.sources.table import Table
 
@@ -38,10 +39,11 @@ def test_data_in_memory_is_one_table_with_its_labels(X: Any, y: Any):
 
 
 def test_without_a_target_the_columns_are_named(write, refuses):
-    names = [f"c{index}" for index in range(13)]
-    path = write(",".join(names) + "\n" + ",".join("1" * 13) + "\n")
+    names = [f"c{index}" for index in range(14)]
+    path = write(",".join(names) + "\n" + ",".join("1" * 14) + "\n")
     message = (
-        f"{path}: the column to predict is not given. Name it with --target, one of: {', '.join(names[:12])}, ...."
+        f"{path}: the column to predict is not given. Expected one of: {', '.join(names[:12])}, ..., c13. Name it with "
+        f"--target: by its name, its number, first or last."
     )
     with refuses(DataError, message):
         open_source(path)
@@ -63,7 +65,16 @@ def test_what_is_to_be_predicted_needs_no_target(tmp_path):
 
 
 def test_texts_stay_as_they_are_written(write):
-    assert open_features(write("code\n01\n"), ["code"]).frame["code"].to_list() == ["01"]
+    reading = Reading(texts=("code",))
+    assert open_features(write("code,x\n01.50,1\n2.0,2\n"), reading).frame["code"].to_list() == ["01.50", "2.0"]
+
+
+@pytest.mark.parametrize(
+    ("X", "plain"), [(X, True), (torch.from_numpy(X), True), (pl.DataFrame(X), False), (pd.DataFrame(X), False)]
+)
+def test_columns_of_an_array_are_plain(X, plain):
+    assert open_features(X).plain == plain
+    assert open_source(X, Y)[0].plain == plain
 
 
 @pytest.mark.parametrize("kind", ["pair", "npz", "frame"])
@@ -102,7 +113,7 @@ def test_a_test_part_has_as_many_channels_as_what_is_learned_from(tmp_path, refu
             Image.fromarray(pixels).save(tmp_path / part / name / "0.png")
     learned, target = open_source(tmp_path / "color")
     assert open_test(tmp_path / "grey", learned, target).frame["image"].dtype.shape == (3, 4, 5)
-    assert open_features(tmp_path / "grey", studied=(3, 4, 5)).frame["image"].dtype.shape == (3, 4, 5)
+    assert open_features(tmp_path / "grey", Reading(studied=(3, 4, 5))).frame["image"].dtype.shape == (3, 4, 5)
     learned, target = open_source(tmp_path / "grey")
     with pytest.raises(DataError, match="are in color, where the studied ones are grey"):
         open_test(tmp_path / "color", learned, target)
@@ -110,10 +121,13 @@ def test_a_test_part_has_as_many_channels_as_what_is_learned_from(tmp_path, refu
 
 def test_columns_to_be_kept_as_texts_are_so_in_both_files(write):
     learned = write("who,y\n007,0\n7,1\n", "learned.csv")
-    tested = write("who,y\n8,0\n", "tested.csv")
-    table, target = open_source(learned, target="y", texts=["who"])
+    tested = write("who,y\n8.0,0\n", "tested.csv")
+    reading = Reading(texts=("who",))
+    table, target = open_source(learned, target="y", reading=reading)
     assert table.frame["who"].to_list() == ["007", "7"]
-    assert open_test(tested, table, target).frame["who"].to_list() == ["8"]
-    assert open_test(tested, Table(pl.DataFrame({"who": [1], "y": [0]})), target, texts=["who"]).frame[
-        "who"
-    ].to_list() == ["8"]
+    assert open_test(tested, table, target, reading).frame["who"].to_list() == ["8.0"]
+
+
+def test_a_test_part_without_a_header_is_read_as_what_is_learned_from(write):
+    table, target = open_source(write("5,a\n6,b\n7,a\n", "learned.csv"), target="last")
+    assert open_test(write("x,a\n", "tested.csv"), table, target).frame.rows() == [("x", "a")]

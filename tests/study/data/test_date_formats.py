@@ -1,0 +1,167 @@
+import datetime
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropnorm.study.data.date_formats import DateFormat, learn_date_format, parse_dates
+
+MAY, JUNE = datetime.datetime(2024, 5, 31), datetime.datetime(2024, 6, 1)
+
+
+def read(texts, order=None, **given):
+    """The order that is learned of texts, and their dates."""
+    column = pl.Series("x", texts, dtype=pl.String)
+    learned = learn_date_format(column, order, **given)
+    assert learned is not None
+    assert not learned.ambiguous
+    return learned.format.order, parse_dates(column, learned.format).to_list()
+
+
+DAYS = [
+    (["2024-05-31", "2024-06-01"], "year-first"),
+    (["2024/05/31", "2024/6/1"], "year-first"),
+    (["2024.05.31", "2024.06.01"], "year-first"),
+    (["31/05/2024", "01/06/2024"], "day-first"),
+    (["31.5.2024", "1.6.2024"], "day-first"),
+    (["31-05-2024", "01-06-2024"], "day-first"),
+    (["5/31/2024", "6/1/2024"], "month-first"),
+    (["31/05/24", "01/06/24"], "day-first"),
+    (["31-May-2024", "1 June 2024"], "year-first"),
+    (["31st May 2024", "1st Jun. 2024"], "year-first"),
+    (["May 31, 2024", "june 1 2024"], "year-first"),
+    (["2024-May-31", "2024 Jun 01"], "year-first"),
+    (["Fri, 31 May 2024", "Saturday, 01 Jun 2024"], "year-first"),
+    (["2024-05-31T00:00:00Z", "2024-06-01"], "year-first"),
+]
+
+
+@pytest.mark.parametrize(("texts", "order"), DAYS)
+def test_days_are_read_in_the_common_orders(texts, order):
+    assert read(texts) == (order, [MAY, JUNE])
+
+
+TIMES = [
+    ("31/05/2024 13:45", (13, 45, 0, 0)),
+    ("31/05/2024 13:45:10", (13, 45, 10, 0)),
+    ("31/05/2024 13:45:10.25", (13, 45, 10, 250_000)),
+    ("31/05/2024 1:45 PM", (13, 45, 0, 0)),
+    ("31/05/2024 12:05 a.m.", (0, 5, 0, 0)),
+    ("31/05/2024, 9:30", (9, 30, 0, 0)),
+    ("2024-05-31T13:45:10+02:00", (11, 45, 10, 0)),
+    ("2024-05-31 13:45 -0330", (17, 15, 0, 0)),
+    ("31 May 2024 13:45:10 GMT", (13, 45, 10, 0)),
+]
+
+
+@pytest.mark.parametrize(("text", "time"), TIMES)
+def test_times_of_day_and_zones_are_read(text, time):
+    hour, minute, second, microsecond = time
+    expected = MAY.replace(hour=hour, minute=minute, second=second, microsecond=microsecond)
+    assert read([text, "31/05/2024"])[1] == [expected, MAY]
+
+
+MONTHS = [
+    ["2024-05", "2024-06"],
+    ["05/2024", "6/2024"],
+    ["May 2024", "Jun-2024"],
+    ["2024/05", "2024/06"],
+]
+
+
+@pytest.mark.parametrize("texts", MONTHS)
+def test_months_are_their_first_day(texts):
+    assert read(texts)[1] == [datetime.datetime(2024, 5, 1), datetime.datetime(2024, 6, 1)]
+
+
+def test_quarters_are_their_first_day():
+    assert read(["2024Q1", "2024-Q4", "Q2 2024"])[1] == [datetime.datetime(2024, month, 1) for month in (1, 10, 4)]
+
+
+NO_DATES = [
+    ["1998", "1999"],
+    ["10-20", "20-30"],
+    ["1/2", "3/4"],
+    ["555-1234", "12-1234"],
+    ["1.2.3", "1.2.4"],
+    ["192.168.1.1", "10.0.0.1"],
+    ["12-34-56", "1-2-3"],
+    ["10-11-12", "11-10-12"],
+    ["20240531", "20240601"],
+    ["13:45", "09:10"],
+    ["may", "june"],
+    ["1/2-2024", "3/4-2024"],
+    [],
+    [None],
+]
+
+
+@pytest.mark.parametrize("texts", NO_DATES, ids=str)
+def test_what_only_looks_like_a_date_is_none(texts):
+    assert learn_date_format(pl.Series("x", texts, dtype=pl.String)) is None
+
+
+def test_what_is_said_to_be_dates_is_read_without_separators():
+    assert read(["20240531", "20240601"], asked=True)[1] == [MAY, JUNE]
+    assert read(["10-11-12", "11-10-12"], "day-first", asked=True)[1][0] == datetime.datetime(2012, 11, 10)
+
+
+def test_days_that_no_month_has_are_not_read():
+    assert read(["2024-02-30", "2024-02-29", "2024-01-01"])[1][:2] == [None, datetime.datetime(2024, 2, 29)]
+    assert read(["31/04/2024", "30/04/2024", "13/04/2024"])[1][0] is None
+    assert read(["2024-05-31 24:10", "2024-05-31 13:10", "2024-06-01"])[1][0] is None
+
+
+@pytest.mark.parametrize(
+    ("order", "first"),
+    [("day-first", datetime.datetime(2024, 2, 1)), ("month-first", datetime.datetime(2024, 1, 2))],
+)
+def test_an_order_that_values_do_not_tell_is_ambiguous_unless_it_is_given(order, first):
+    texts = ["01/02/2024", "03/04/2024"]
+    learned = learn_date_format(pl.Series("x", texts))
+    assert learned.ambiguous == "01/02/2024 is 1 February 2024 or 2 January 2024"
+    assert read(texts, order) == (order, [first, first + datetime.timedelta(days=62)])
+
+
+def test_dates_that_mean_the_same_in_both_orders_are_not_ambiguous():
+    assert read(["05/05/2024", "06/06/2024"])[1] == [datetime.datetime(2024, 5, 5), datetime.datetime(2024, 6, 6)]
+
+
+def test_years_of_two_digits_are_of_this_century_up_to_68():
+    assert [date.year for date in read(["31/12/68", "31/12/69", "30/12/99"])[1]] == [2068, 1969, 1999]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (DateFormat(), "dates"),
+        (DateFormat(order="day-first"), "dates, day before month"),
+        (DateFormat(order="month-first"), "dates, month before day"),
+    ],
+)
+def test_a_format_is_told_in_words(form, words):
+    assert form.words == words
+
+
+PATTERNS = (
+    "%Y-%m-%d",
+    "%Y/%m/%d %H:%M",
+    "%d.%m.%Y",
+    "%m/%d/%Y %H:%M",
+    "%d %B %Y",
+    "%b %d, %Y %H:%M",
+    "%d/%m/%Y %I:%M %p",
+)
+
+
+@given(
+    dates=st.lists(st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1)), min_size=3, max_size=30),
+    pattern=st.sampled_from(PATTERNS),
+)
+def test_dates_written_in_any_format_are_read_back(dates, pattern):
+    # The last day of May tells day and month apart.
+    dates = [date.replace(second=0, microsecond=0) for date in [*dates, MAY]]
+    if "%H" not in pattern and "%I" not in pattern:
+        dates = [date.replace(hour=0, minute=0) for date in dates]
+    assert read([date.strftime(pattern) for date in dates])[1] == dates

@@ -1,0 +1,135 @@
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dropnorm.study.data.number_formats import NumberFormat, has_leading_zeros, learn_number_format, parse_numbers
+
+PLAIN = NumberFormat()
+
+
+def read(texts, **given):
+    """The format that is learned of texts, and their numbers."""
+    column = pl.Series("x", texts, dtype=pl.String)
+    learned = learn_number_format(column, **given)
+    assert learned is not None
+    return learned.format, parse_numbers(column, learned.format).to_list()
+
+
+CASES = [
+    (["1", "2.5", "-3", "+4", ".5", "5.", "1e5", "1E-3"], PLAIN, [1, 2.5, -3, 4, 0.5, 5, 1e5, 1e-3]),
+    (["5-", "(6)", "\N{MINUS SIGN}7", "8"], PLAIN, [-5, -6, -7, 8]),
+    (["24,000", "1,500,000", "700"], NumberFormat(grouping=","), [24000, 1500000, 700]),
+    (["$24,000.00", "-$1.50", "($7.25)", "$ 3"], NumberFormat(grouping=",", unit="$"), [24000, -1.5, -7.25, 3]),
+    (["24.000,00", "1,5", "-3,25"], NumberFormat(decimal=",", grouping="."), [24000, 1.5, -3.25]),
+    (["1.234.567", "2.345"], NumberFormat(decimal=",", grouping="."), [1234567, 2345]),
+    (["1,5", "2,25", "3"], NumberFormat(decimal=","), [1.5, 2.25, 3]),
+    (["1,234", "0,345"], NumberFormat(decimal=","), [1.234, 0.345]),
+    (["1.234", "2.345"], PLAIN, [1.234, 2.345]),
+    (["12 %", "7%", "-1.5 %"], NumberFormat(unit="%"), [12, 7, -1.5]),
+    (["1'234.50", "12’000"], NumberFormat(grouping="'"), [1234.5, 12000]),
+    (["1 234,5", "12 000,7"], NumberFormat(decimal=",", grouping=" "), [1234.5, 12000.7]),
+    (["1\u202f234", "5", "1\u00a0000"], NumberFormat(grouping=" "), [1234, 5, 1000]),
+    (["1_000", "2_500"], NumberFormat(grouping="_"), [1000, 2500]),
+    (["12,34,567", "1,00,000"], NumberFormat(grouping=","), [1234567, 100000]),
+    (["10 kg", "20.5 kg", "7"], NumberFormat(unit="kg"), [10, 20.5, 7]),
+    (["10kg", "5kg"], NumberFormat(unit="kg"), [10, 5]),
+    (["100 widgets", "250 widgets"], NumberFormat(unit="widgets"), [100, 250]),
+    (["€ 5,50", "€ 1.200,00"], NumberFormat(decimal=",", grouping=".", unit="€"), [5.5, 1200]),
+    (["100 EUR", "1,250 EUR"], NumberFormat(grouping=",", unit="EUR"), [100, 1250]),
+    (["10,000+", "500+"], NumberFormat(grouping=",", unit="+"), [10000, 500]),
+    (["13:45", "09:10"], NumberFormat(clock=True), [49500, 33000]),
+    (["1:02:03", "59:30"], NumberFormat(clock=True), [3723, 3570]),
+]
+
+
+@pytest.mark.parametrize(("texts", "form", "numbers"), CASES)
+def test_numbers_are_read_however_they_are_written(texts, form, numbers):
+    assert read(texts) == (form, numbers)
+
+
+NO_NUMBERS = [
+    ["A12", "A13"],
+    ["3XL", "2XL"],
+    ["555-1234", "555-2345"],
+    ["1.2.3", "1.2.4"],
+    ["192.168.1.1", "10.0.0.1"],
+    ["10-20", "20-30"],
+    ["1/2", "3/4"],
+    ["23 Main", "24 High", "7 Park", "9 Mill"],
+    ["a", "b"],
+    ["1,2,3", "4,5,6"],
+    ["0x1F", "0x2A"],
+    ["5more", "6less"],
+    ["1x", "2x"],
+    ["\u0663", "\u0664"],
+    [],
+    [None],
+]
+
+
+@pytest.mark.parametrize("texts", NO_NUMBERS, ids=str)
+def test_what_only_looks_like_a_number_is_none(texts):
+    assert learn_number_format(pl.Series("x", texts, dtype=pl.String)) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "numbers"),
+    [
+        (["1,000", "2,000", "many", "3,500"], [1000, 2000, None, 3500]),
+        (["$1", "$2", "£3", "$4", *(f"${n}" for n in range(5, 16))], [1, 2, None, 4, *range(5, 16)]),
+        (["1", "2", "three"], [1, 2, None]),
+    ],
+)
+def test_strays_are_not_read(texts, numbers):
+    assert read(texts)[1] == numbers
+
+
+def test_a_column_of_single_commas_is_told_with_what_else_it_could_be():
+    learned = learn_number_format(pl.Series("price", ["1,234", "2,345"]))
+    assert learned is not None
+    assert learned.ambiguous == "has 1,234, read as 1234; --as price=decimal-comma reads 1.234"
+    assert learn_number_format(pl.Series("price", ["1,234", "2,345,678"])).ambiguous == ""
+    assert read(["1,234", "2,345"], decimal=",") == (NumberFormat(decimal=","), [1.234, 2.345])
+    assert read(["1.234", "2.345"], decimal=",") == (NumberFormat(decimal=",", grouping="."), [1234, 2345])
+
+
+@pytest.mark.parametrize(
+    ("texts", "zeros"),
+    [(["007", "12"], True), (["0", "10"], False), (["0.5"], False), (["007", "x"], False), (["01234", None], True)],
+)
+def test_digits_with_zeros_before_them_are_codes(texts, zeros):
+    assert has_leading_zeros(pl.Series(texts)) == zeros
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (PLAIN, ""),
+        (NumberFormat(decimal=","), "numbers with a decimal comma"),
+        (NumberFormat(grouping=",", unit="$"), "numbers with thousands separated by commas, in $"),
+        (NumberFormat(unit="%"), "numbers in %"),
+        (NumberFormat(clock=True), "times with colons, in seconds"),
+    ],
+)
+def test_a_format_is_told_in_words(form, words):
+    assert form.words == words
+
+
+@given(
+    numbers=st.lists(st.integers(-(10**9), 10**9).map(lambda n: n / 100), min_size=5, max_size=30),
+    decimal=st.sampled_from([".", ","]),
+    grouped=st.booleans(),
+    unit=st.sampled_from(["", "$", "%", " kg", "€"]),
+)
+def test_numbers_written_in_any_format_are_read_back(numbers, decimal, grouped, unit):
+    other = "," if decimal == "." else "."
+    # Cents are written in all, so that nothing is ambiguous.
+    texts = []
+    for number in [*numbers, 1234567.25]:
+        text = f"{number:,.2f}" if grouped else f"{number:.2f}"
+        text = text.replace(",", "#").replace(".", decimal).replace("#", other)
+        texts.append(f"{unit}{text}" if unit in ("$", "€") else f"{text}{unit}")
+    form, read_back = read(texts)
+    assert read_back == [*numbers, 1234567.25]
+    assert form.unit == unit.strip()
