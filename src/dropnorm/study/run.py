@@ -90,7 +90,7 @@ class PlannedStudy:
     def default_folder(self) -> Path:
         """A folder of its own, the same for the same data and arguments, so that a study started again goes on."""
         identity = hashlib.sha256(json.dumps(self._identity.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
-        return Path(RUNS_FOLDER) / f"{Path(self.dataset.name).stem}-{identity}"
+        return Path(RUNS_FOLDER) / f"{self.dataset.name}-{identity}"
 
     def resume_command(self, folder: Path) -> str:
         """The command line that goes on with it in its folder, for a study of files."""

@@ -130,7 +130,7 @@ def test_a_group_is_matched_in_two_files_whatever_its_values_look_like(write, re
 
 
 def test_a_file_is_named_without_its_folders(write):
-    assert load_dataset(write("a,b\n1,x\n2,y\n", "my.data.csv"), target="b").name == "my.data.csv"
+    assert load_dataset(write("a,b\n1,x\n2,y\n", "my.data.csv"), target="b").name == "my.data"
 
 
 def test_a_bundled_set_describes_itself():
@@ -287,8 +287,8 @@ def test_test_parts_that_cannot_be_used(table, tmp_path, refuses):
     with refuses(DataError, "test: there is no column 'kind'. The columns are: width, height, color, striped."):
         load_dataset(table, target="kind", test=table.drop("kind"))
     message = (
-        "test: the target 'kind' holds 'wasp', which no row to learn from has: expected one of ant, bee, cat. Leave such rows "
-        "out, or add some to learn from."
+        "test, row 1: the target 'kind' holds 'wasp', which no row to learn from has: expected one of ant, bee, cat. Leave such "
+        "rows out, or add some to learn from."
     )
     with refuses(DataError, message):
         load_dataset(table, target="kind", test=table.with_columns(kind=pl.lit("wasp")))

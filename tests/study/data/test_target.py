@@ -145,8 +145,8 @@ def test_an_infinite_quantity(refuses):
 
 def test_a_class_that_was_not_there_when_the_classes_were_learned(refuses):
     message = (
-        "test.csv: the target 'y' holds 'c', which no row to learn from has: expected one of a, b. Leave such rows out, or add "
-        "some to learn from."
+        "test.csv, row 2: the target 'y' holds 'c', which no row to learn from has: expected one of a, b. Leave such rows out, "
+        "or add some to learn from."
     )
     with refuses(DataError, message):
-        encode_target(pl.Series("y", ["a", "c", "d"]), ("a", "b"), "test.csv")
+        encode_target(pl.Series("y", ["a", "c", "d"]), ("a", "b"), Source("test.csv"))

@@ -33,6 +33,14 @@ class BooleanFormat(Record):
         return f"{' or '.join(self.true)}, and {' or '.join(self.false)}"
 
 
+def in_both_lengths(form: BooleanFormat) -> BooleanFormat:
+    """The words with their first letters, as y beside yes, or with the word that a letter stands for."""
+    for true, false in PAIRS[:2]:
+        if form.true[0] in (true, true[0]) and form.false[0] in (false, false[0]):
+            return BooleanFormat(true=(true, true[0]), false=(false, false[0]))
+    return form
+
+
 def learn_booleans(texts: pl.Series, *, asked: bool = False) -> BooleanFormat | None:
     """The words of a column of two answers, be they written in several ways, such as yes, Y, no and N; None for others.
 
@@ -42,11 +50,10 @@ def learn_booleans(texts: pl.Series, *, asked: bool = False) -> BooleanFormat | 
     for pair in PAIRS:
         if words == set(pair):
             return BooleanFormat(true=(pair[0],), false=(pair[1],))
-    short = {true[0]: true for true, _ in PAIRS[:2]} | {false[0]: false for _, false in PAIRS[:2]}
     for true, false in PAIRS[:2]:
-        # Both lengths of one answer, such as y and yes.
-        if words <= {true, false, true[0], false[0]} and {short.get(word, word) for word in words} == {true, false}:
-            return BooleanFormat(true=(true, true[0]), false=(false, false[0]))
+        form = in_both_lengths(BooleanFormat(true=(true,), false=(false,)))
+        if words <= {*form.true, *form.false} and words.intersection(form.true) and words.intersection(form.false):
+            return form
     found = max(PAIRS, key=lambda pair: len(words.intersection(pair)))
     if asked and words.intersection(found):
         return BooleanFormat(true=(found[0],), false=(found[1],))

@@ -17,6 +17,7 @@ from dropnorm.study.data.order import Order, name_order
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.naming import column_named, columns_named, missing_column
 from dropnorm.study.data.sources.opening import open_source, open_test
+from dropnorm.study.data.sources.reading import name_without_ending
 from dropnorm.study.data.sources.table import Source
 from dropnorm.study.data.target import encode_target
 from dropnorm.study.data.understanding import UnderstoodColumn, understand_columns
@@ -251,11 +252,12 @@ def _hash(*parts: bytes) -> str:
 
 
 def _short_name(data: Any) -> str:
-    """The name of a file or folder without where it lies; of "." and "..", those of the folder they stand for."""
+    """The name of a file or folder without where it lies and its ending; of "." and "..", that of the folder they stand for."""
     if not isinstance(data, str | Path):
         return "data"
     path = Path(data)
-    return (path.resolve() if path.name in ("", "..") else path).name or "data"
+    name = (path.resolve() if path.name in ("", "..") else path).name
+    return name_without_ending(name) or "data"
 
 
 def _name_of(data: Any, otherwise: str) -> str:

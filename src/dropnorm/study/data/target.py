@@ -6,10 +6,11 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.class_names import class_codes, class_texts, learn_class_names
 from dropnorm.study.data.missing_marks import without_marks
 from dropnorm.study.data.number_formats import learn_number_format, parse_numbers
 from dropnorm.study.data.sources.table import Source, listed
-from dropnorm.study.data.values import as_numbers, as_text, is_number, is_text, without_value
+from dropnorm.study.data.values import as_numbers, is_number, is_text
 from dropnorm.study.records import TaskName
 
 MAX_CLASSES = 100
@@ -43,11 +44,8 @@ def learn_classes(column: pl.Series, source: Source) -> tuple[str, ...]:
         raise DataError(
             f"{source}: the target {column.name!r} holds {column.dtype}: expected texts, numbers, true or false."
         )
-    present = column.filter(~without_value(column))
-    classes = as_text(present.unique().sort())
-    if is_text(column):
-        # A target in a file is read as text, which is its classes' names; numbers among them keep their order.
-        classes = _in_order(classes)
+    # Numbers among the names keep their order.
+    classes = _in_order(learn_class_names(class_texts(column)))
     if len(classes) > MAX_CLASSES:
         instead = "use --task regression" if _numbers_of(column) is not None else "name another --target"
         raise DataError(
@@ -79,15 +77,15 @@ def encode_target(column: pl.Series, classes: Sequence[str], source: Source) -> 
     """
     if not classes:
         return _quantities(column, source)
-    index = {name: position for position, name in enumerate(classes)}
-    texts = as_text(column)
-    unknown = sorted(set(texts) - set(classes))
-    if unknown:
+    texts = class_texts(column)
+    codes = class_codes(texts, classes)
+    if codes.null_count():
+        row = int(codes.is_null().to_numpy().argmax())
         raise DataError(
-            f"{source}: the target {column.name!r} holds {unknown[0]!r}, which no row to learn from has: expected one of "
-            f"{listed(classes)}. Leave such rows out, or add some to learn from."
+            f"{source}, {source.place(row)}: the target {column.name!r} holds {texts[row]!r}, which no row to learn from has: "
+            f"expected one of {listed(classes)}. Leave such rows out, or add some to learn from."
         )
-    return np.array([index[text] for text in texts], dtype=np.int64)
+    return codes.to_numpy()
 
 
 def _quantities(column: pl.Series, source: Source) -> np.ndarray:

@@ -101,7 +101,7 @@ def _understand(column: pl.Series, source: Source, *, first: bool) -> Understood
     if missing.all():
         return UnderstoodColumn(column.name, "empty", "no row has a value")
     if column.dtype == pl.Boolean:
-        return _varying(column) or _boolean(column, BooleanFormat(), "true and false")
+        return _varying(column) or _boolean(column, BooleanFormat(), BooleanFormat().words)
     if is_number(column):
         return _varying(column) or _counting(column, first=first) or _number(column, source, "numbers")
     if (dates := as_dates(column) if column.dtype.is_temporal() else None) is not None:
@@ -277,7 +277,9 @@ def _counting(column: pl.Series, *, first: bool) -> UnderstoodColumn | None:
     values = column.cast(pl.Float64) if column.dtype.is_numeric() else None
     if values is None or not (values == values.floor()).all():
         return None
-    counts_rows = len(values) > _FEW and values[0] in (0, 1) and bool((values.diff().drop_nulls() == 1).all())
+    counts_rows = (
+        len(values) > (2 if named else _FEW) and values[0] in (0, 1) and bool((values.diff().drop_nulls() == 1).all())
+    )
     if counts_rows:
         return UnderstoodColumn(column.name, "identifier", "the rows are numbered by it")
     different = values.n_unique()

@@ -29,3 +29,9 @@ def test_nominal_values_are_texts_and_question_marks_are_missing(write):
 def test_what_is_not_read(text, write):
     with pytest.raises(DataError, match="is not a readable ARFF file"):
         read_arff(write(text, "data.arff"))
+
+
+def test_a_row_of_too_few_values_is_numbered(write):
+    path = write(TEXT + "sunny, 85\n", "data.arff")
+    with pytest.raises(DataError, match="line 10: is not a readable ARFF file"):
+        read_arff(path)

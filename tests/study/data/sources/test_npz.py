@@ -68,12 +68,21 @@ def test_objects_are_never_unpickled(name, npz, refuses):
 
 
 @pytest.mark.parametrize(
-    ("content", "reason"), [(pickle.dumps(Trap()), "ValueError"), (b"PK\x03\x04 and no more", "BadZipFile")]
+    ("content", "message"),
+    [
+        (
+            pickle.dumps(Trap()),
+            "(ValueError). It looks like a pickle. Save the table in it as Parquet or CSV: pickles are never opened, as they can "
+            "run code.",
+        ),
+        (b"PK\x03\x04 and no more", "(BadZipFile). Expected a whole one: write it anew with numpy.savez."),
+        (b"<html>", "(ValueError). It looks like a web page (HTML). Download the file itself."),
+    ],
+    ids=["pickle", "cut off", "a web page"],
 )
-def test_what_is_no_archive(content, reason, write, refuses):
+def test_what_is_no_archive(content, message, write, refuses):
     path = write(content, "data.npz")
-    message = f"{path}: is not a readable NPZ file ({reason}). Expected a whole one: write it anew with numpy.savez."
-    with refuses(DataError, message):
+    with refuses(DataError, f"{path}: is not a readable NPZ file {message}"):
         read_npz(path)
 
 

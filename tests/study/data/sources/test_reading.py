@@ -119,8 +119,8 @@ def test_more_columns_than_are_read(tmp_path, refuses):
     path = tmp_path / "wide.parquet"
     pl.DataFrame({f"c{place}": [0] for place in range(MAX_COLUMNS + 1)}).write_parquet(path)
     message = (
-        f"{path}: 50,001 columns. Expected at most 50,000: save the numbers as an array in an NPZ file, or leave columns "
-        f"out."
+        f"{path}: 50,001 columns. Expected at most 50,000: save the numbers as one array (rows, 1, "
+        f"columns) in an NPZ file, or leave columns out."
     )
     with refuses(DataError, message):
         read_source(path)

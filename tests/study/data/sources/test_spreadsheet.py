@@ -70,12 +70,17 @@ def test_an_empty_sheet(workbook, refuses):
 
 
 @pytest.mark.parametrize(
-    ("content", "looks"), [(b"PK\x03\x04 cut off", "a ZIP archive"), (b"<html>", "a web page"), (b"a,b\n1,2\n", "")]
+    ("content", "looks"), [(b"PK\x03\x04 cut off", ""), (b"<html>", "a web page"), (b"a,b\n1,2\n", "")]
 )
 def test_what_is_no_workbook(content, looks, tmp_path):
     path = tmp_path / "book.xlsx"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"looks like {looks}" if looks else "is not a readable workbook"):
+    with pytest.raises(
+        DataError,
+        match=f"is not a readable workbook .*looks like {looks}"
+        if looks
+        else "a readable workbook .* Expected a whole one",
+    ):
         read_spreadsheet(path)
 
 

@@ -194,8 +194,8 @@ def test_the_line_of_a_row_is_the_files(write, text, row, line):
 def test_more_columns_than_are_read(write, refuses):
     path = write(",".join(f"c{place}" for place in range(50_001)) + "\n" + ",".join("1" * 50_001) + "\n")
     message = (
-        f"{path}, line 1: 50,001 columns. Expected at most 50,000: save the numbers as an array in an NPZ file, or leave "
-        f"columns out."
+        f"{path}, line 1: 50,001 columns. Expected at most 50,000: save the numbers as one array (rows, 1, columns) in an NPZ "
+        f"file, or leave columns out."
     )
     with refuses(DataError, message):
         read_text(path)

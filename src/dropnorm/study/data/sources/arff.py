@@ -1,5 +1,6 @@
 """Weka's ARFF files, whose head names and types the columns."""
 
+import csv
 import io
 import math
 from pathlib import Path
@@ -23,12 +24,27 @@ def read_arff(path: Path, reading: Reading = Reading()) -> Table:  # noqa: B008
     try:
         rows, _ = arff.loadarff(io.StringIO(content.text.decode()))
     except Exception as error:  # scipy's parser ends in many errors over damaged files
+        reason = first_line(error) or type(error).__name__
         raise DataError(
-            f"{path}: is not a readable ARFF file ({first_line(error)}). Expected numbers, nominal values and dates, one row "
-            f"per line: mend it, or save the table as CSV."
+            f"{path}{_place(content.text.decode())}: is not a readable ARFF file ({reason}). Expected a head that names the "
+            f"columns, and rows of numbers, nominal values and dates: mend it, or save the table as CSV."
         ) from error
     columns = [_column(name, rows[name]) for name in rows.dtype.names or ()]
     return Table(pl.DataFrame(columns), notices=content.notices)
+
+
+def _place(text: str) -> str:
+    """The first line below the head that has another number of values than there are columns; nothing if there is none."""
+    columns, rows = 0, False
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip().lower()
+        if not stripped or stripped.startswith("%"):
+            continue
+        columns += stripped.startswith("@attribute")
+        if rows and len(next(csv.reader([line], quotechar="'"))) != columns:
+            return f", line {number}"
+        rows = rows or stripped.startswith("@data")
+    return ""
 
 
 def _column(name: str, values: np.ndarray) -> pl.Series:

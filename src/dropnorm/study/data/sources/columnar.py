@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.sources.decoding import looks_like
 from dropnorm.study.data.sources.table import first_line
 from dropnorm.study.memory import check_fits
 
@@ -63,4 +64,6 @@ def _without_panics() -> Iterator[None]:
 def _unreadable(path: Path, kind: str, error: BaseException) -> DataError:
     # Polars' readers panic over some damages, and then speak of their own insides.
     reason = "it is damaged" if isinstance(error, pl.exceptions.PanicException) else first_line(error)
-    return DataError(f"{path}: is not a readable {kind} file ({reason}). Expected a whole one: write it anew.")
+    look = looks_like(path)
+    remedy = look if look and kind not in look else "Expected a whole one: write it anew."
+    return DataError(f"{path}: is not a readable {kind} file ({reason}). {remedy}")

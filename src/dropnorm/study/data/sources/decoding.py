@@ -148,14 +148,27 @@ def _only_member(path: Path) -> bytes:
             return _read(path, stream)
 
 
-def _check_text(path: Path, raw: bytes, *, json: bool) -> None:
+def looks_like(path: Path) -> str:
+    """What a file that cannot be read looks like, as a sentence with what to do; nothing where nobody knows."""
+    with path.open("rb") as file:
+        kinds = _kinds(file.read(_SAMPLE))
+    return f"It looks like {kinds[0][0]}. {kinds[0][1]}" if kinds else ""
+
+
+def _kinds(raw: bytes) -> list[tuple[str, str]]:
+    """What the beginning of a file is known by, each with what to do."""
     head = raw[:_SAMPLE].removeprefix(codecs.BOM_UTF8)
     kinds = [(kind, remedy) for magic, kind, remedy in _BINARY if head.startswith(magic)]
     kinds += [(kind, remedy) for pattern, kind, remedy in _MARKED_UP if pattern.match(head)]
     if raw[257:262] == b"ustar":
         kinds.append(("a TAR archive", "Unpack it, and name the file."))
-    if not json and _JSON.match(head):
+    if _JSON.match(head):
         kinds.append(("JSON", "Name it with the ending .jsonl, if each line is an object, or .json."))
+    return kinds
+
+
+def _check_text(path: Path, raw: bytes, *, json: bool) -> None:
+    kinds = [(kind, remedy) for kind, remedy in _kinds(raw) if not (json and kind == "JSON")]
     if kinds:
         kind, remedy = kinds[0]
         raise DataError(f"{path}: looks like {kind}. Expected a table of text, such as CSV. {remedy}")

@@ -1,10 +1,12 @@
 """How a file of text separates and quotes its fields, found out from its first lines."""
 
 import csv
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+csv.field_size_limit(sys.maxsize)  # Python's own is for one process as a whole, and too small for a document in a field
 BLANKS = " "
 """The separator of fields that any number of blanks and tabs lie between."""
 # Of separators that fit equally well the first is right: commas lie within fields, as decimal ones, where others separate.

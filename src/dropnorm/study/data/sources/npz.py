@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.sources.decoding import looks_like
 from dropnorm.study.data.sources.memory import as_column, frame_of_array
 from dropnorm.study.data.sources.table import Table, listed
 from dropnorm.study.memory import check_fits
@@ -45,10 +46,9 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise
     # Damage can end any of the parsers inside: of the archive, its compression, an array's header.
     except Exception as error:
-        raise DataError(
-            f"{path}: is not a readable NPZ file ({type(error).__name__}). Expected a whole one: write it anew with "
-            f"numpy.savez."
-        ) from error
+        look = looks_like(path)
+        remedy = look if look and "ZIP" not in look else "Expected a whole one: write it anew with numpy.savez."
+        raise DataError(f"{path}: is not a readable NPZ file ({type(error).__name__}). {remedy}") from error
 
 
 def _array(path: Path, archive: "np.lib.npyio.NpzFile", name: str) -> np.ndarray:

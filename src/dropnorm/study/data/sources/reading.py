@@ -43,7 +43,17 @@ _READ: dict[str, Callable[[Path, Reading], Table]] = {
     ".json": read_json,
     ".arff": read_arff,
 }
+_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
+
+
+def name_without_ending(name: str) -> str:
+    """A file's name without the endings that say what kind of file it is: the same data has one name in files of all kinds."""
+    for endings in (_COMPRESSED, (*_TYPED, *_READ, *_TEXT)):
+        stem, _, ending = name.rpartition(".")
+        if stem and f".{ending.lower()}" in endings:
+            name = stem
+    return name
 
 
 def read_source(source: str | Path, target: str | None = None, reading: Reading = Reading()) -> Table:  # noqa: B008
@@ -68,8 +78,8 @@ def read_source(source: str | Path, target: str | None = None, reading: Reading 
         raise DataError(f"{path}: the file has column names and no rows. Expected rows below them: add some.")
     if table.frame.width > MAX_COLUMNS:
         raise DataError(
-            f"{path}: {table.frame.width:,} columns. Expected at most {MAX_COLUMNS:,}: save the numbers as an array in an NPZ "
-            f"file, or leave columns out."
+            f"{path}: {table.frame.width:,} columns. Expected at most {MAX_COLUMNS:,}: save the numbers as one array (rows, "
+            f"1, columns) in an NPZ file, or leave columns out."
         )
     known = target in table.frame.columns or target in ("first", "last") or (target or "").isdigit()
     return replace(table, target=column_named(target, table.frame.columns, path)) if target and known else table

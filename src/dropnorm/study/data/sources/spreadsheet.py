@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from dropnorm.errors import ArgumentError, DataError
-from dropnorm.study.data.sources.decoding import read_content
+from dropnorm.study.data.sources.decoding import looks_like
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.header import names_columns
 from dropnorm.study.data.sources.naming import numbered_names
@@ -37,10 +37,9 @@ def read_spreadsheet(path: Path, reading: Reading = Reading()) -> Table:  # noqa
     except (DataError, ArgumentError):
         raise
     except Exception as error:  # fastexcel's parsers have no common error
-        read_content(path)  # says what the file looks like, if it is none of Excel's
-        raise DataError(
-            f"{path}: is not a readable workbook ({first_line(error)}). Expected a whole one: save it anew, or as CSV."
-        ) from error
+        look = looks_like(path)
+        remedy = look if look and "ZIP" not in look else "Expected a whole one: save it anew, or as CSV."
+        raise DataError(f"{path}: is not a readable workbook ({first_line(error)}). {remedy}") from error
     names = records[0] if header else numbered_names(frame.width)
     frame = frame.rename(dict(zip(frame.columns, _filled(names, path), strict=True)))
     frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))

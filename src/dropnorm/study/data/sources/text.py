@@ -4,7 +4,6 @@ import csv
 import functools
 import io
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,8 +90,8 @@ class _Body:
         width = max(set(sizes[1:] or sizes), key=sizes.count)
         if width > MAX_COLUMNS:
             raise DataError(
-                f"{path}, line {before + 1}: {width:,} columns. Expected at most {MAX_COLUMNS:,}: save the numbers as an array "
-                f"in an NPZ file, or leave columns out."
+                f"{path}, line {before + 1}: {width:,} columns. Expected at most {MAX_COLUMNS:,}: save the numbers as one "
+                f"array (rows, 1, columns) in an NPZ file, or leave columns out."
             )
         # Only whole records of the usual size say anything of the first one.
         alike = [record for record in records[1:-1] or records[1:] if len(record) == width]
@@ -262,7 +261,6 @@ def _slow(body: _Body, names: list[str]) -> tuple[pl.DataFrame, int]:
 
 def _records(body: _Body) -> Iterator[tuple[int, list[str]]]:
     """Every record but the header and empty lines, with the line it begins at."""
-    csv.field_size_limit(sys.maxsize)
     lines = io.StringIO(body.text.decode(), newline="")
     reader = csv.reader(
         lines, delimiter=body.dialect.separator, quotechar=body.dialect.quote, skipinitialspace=True, strict=True
