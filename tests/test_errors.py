@@ -4,7 +4,11 @@ import pytest
 
 from dropnorm import errors
 
-ERRORS = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+ERRORS = [
+    value
+    for value in vars(errors).values()
+    if isinstance(value, type) and issubclass(value, Exception) and not issubclass(value, Warning)
+]
 SPECIFIC = [error for error in ERRORS if error is not errors.DropnormError]
 
 

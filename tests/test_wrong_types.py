@@ -143,6 +143,7 @@ def table(study, tmp_path_factory) -> dict[str, Arguments]:
         "run_study": of(dn.run_study, **NO_DATA),
         "write_report": of(dn.write_report, run=lambda: run, path=lambda: folder / "report.html"),
         "SavedModel.predict": of(model.predict, X=lambda: rows, samples=lambda: 2),
+        "SavedModel.evaluate": of(model.evaluate, X=lambda: rows, y=lambda: [0, 1]),
         "SavedModel.features": of(model.features, X=lambda: rows),
         "SavedModel.save": of(model.save, folder=lambda: folder / "saved"),
         "SavedModel.module": of(model.module),

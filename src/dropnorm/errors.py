@@ -1,4 +1,6 @@
-"""Every public error type. Each is a `DropnormError` and one of Python's own ValueError, TypeError, RuntimeError.
+"""Every public error type, and the one warning.
+
+Each error is a `DropnormError` and one of Python's own ValueError, TypeError, RuntimeError.
 
 A message has three parts: what was given (`name=value`), what is allowed, what to do next.
 """
@@ -30,6 +32,10 @@ class SingletonError(DropnormError, ValueError):
 
 class DataError(DropnormError, ValueError):
     """A data file, table or column cannot be studied as it is."""
+
+
+class NewDataWarning(UserWarning):
+    """Data to predict is unlike the data that was learned from: unknown categories, numbers far beyond all known, or gaps."""
 
 
 class StorageError(DropnormError, RuntimeError):

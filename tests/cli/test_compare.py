@@ -19,7 +19,7 @@ def test_two_runs_are_held_against_each_other(finished, other, run):
     code, out, err = run("compare", folder, other)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith(f"A  {folder}: insects.csv, 2 seeds, each with its own split, 12 nets, ")
+    assert lines[0].startswith(f"A  {folder}: insects, 2 seeds, each with its own split, 12 nets, ")
     assert lines[1].startswith(f"B  {other}: ")
     cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in lines if line.startswith("│")]
     assert cells[0] == ["hidden", "8", "16"]

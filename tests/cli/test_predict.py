@@ -131,3 +131,23 @@ def test_a_pipe_and_a_file_hold_the_same_bytes(csv, run, tmp_path):
     )
     assert done.stdout == (tmp_path / "p.csv").read_bytes()
     assert evil.encode() in done.stdout
+
+
+def test_columns_are_kept_beside_the_predictions(finished, csv, run):
+    code, out, _ = run("predict", finished[3], csv, "--keep", "note,size", "--keep", "kind")
+    assert code == 0
+    assert out.splitlines()[0].startswith("note,size,kind,prediction,")
+    assert out.splitlines()[1].startswith("note 0,0.0,ant,")
+
+
+def test_how_a_file_is_read_can_be_said(finished, run, tmp_path):
+    path = tmp_path / "new.txt"
+    path.write_bytes("size~wings~note\n1~two~ü\n2~four~ö\n".encode("latin-1"))
+    code, out, err = run(
+        "predict", finished[3], path, "--separator", "~", "--encoding", "latin-1", "--header", "yes", "--keep", "note"
+    )
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1].startswith("ü,")
+    code, _, err = run("predict", finished[3], path, "--encoding", "nope")
+    assert code == 2
+    assert "encoding='nope' is not known" in " ".join(err.split())

@@ -11,7 +11,7 @@ def test_the_table_marks_the_advised_arm(finished, csv, run, study_of):
     summary = Summary.model_validate_json(stdout)
     code, out, err = run(*study_of("--out", folder))
     assert code == 0
-    assert err == "insects.csv: 90 rows, 4 features, 3 classes; training 12 nets.\n", "nothing was left to train"
+    assert err == "insects: 90 rows, 4 features, 3 classes; training 12 nets.\n", "nothing was left to train"
     rows = {line.split("│")[1].strip(): line for line in out.splitlines() if line.startswith("│")}
     arms = [f"→ {arm.arm}" if arm.arm == summary.advice.arm else arm.arm for arm in summary.arms]
     assert list(rows) == arms

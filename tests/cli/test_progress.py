@@ -13,7 +13,7 @@ from dropnorm.study.progress import ArmProgress, Progress
 def test_what_is_going_on_is_told_in_plain_lines_beside_the_results(finished):
     _, _, stderr, _ = finished
     lines = stderr.splitlines()
-    assert lines[0] == "insects.csv: 90 rows, 4 features, 3 classes; training 12 nets."
+    assert lines[0] == "insects: 90 rows, 4 features, 3 classes; training 12 nets."
     assert len(lines) == 1 + 4
     assert re.fullmatch(
         r" 25 %  epoch 1 of 2, 6 nets in training, 0 of 12 finished; validation accuracy: plain \d+\.\d %, dropout \d+\.\d %",

@@ -18,7 +18,7 @@ def test_runs_are_a_table_and_what_is_none_is_named_beside(folder, run):
     assert code == 0
     rows = [line.split("│") for line in out.splitlines() if line.startswith("│")]
     assert [row[1].strip() for row in rows] == ["insects-1"]
-    assert [cell.strip() for cell in rows[0][2:6]] == ["insects.csv", "finished", "4", "12"]
+    assert [cell.strip() for cell in rows[0][2:6]] == ["insects", "finished", "4", "12"]
     assert err == "dropnorm-runs/notes: holds no run.\n"
 
 

@@ -18,7 +18,7 @@ from dropnorm.study.run import PlannedStudy
 def test_json_goes_to_standard_output_alone(finished):
     code, stdout, _, folder = finished
     assert code == 0
-    assert Summary.model_validate_json(stdout).data.name == "insects.csv"
+    assert Summary.model_validate_json(stdout).data.name == "insects"
     assert json.loads(stdout) == json.loads((folder / "summary.json").read_text())
 
 
@@ -96,7 +96,7 @@ def test_rows_without_a_target_are_told(write_csv, run, monkeypatch):
     path = write_csv("size,kind\n" + "1,a\n2,b\n" * 30 + "3,\n" * 4)
     _, _, err = run("study", path, "--target", "kind", "--batch-size", "16", "--out", path.parent / "run")
     assert err.splitlines()[:2] == [
-        "data.csv: 60 rows, 1 features, 2 classes; training 80 nets.",
+        "data: 60 rows, 1 features, 2 classes; training 80 nets.",
         "Rows left out, without a value of kind: 4.",
     ]
 
@@ -105,7 +105,7 @@ def test_a_quantity_is_studied_and_predicted(run, csv, quick, tmp_path):
     out = tmp_path / "run"
     code, table, err = run("study", csv, "--target", "size", "--ignore", "note", *quick, "--out", out)
     assert code == 0
-    assert err.splitlines()[0] == "insects.csv: 90 rows, 6 features, a quantity to predict; training 12 nets."
+    assert err.splitlines()[0] == "insects: 90 rows, 6 features, a quantity to predict; training 12 nets."
     assert "epoch 1 of 2, 6 nets in training, 0 of 12 finished; validation RMSE: plain " in err
     assert "test RMSE" in table
     assert "test R²" in table

@@ -28,7 +28,7 @@ def test_a_study_answers_with_records_a_verdict_and_a_model(finished, quick):
     summary = finished.summary
     assert [result.arm for result in summary.arms] == ["plain", "dropout", "batch_norm", "dropout+batch_norm"]
     assert (summary.config.seeds, summary.config.epochs, summary.config.hidden) == (2, 3, (8,))
-    assert summary.data.name == "insects.csv"
+    assert summary.data.name == "insects"
     assert (summary.steps_per_epoch, summary.parameters) == (72 // 16, 8 * 8 + 8 + 8 * 3 + 3)
     assert finished.verdict == " ".join(summary.verdict)
     assert len(finished.run.nets) == 2 * (1 + 2 + 1 + 2)

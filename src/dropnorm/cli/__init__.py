@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dropnorm.cli import audit, columns, compare, export, info, predict, report, runs, study
+from dropnorm.cli import audit, columns, compare, evaluate, export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
 from dropnorm.cli.results import kept_for_results
 from dropnorm.errors import ArgumentError, DropnormError
@@ -26,6 +26,7 @@ app.command(epilog=columns.EXAMPLES)(kept_for_results(columns.columns))
 app.command(epilog=runs.EXAMPLES)(kept_for_results(runs.runs))
 app.command(epilog=compare.EXAMPLES)(kept_for_results(compare.compare))
 app.command(epilog=predict.EXAMPLES)(kept_for_results(predict.predict))
+app.command(epilog=evaluate.EXAMPLES)(kept_for_results(evaluate.evaluate))
 app.command(epilog=report.EXAMPLES)(kept_for_results(report.report))
 app.command(epilog=audit.EXAMPLES)(kept_for_results(audit.audit))
 app.command(epilog=export.EXAMPLES)(kept_for_results(export.export))

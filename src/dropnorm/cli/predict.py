@@ -1,12 +1,14 @@
 """`dropnorm predict`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dropnorm.cli.json_output import print_written
+from dropnorm.cli.new_data import new_data_told
 from dropnorm.cli.progress import told_if_slow
+from dropnorm.cli.reading import Encoding, Header, Separator, Sheet
 from dropnorm.cli.results import write_result, write_rows
 
 EXAMPLES = """[bold]Examples[/bold]
@@ -14,6 +16,8 @@ EXAMPLES = """[bold]Examples[/bold]
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --out predictions.csv
+
+dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --keep customer_id
 
 dropnorm predict dropnorm-runs/churn-1a2b3c4d new.csv --uncertainty
 
@@ -29,6 +33,13 @@ def predict(
     ],
     out: Annotated[
         Path | None, typer.Option(help="A CSV, TSV, Parquet or Arrow file to write; default: CSV to the terminal.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Columns of the data to write beside the predictions, with commas, or several times.",
+            show_default=False,
+        ),
     ] = None,
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Say how sure each prediction is: between the nets, and within each.")
@@ -55,6 +66,10 @@ def predict(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out images that are broken or of another size than most.")
     ] = False,
+    header: Header = "auto",
+    encoding: Encoding = None,
+    separator: Separator = None,
+    sheet: Sheet = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Import and call the function that the run names for its nets.")
     ] = False,
@@ -75,10 +90,13 @@ def predict(
         raise ArgumentError(
             f"{option} is given without --uncertainty, of which it is an option. Give both, or leave it out."
         )
-    drawn = {"samples": 100 if samples is None else samples, "key": seed or 0}
+    how: dict[str, Any] = {"header": header, "encoding": encoding, "separator": separator, "sheet": sheet}
+    drawn: dict[str, Any] = {"samples": 100 if samples is None else samples, "key": seed or 0}
     model = load_model(run, arm, net, trust=trust)
-    with told_if_slow(f"Reading {data} and predicting ..."):
-        predictions = model.predict(data, uncertainty=uncertainty, skip_broken=skip_broken, **drawn)
+    with told_if_slow(f"Reading {data} and predicting ..."), new_data_told(data):
+        predictions = model.predict(
+            data, uncertainty=uncertainty, skip_broken=skip_broken, keep=keep or (), **how, **drawn
+        )
     if out is None:
         if json:
             write_result(predictions.write_json())

@@ -1,7 +1,9 @@
 """How good the model is, on rows that its nets did not see: every metric, and what it makes of each class."""
 
+from collections.abc import Sequence
+
 from dropnorm.report.tables import NONE, Column, Table
-from dropnorm.study.records import MetricResult, ModelResult, Summary
+from dropnorm.study.records import ClassResult, MetricResult, ModelResult, Summary, TaskName
 from dropnorm.study.task import METRICS, Metric
 
 SHOWN_CLASSES = 20
@@ -15,7 +17,12 @@ def advised_model(summary: Summary) -> ModelResult | None:
 def metric_table(summary: Summary) -> Table:
     """List the model's score in every metric of its task, beside that of always saying the same."""
     model = advised_model(summary)
-    known = {metric.key: metric for metric in METRICS[summary.data.task]}
+    return table_of_metrics(summary.data.task, model.metrics if model else ())
+
+
+def table_of_metrics(task: TaskName, results: Sequence[MetricResult]) -> Table:
+    """List a score in every metric of a task, beside that of always saying the same."""
+    known = {metric.key: metric for metric in METRICS[task]}
     rows = tuple(
         (
             _capital(known[one.metric].label),
@@ -23,9 +30,9 @@ def metric_table(summary: Summary) -> Table:
             _spanned(known[one.metric], one),
             _written(known[one.metric], one.constant),
         )
-        for one in (model.metrics if model else ())
+        for one in results
     )
-    constant = "each class by its share" if summary.data.classes else "the mean"
+    constant = "each class by its share" if task == "classification" else "the mean"
     headers = ("metric", "the model", "95 % interval", f"always saying {constant}")
     return Table(_columns(headers), rows, marked=None)
 
@@ -33,7 +40,11 @@ def metric_table(summary: Summary) -> Table:
 def class_table(summary: Summary) -> Table:
     """List what the model makes of each class: recall, precision, and a confusion matrix of up to 20 classes, zeros blank."""
     model = advised_model(summary)
-    classes = model.classes if model else ()
+    return table_of_classes(model.classes if model else ())
+
+
+def table_of_classes(classes: Sequence[ClassResult]) -> Table:
+    """List recall and precision of each class, and a confusion matrix of up to 20 classes, zeros blank."""
     shown = classes if len(classes) <= SHOWN_CLASSES else ()
     rows = tuple(
         (

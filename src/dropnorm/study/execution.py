@@ -18,6 +18,7 @@ from dropnorm.study.conclusions.learning_curve import summarize_curve
 from dropnorm.study.conclusions.state import find_state
 from dropnorm.study.conclusions.verdict import write_verdict
 from dropnorm.study.data.dataset import Dataset
+from dropnorm.study.data.novelty import ranges_of
 from dropnorm.study.data.parts import Parts, standardize_target
 from dropnorm.study.data.standardization import Standardization
 from dropnorm.study.data.subsets import reduced_parts, usable_fractions
@@ -33,7 +34,7 @@ from dropnorm.study.records import Beginning, CurveNet, EpochRecord, NetRecord, 
 from dropnorm.study.runs.damage import told_as_damage
 from dropnorm.study.runs.loading import SUMMARY_NAME
 from dropnorm.study.runs.store import Store
-from dropnorm.study.saving.description import Member, ModelDescription
+from dropnorm.study.saving.description import ExpectedScore, Member, ModelDescription
 from dropnorm.study.saving.saved_model import SavedModel, model_of
 from dropnorm.study.statistics.arms import summarize_arms
 from dropnorm.study.statistics.choice import best_choice, choose_nets, nets_of_choice
@@ -232,8 +233,19 @@ def _advised_model(
         architecture=architecture,
         encoding=dataset.encoding,
         members=tuple(_member(net, dataset, parts) for net in nets),
+        ranges=ranges_of(dataset.encoding, dataset.features[: dataset.rows - dataset.given_test]),
+        expected=_expected(summary),
+        group=dataset.order.group,
     )
     return model_of(description, [store.weights(net.net) for net in nets])
+
+
+def _expected(summary: Summary) -> ExpectedScore | None:
+    """What the study found of the advised model."""
+    found = next((model for model in summary.models if model.arm == summary.advice.arm), None)
+    if found is None:
+        return None
+    return ExpectedScore(metric=task_of(summary).metric.key, score=found.score, rows=found.rows)
 
 
 def _member(net: NetRecord, dataset: Dataset, parts: Parts) -> Member:

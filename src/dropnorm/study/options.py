@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from dropnorm._constraints import Each, FilePath, Flag, Function, Text
-from dropnorm._options import Option, Options
+from dropnorm._options import Option, Options, options_of
 from dropnorm._validate import Constraint, OneOf, shown
 from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.arms import DEFAULT, RATE, RATES, WORDS, ArmsGiven
@@ -170,6 +170,14 @@ class ColumnsOptions(Options):
         bool,
         Option(Flag(), "Leave out images that are broken or of another size than most", panel=DATA),
     ] = False
+
+
+READING = {
+    name: option.constraint
+    for name, option in options_of(ColumnsOptions).items()
+    if name in ("header", "encoding", "separator", "sheet")
+}
+"""What is allowed where a function, beside a study, is told how to read a file."""
 
 
 @dataclass(frozen=True)

@@ -548,6 +548,30 @@ class ClassResult(Record):
     predicted: tuple[int, ...]
 
 
+class Evaluation(Record):
+    """What a model's predictions come to on rows whose target is known.
+
+    Args:        rows: how many have one; group: the column whose groups count as one, if the rows have it; metrics: in each
+                 metric of the task; classes: class by class, none of a quantity; expected_metric, expected_score: what the
+                 study found the model to come to on rows that its nets did not see, if that is known of these nets.
+    """
+
+    rows: int
+    rows_without_target: int = 0
+    images_skipped: int = 0
+    task: TaskName
+    target: str
+    group: str | None = None
+    metrics: tuple[MetricResult, ...]
+    classes: tuple[ClassResult, ...] = ()
+    expected_metric: MetricName | None = None
+    expected_score: Interval | None = None
+
+    def metric(self, key: str) -> MetricResult | None:
+        """The result in a metric, if it was measured."""
+        return next((one for one in self.metrics if one.metric == key), None)
+
+
 class ModelResult(Record):
     """What the mean of an arm's nets, one per seed and all of one rate and decay, comes to on rows that they did not see.
 

@@ -287,8 +287,8 @@ def test_test_parts_that_cannot_be_used(table, tmp_path, refuses):
     with refuses(DataError, "test: there is no column 'kind'. The columns are: width, height, color, striped."):
         load_dataset(table, target="kind", test=table.drop("kind"))
     message = (
-        "test, row 1: the target 'kind' holds 'wasp', which no row to learn from has: expected one of ant, bee, cat. Leave such "
-        "rows out, or add some to learn from."
+        "test, row 1: the target 'kind' holds 'wasp', which no row to learn from has: expected one of ant, bee, cat. Leave "
+        "such rows out, or add some to learn from."
     )
     with refuses(DataError, message):
         load_dataset(table, target="kind", test=table.with_columns(kind=pl.lit("wasp")))

@@ -37,7 +37,7 @@ def test_a_finished_run_is_told_by_its_summary(finished):
     (run,) = dn.list_runs(finished.folder)
     assert isinstance(run, dn.RunOverview)
     arms = {arm.arm: arm.test_score for arm in finished.summary.arms}
-    assert (run.folder, run.state, run.data) == (str(finished.folder), "finished", "insects.csv")
+    assert (run.folder, run.state, run.data) == (str(finished.folder), "finished", "insects")
     assert run.arms == tuple(arms)
     assert run.nets == run.nets_finished == len(finished.run.nets)
     assert run.advised == finished.summary.advice.arm

@@ -35,7 +35,7 @@ def test_what_is_given_beside_a_study_file_goes_before_what_is_in_it(csv, write)
     assert (planned.config.seeds, planned.config.epochs, planned.config.hidden) == (3, 7, (9,))
     assert planned.dataset.encoding.target == "color"
     assert plan_study(path).dataset.encoding.target == "kind"
-    assert plan_study(str(path)).dataset.name == "insects.csv"
+    assert plan_study(str(path)).dataset.name == "insects"
 
 
 def test_a_learning_curve_is_asked_for_in_a_file_too(csv, write, tmp_path):

@@ -11,7 +11,8 @@ from torch import Tensor
 from dropnorm._record import Record
 from dropnorm.study.data.encoding import Encoding
 from dropnorm.study.data.standardization import Standardization
-from dropnorm.study.records import SCHEMA_VERSION, Arm
+from dropnorm.study.records import SCHEMA_VERSION, Arm, Interval
+from dropnorm.study.settings import MetricName
 from dropnorm.study.training.kinds import AnyArchitecture
 
 
@@ -35,12 +36,25 @@ class Member(Record):
         return Standardization(np.array(self.mean), np.array(self.scale))
 
 
+class ExpectedScore(Record):
+    """What a study found its model to come to on rows that its nets did not see.
+
+    Args:        score: in the study's metric, with the interval for all rows of their kind; rows: on how many it was found.
+    """
+
+    metric: MetricName
+    score: Interval
+    rows: int
+
+
 class ModelDescription(Record):
     """Everything about a saved model but its weights.
 
     Args:        arm: that of its nets, which all have the one rate and weight_decay; architecture: their shape; encoding: from
                  a table to features; members: the nets whose mean the model predicts; of_older_version: whether it is read
-                 from the files of a dropnorm whose models were single nets, and so the weights are by other names.
+                 from the files of a dropnorm whose models were single nets, and so the weights are by other names; ranges: of
+                 the numbers and dates that were learned from, by column; expected: what the study found of the model; group:
+                 the column that kept rows together.
     """
 
     schema_version: Literal[4] = SCHEMA_VERSION
@@ -50,6 +64,9 @@ class ModelDescription(Record):
     architecture: AnyArchitecture
     encoding: Encoding
     members: tuple[Member, ...]
+    ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    expected: ExpectedScore | None = None
+    group: str | None = None
     of_older_version: bool = Field(default=False, exclude=True)
 
     @property

@@ -101,6 +101,7 @@ def _load_from_store(
             "rate": chosen[0].rate,
             "weight_decay": chosen[0].weight_decay,
             "members": _members(folder, advised, chosen),
+            "expected": None,
         }
     )
     with _damaged(f"{folder / STORE_NAME}: does not hold the weights of {folder / DESCRIPTION_NAME}."):

@@ -13,23 +13,27 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from dropnorm._arguments import checked
-from dropnorm._constraints import FilePath, Flag
+from dropnorm._constraints import Each, FilePath, Flag, Text
 from dropnorm.errors import ArgumentError, RunError
-from dropnorm.study.data.sources.given import Reading
-from dropnorm.study.data.sources.images import IMAGE
-from dropnorm.study.data.sources.opening import open_features
-from dropnorm.study.data.sources.table import Source
+from dropnorm.study.data.sources.given import HeaderGiven, Reading
+from dropnorm.study.data.sources.naming import columns_named
+from dropnorm.study.data.sources.table import free_name
 from dropnorm.study.files import write_in_run
 from dropnorm.study.nets.objective import OBJECTIVES
+from dropnorm.study.options import READING
+from dropnorm.study.records import Evaluation
 from dropnorm.study.saving.averaged import AveragedNets
 from dropnorm.study.saving.description import ModelDescription
+from dropnorm.study.saving.evaluating import evaluate, open_known_rows
 from dropnorm.study.saving.nets import SavedNets, saved_nets
+from dropnorm.study.saving.new_rows import encode_rows, open_rows
 from dropnorm.study.saving.uncertainty import uncertain_predictions
 from dropnorm.surgery.dispatch import is_keras
 from dropnorm.surgery.mc_predict import KEY, SAMPLES
 
 WEIGHTS_NAME = "model.safetensors"
 DESCRIPTION_NAME = "model.json"
+_KEPT = Each(Text("the name of a column", "id", numbered=True), ("id",))
 ROWS_AT_ONCE = 4096  # whose outputs, of ten nets for ten classes, stay in a cache until their mean is taken
 
 
@@ -91,21 +95,37 @@ class SavedModel:
         nets = copy.deepcopy(self.nets)
         return AveragedNets(nets, self.description.members, self.description.encoding.task).eval()
 
-    @checked(uncertainty=Flag(), samples=SAMPLES, key=KEY, skip_broken=Flag())
+    @checked(uncertainty=Flag(), samples=SAMPLES, key=KEY, skip_broken=Flag(), keep=_KEPT, **READING)
     def predict(
-        self, X: Any, *, uncertainty: bool = False, samples: int = 100, key: int = 0, skip_broken: bool = False
+        self,
+        X: Any,
+        *,
+        uncertainty: bool = False,
+        samples: int = 100,
+        key: int = 0,
+        skip_broken: bool = False,
+        keep: str | Sequence[str] = (),
+        header: HeaderGiven = "auto",
+        encoding: str | None = None,
+        separator: str | None = None,
+        sheet: str | None = None,
     ) -> pl.DataFrame:
         """The class of each row with its probabilities, or of a regression the quantity; on demand, how sure they are.
 
-        Shape:       a table of n rows -> n rows: of images `file`; `prediction`; `probability_<class>` for each class.
-                     With uncertainty, of classes `predictive_entropy`, `mutual_information` and its two parts
-                     `mutual_information_between_nets` and `mutual_information_within_nets` too; of a quantity `deviation`,
-                     `deviation_between_nets`, `deviation_within_nets`, `low` and `high`.
-        Args:        X: whatever `run_study` takes, with the studied columns; others, and labels, are ignored.
+        Shape:       a table of n rows -> n rows: the columns to keep; of images `file`; `prediction`; and for each class
+                     `probability_<class>`. With uncertainty, of classes `predictive_entropy`, `mutual_information` and its two
+                     parts `mutual_information_between_nets` and `mutual_information_within_nets` too; of a quantity
+                     `deviation`, `deviation_between_nets`, `deviation_within_nets`, `low` and `high`.
+        Args:        X: whatever `run_study` takes, with the studied columns; others, and labels, are ignored. An array has the
+                     studied columns in their order; a dictionary is a row, or columns; a list of dictionaries is rows, and a
+                     Series is a row.
                      uncertainty: tell how far the nets, and each net's predictions with its dropout on, are from each other,
                      and predict their mean; samples: passes with dropout on of each net, at least 2, default 100; key: of
                      the masks, a 64-bit number, default 0; skip_broken: leave out images that are broken or of another size
-                     than the studied ones.
+                     than the studied ones; keep: columns of X to stand before the predictions as they are written, such as
+                     an identifier; header, encoding, separator, sheet: how to read a file, as for `run_study`.
+        Warns:       NewDataWarning for categories that no studied row had, numbers far beyond the studied ones and columns
+                     without values, counted by column.
         Numerics:    a missing value counts as the mean of a net's training part, an unknown category as none of the known.
                      Probabilities are in float32, the rest in float64. Entropy and mutual information are in nats, 0 for no
                      doubt; the mutual information is the part of the entropy that more data would lessen, and the sum of
@@ -123,13 +143,18 @@ class SavedModel:
                 f"whose masks could be sampled: expected several nets, or one with dropout. Leave net out, or name one of an "
                 f"arm with dropout."
             )
-        files, features = self._encoded(X, skip_broken=skip_broken)
+        reading = Reading(
+            header, encoding, separator, sheet, texts=tuple(keep), skip_broken=skip_broken, labelled=False
+        )
+        table, source = open_rows(self.description, X, reading)
+        features = encode_rows(self.description, table, source)
         if uncertainty:
             values, columns = uncertain_predictions(self.saved, self.description, features, samples, key)
         else:
             values, columns = self._mean(features), {}
         predictions = prediction_columns(values, self.description.encoding.classes)
-        return pl.DataFrame(({"file": files} if files else {}) | predictions | columns)
+        told: dict[str, Any] = ({"file": table.files} if table.files else {}) | predictions | columns
+        return pl.DataFrame(_kept(table.frame, keep, told) | told)
 
     def features(self, X: Any) -> np.ndarray:
         """A table as numbers, before it is standardized: what an exported model takes.
@@ -137,7 +162,39 @@ class SavedModel:
         Shape:       a table of n rows -> (n, features), float64, NaN where a number is missing
         Args:        X: as for `predict`
         """
-        return self._encoded(X, skip_broken=False)[1]
+        return encode_rows(self.description, *open_rows(self.description, X, Reading(labelled=False)))
+
+    @checked(skip_broken=Flag(), **READING)
+    def evaluate(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        skip_broken: bool = False,
+        header: HeaderGiven = "auto",
+        encoding: str | None = None,
+        separator: str | None = None,
+        sheet: str | None = None,
+    ) -> Evaluation:
+        """How good the predictions of rows are whose target is known: every metric of the task, with 95 % intervals.
+
+        Args:        X: as for `predict`, with the target among its columns; y: the targets, if X does not hold them;
+                     skip_broken: leave out images that are broken or of another size than the studied ones; header, encoding,
+                     separator, sheet: how to read a file, as for `run_study`. Rows without a target are left out, and counted.
+                     Where the study kept groups together, and X has their column, whole groups count as one.
+        Warns:       NewDataWarning, as `predict` does.
+        Raises:      DataError if there is no target, or one that no studied row had.
+        Example:
+            >>> import dropnorm as dn
+            >>> study = dn.run_study("iris", seeds=2, epochs=2, arms=["dropout"], hidden=(8,))
+            >>> found = study.model.evaluate("iris")
+            >>> [one.metric for one in found.metrics][:2], found.rows
+            (['accuracy', 'balanced_accuracy'], 150)
+        See also:    `dropnorm.study.statistics.metrics` for the metrics and their intervals.
+        """
+        reading = Reading(header, encoding, separator, sheet, skip_broken=skip_broken)
+        known = open_known_rows(self.description, X, y, reading)
+        return evaluate(self.description, known, self._mean(encode_rows(self.description, known.table, known.source)))
 
     @checked(folder=FilePath("a folder to write to"))
     def save(self, folder: Path) -> None:
@@ -162,14 +219,11 @@ class SavedModel:
             means.append(objective.values(outputs, *scales).mean(dim=0).numpy())
         return np.concatenate(means)
 
-    def _encoded(self, X: Any, *, skip_broken: bool) -> tuple[tuple[str, ...], np.ndarray]:
-        """The files of images, and the features of all rows."""
-        encoding = self.description.encoding
-        studied = next((column.shape for column in encoding.columns if column.name == IMAGE), ())
-        plain = {column.name: column.kind for column in encoding.columns if column.number is None}
-        table = open_features(X, Reading(known=plain, skip_broken=skip_broken, studied=studied))
-        source = Source(str(X) if isinstance(X, str | Path) else "X", line=table.line)
-        return table.files, encoding.encode(table.frame, source)
+
+def _kept(frame: pl.DataFrame, keep: Sequence[str], told: Mapping[str, Any]) -> dict[str, pl.Series]:
+    """The columns to keep, by names that no prediction has."""
+    names = columns_named(keep, frame.columns, f"keep={list(keep)!r}")
+    return {free_name(name, list(told)): frame[name] for name in names}
 
 
 def model_of(description: ModelDescription, weights: Sequence[bytes]) -> SavedModel:

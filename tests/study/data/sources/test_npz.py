@@ -72,8 +72,8 @@ def test_objects_are_never_unpickled(name, npz, refuses):
     [
         (
             pickle.dumps(Trap()),
-            "(ValueError). It looks like a pickle. Save the table in it as Parquet or CSV: pickles are never opened, as they can "
-            "run code.",
+            "(ValueError). It looks like a pickle. Save the table in it as Parquet or CSV: pickles are never opened, as they "
+            "can run code.",
         ),
         (b"PK\x03\x04 and no more", "(BadZipFile). Expected a whole one: write it anew with numpy.savez."),
         (b"<html>", "(ValueError). It looks like a web page (HTML). Download the file itself."),

@@ -1,7 +1,7 @@
 """What a user says of how a file is to be read, and what is known of its columns before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 HeaderGiven = Literal["auto", "yes", "no"]
@@ -27,3 +27,7 @@ class Reading:
     skip_broken: bool = False
     labelled: bool = True
     studied: tuple[int, ...] = ()
+
+    def for_columns(self, known: Mapping[str, str], studied: tuple[int, ...]) -> "Reading":
+        """The same for a table whose columns, and images, are known."""
+        return replace(self, known=known, studied=studied)

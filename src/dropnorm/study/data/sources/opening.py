@@ -104,7 +104,7 @@ def open_features(X: Any, reading: Reading = Reading()) -> Table:  # noqa: B008
     Args:        X: as for `open_source`, of a Dataset the x of its items.
     """
     if isinstance(X, str | Path):
-        return read_source(X, reading=replace(reading, labelled=False))
+        return read_source(X, reading=reading)
     return Table(from_memory(from_dataset(X, "X")[0] if isinstance(X, Dataset) else X), plain=_is_array(X))
 
 

@@ -39,7 +39,8 @@ def read_text(path: Path, reading: Reading = Reading(), target: str | None = Non
     names, named = body.names()
     kept = {
         column_named(name, names, path)
-        for name in (*reading.texts, *([target] if target else []))
+        for given in (*reading.texts, *([target] if target else []))
+        for name in ([given] if given in names else map(str.strip, given.split(",")))
         if _is_there(name, names)
     }
     frame, comments = _fast(body, names, kept, reading.known), 0
