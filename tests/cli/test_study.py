@@ -93,7 +93,7 @@ def test_every_option_reaches_the_study(csv, run, monkeypatch, tmp_path):
 
 def test_rows_without_a_target_are_told(write_csv, run, monkeypatch):
     monkeypatch.setattr(PlannedStudy, "carry_out", interrupt)
-    path = write_csv("size,kind\n" + "1,a\n2,b\n" * 30 + "3,\n" * 4)
+    path = write_csv("size,kind\n" + "".join(f"{row}.5,{'ab'[row % 2]}\n" for row in range(60)) + "3.5,\n" * 4)
     _, _, err = run("study", path, "--target", "kind", "--batch-size", "16", "--out", path.parent / "run")
     assert err.splitlines()[:2] == [
         "data: 60 rows, 1 features, 2 classes; training 80 nets.",

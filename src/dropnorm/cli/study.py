@@ -66,7 +66,7 @@ def study(
         f"{described.name}: {described.rows} rows, {described.encoding.features} features, {kind}; "
         f"training {planned.nets} nets."
     )
-    for notice in described.notices:
+    for notice in planned.notices:
         tell(f"{notice[0].upper()}{notice[1:]}.")
     if described.rows_without_target:
         tell(f"Rows left out, without a value of {described.encoding.target}: {described.rows_without_target}.")

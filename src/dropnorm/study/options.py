@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
 from dropnorm._constraints import Each, FilePath, Flag, Function, Text
 from dropnorm._options import Option, Options, options_of
-from dropnorm._validate import Constraint, OneOf, shown
+from dropnorm._validate import Constraint, OneOf, Whole, shown
 from dropnorm.errors import ArgumentTypeError
 from dropnorm.study.arms import DEFAULT, RATE, RATES, WORDS, ArmsGiven
 from dropnorm.study.data.sources.given import HeaderGiven
 from dropnorm.study.progress import Progress
-from dropnorm.study.records import Arm, KindGiven, NetName, TaskName
+from dropnorm.study.records import Arm, KindGiven, NetName, RareName, TaskName
 from dropnorm.study.settings import NETWORK, REPETITIONS, TRAINING, Settings
 
 if TYPE_CHECKING:
@@ -195,6 +195,15 @@ class DataOptions(ColumnsOptions):
             default_words="what the target looks like",
         ),
     ] = None
+    rare: Annotated[
+        RareName,
+        Option(
+            OneOf(get_args(RareName)),
+            "What becomes of classes with too few rows for each part to get one, where merge makes one class of them, and drop "
+            "leaves their rows out",
+            panel=DATA,
+        ),
+    ] = "error"
     test: Annotated[
         Any,
         Option(
@@ -223,6 +232,15 @@ class DataOptions(ColumnsOptions):
             panel=DATA,
             python="one value per row",
             in_memory=True,
+        ),
+    ] = None
+    lags: Annotated[
+        int | None,
+        Option(
+            Whole(1, 1000),
+            "How many values of the target before a row's own are features of it, where time orders the rows",
+            panel=DATA,
+            default_words="none",
         ),
     ] = None
 

@@ -30,6 +30,7 @@ UnitEvidence = Literal["image", "range", "asked"]
 ColumnKind = Literal[
     "number", "boolean", "category", "date", "array", "text", "identifier", "constant", "empty", "left out"
 ]
+RareName = Literal["error", "merge", "drop"]
 KindGiven = Literal[
     "number", "decimal-point", "decimal-comma", "boolean", "category", "date", "day-first", "month-first"
 ]
@@ -195,7 +196,8 @@ class DataDescription(Record):
 
     `fingerprint` is a hash of all that a study sees, `rows_fingerprint` one of what decides which rows are in which part: the
     targets, and groups, times or a given test part. Where only features differ, it is the same. `notices` say how the data was
-    read, where that was a guess, and what was left out.
+    read, where that was a guess, and what was left out; `task_reason` why the target is what it is, where that was a guess;
+    `repeated_rows` how many rows have a copy, features and target alike; `rare_classes` which were merged or left out.
     """
 
     name: str
@@ -220,6 +222,9 @@ class DataDescription(Record):
     test_rows: int
     columns_encoded: "tuple[ColumnSummary, ...]" = ()
     notices: tuple[str, ...] = ()
+    task_reason: str = ""
+    repeated_rows: int = 0
+    rare_classes: tuple[str, ...] = ()
 
 
 class ColumnSummary(Record):

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from dropnorm._options import checked_call, options_of, with_options
 from dropnorm.errors import ArgumentError, ArgumentTypeError, RunError
 from dropnorm.study.data.dataset import Dataset, load_dataset
-from dropnorm.study.data.splitting import check_splits, check_splittable, training_rows
+from dropnorm.study.data.rare_classes import without_rare_classes
+from dropnorm.study.data.splitting import check_splits, check_splittable, training_rows, with_batches
 from dropnorm.study.data.subsets import check_learning_curve, usable_fractions
 from dropnorm.study.design import configure
 from dropnorm.study.execution import execute
@@ -59,6 +60,9 @@ class Study:
         return " ".join(self.summary.verdict)
 
 
+_SPREAD = "they are in all parts, as rows of so few different values are alike by nature"
+
+
 @dataclass(frozen=True)
 class PlannedStudy:
     """A study whose data and arguments are checked, and that has written nothing yet."""
@@ -67,11 +71,27 @@ class PlannedStudy:
     config: StudyConfig
     architecture: AnyArchitecture
     data: DataOptions  # without X and y where they were in memory
+    batch_given: bool = True  # whether the user decided how large a batch is
 
     @property
     def command(self) -> str:
         """What repeats it, wherever it is kept."""
         return command_of(self.data, self.config, None)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was decided about the data without being asked for, each as a sentence's words."""
+        dataset, told = self.dataset, []
+        if dataset.task_guess is not None and dataset.task_guess.other:
+            told.append(f"the target {dataset.encoding.target} is {dataset.task_guess.words}")
+        told += dataset.notices
+        if dataset.copies is not None and dataset.order.groups is None and dataset.order.times is None:
+            what = f"{dataset.copies.repeated:,} of {dataset.rows:,} rows have a copy, features and target alike"
+            kept = "all copies of a row are in one part" if dataset.kept_together is not None else _SPREAD
+            told.append(f"{what}; {kept}")
+        if self.config.batch_size < StudyConfig.batch_size and not self.batch_given:
+            told.append(f"batches are of {self.config.batch_size} rows, as few rows train")
+        return tuple(told)
 
     @property
     def nets(self) -> int:
@@ -220,10 +240,13 @@ def plan_study(options: CallOptions) -> PlannedStudy:
         )
     task_for(dataset.encoding.task, config)  # refuses what the task does not have
     config = check_splits(dataset, config)
+    dataset = without_rare_classes(dataset, config, data.rare)
     check_splittable(dataset, config)
+    config = with_batches(dataset, config, given="batch_size" in plan.given)
     check_learning_curve(dataset, config)
     architecture = shape_of_nets(dataset.encoding, config)
-    return PlannedStudy(dataset, config, architecture, data if is_named(data.X) else replace(data, X=None, y=None))
+    kept = data if is_named(data.X) else replace(data, X=None, y=None)
+    return PlannedStudy(dataset, config, architecture, kept, batch_given="batch_size" in plan.given)
 
 
 def _beside_study_file(options: CallOptions) -> PlanOptions:

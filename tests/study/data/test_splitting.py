@@ -1,10 +1,18 @@
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.model_selection import train_test_split
 
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.data.dataset import Dataset, load_dataset
-from dropnorm.study.data.splitting import check_splits, check_splittable, part_sizes, split_rows, training_rows
+from dropnorm.study.data.splitting import (
+    check_splits,
+    check_splittable,
+    part_sizes,
+    split_rows,
+    training_rows,
+    with_batches,
+)
 from dropnorm.study.design import configure
 
 
@@ -78,33 +86,46 @@ def test_the_smallest_classes_that_are_allowed_can_be_split():
                 assert set(data.targets[part]) == {0, 1, 2}
 
 
-def test_a_class_too_rare_to_be_split(refuses):
-    message = (
-        "data: the class 'c1' of 'target' has 4 rows: expected at least 5, so that training, validation and test part "
-        "each get one. Merge rare classes, or add rows."
-    )
-    with refuses(DataError, message):
-        check_splittable(labelled(96, 4), configure())
-    check_splittable(labelled(95, 5), configure())
-
-
-def test_smaller_parts_need_more_rows_of_a_class(refuses):
-    message = (
-        "data: the class 'c1' of 'target' has 9 rows: expected at least 10, so that training, validation and test part "
-        "each get one. Merge rare classes, or add rows."
-    )
-    with refuses(DataError, message):
-        check_splittable(labelled(91, 9), configure(test_size=0.1))
-
-
 def test_fewer_rows_than_a_batch(refuses):
     message = (
         "data: 30 of its 50 rows are for training, fewer than one batch of 32. Use --batch-size 7 (batch_size= in "
         "Python), or add rows."
     )
     with refuses(DataError, message):
-        check_splittable(labelled(25, 25), configure())
-    check_splittable(labelled(25, 25), configure(batch_size=30))
+        with_batches(labelled(25, 25), configure(), given=True)
+    assert with_batches(labelled(25, 25), configure(batch_size=30), given=True).batch_size == 30
+
+
+@pytest.mark.parametrize(("rows", "batch"), [(25, 7), (20, 6), (10, 3), (6, 2), (27, 32)])
+def test_few_rows_train_in_smaller_batches(rows, batch):
+    assert with_batches(labelled(rows, rows), configure(), given=False).batch_size == batch
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("classes", [True, False])
+def test_all_copies_of_a_row_are_in_one_part(seed, classes):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(80, 3)), np.arange(80) % 2
+    rows = np.concatenate([np.arange(80), rng.integers(0, 80, size=60)])
+    target = y if classes else X[:, 0] + 0.5
+    dataset = load_dataset(X[rows], target[rows])
+    assert dataset.kept_together is not None
+    parts = vars(split_rows(dataset, seed, configure())).values()
+    held = [set(rows[part].tolist()) for part in parts]
+    assert sum(map(len, held)) == 80
+    assert sorted(np.concatenate(list(parts)).tolist()) == list(range(140))
+    if classes:
+        for part in held:
+            assert abs(np.mean([y[row] for row in part]) - 0.5) < 0.05
+
+
+def test_rows_without_copies_are_split_as_ever(blobs):
+    X, y = blobs(rows=100)
+    split = split_rows(load_dataset(X, y), 3, configure())
+    assert (
+        split.test[:5].tolist()
+        == train_test_split(np.arange(100), test_size=20, random_state=3, stratify=y)[1][:5].tolist()
+    )
 
 
 def test_fewer_rows_than_parts(refuses):
@@ -158,11 +179,11 @@ def test_every_class_can_be_learned_from_some_group():
 def test_classes_that_no_split_by_groups_leaves_to_learn_from(refuses):
     message = (
         "data: of 100 splits by 'group' none has every class in its training part: expected classes that are spread over the "
-        "groups. Merge rare classes, or leave their rows out."
+        "groups. Use --rare merge or --rare drop."
     )
     groups = np.repeat([0, 1, 2], 20)
     with refuses(DataError, message):
-        check_splittable(grouped(groups, groups), configure(batch_size=2))
+        training_rows(grouped(groups, groups), configure(batch_size=2))
 
 
 def test_too_few_groups(refuses):
@@ -211,11 +232,11 @@ def test_too_few_times(refuses):
 def test_a_class_that_comes_up_late(refuses):
     message = (
         "data: the training part, the 60 earliest rows by 'time', has no row of the class '1': expected rows of every class. "
-        "Merge rare classes, or leave their rows out."
+        "Leave such classes' rows out."
     )
     times = np.arange(100)
     with refuses(DataError, message):
-        check_splittable(timed(times, (times > 70).astype(int)), configure())
+        training_rows(timed(times, (times > 70).astype(int)), configure())
 
 
 def with_test(rows: int, tested: int, **given) -> Dataset:

@@ -4,7 +4,7 @@ import pytest
 
 from dropnorm.errors import DataError
 from dropnorm.study.data.sources.table import Source
-from dropnorm.study.data.target import encode_target, infer_task, learn_classes, learn_quantity
+from dropnorm.study.data.target import encode_target, guess_task, learn_classes, learn_quantity
 from dropnorm.study.data.values import without_value
 
 NAN = float("nan")
@@ -34,7 +34,9 @@ NAN = float("nan")
     ids=lambda value: f"{value.dtype} {value[0]}" if isinstance(value, pl.Series) else "",
 )
 def test_what_a_target_looks_like(values, task):
-    assert infer_task(values.alias("y")) == task
+    guess = guess_task(values.alias("y"))
+    assert guess.task == task
+    assert guess.reason.startswith("classes, as" if task == "classification" else "a quantity, as")
 
 
 @pytest.mark.parametrize(
@@ -150,3 +152,30 @@ def test_a_class_that_was_not_there_when_the_classes_were_learned(refuses):
     )
     with refuses(DataError, message):
         encode_target(pl.Series("y", ["a", "c", "d"]), ("a", "b"), Source("test.csv"))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (pl.Series(["a", "b"]), "classes, as its values are texts"),
+        (pl.Series([True, False]), "classes, as its values are true and false"),
+        (pl.Series([0, 1]), "classes, as it has two different numbers; --task regression takes them for a quantity"),
+        (
+            pl.Series([0, 1, 2, 5]),
+            "classes, as it has 4 different whole numbers; --task regression takes them for a quantity, which counts and "
+            "ratings often are",
+        ),
+        (
+            pl.Series(range(1, 31)),
+            "classes, as they are numbered from 1 to 30 without a gap; --task regression takes them for a quantity, which "
+            "counts and ratings often are",
+        ),
+        (
+            pl.Series([0.5, 1.5, 2.5]),
+            "a quantity, as it has 3 different numbers; --task classification takes each number for a class",
+        ),
+        (pl.Series([row / 7 for row in range(1200)]), "a quantity, as it has 1,200 different numbers"),
+    ],
+)
+def test_a_guess_is_told_with_its_reason_and_the_other_way(values, words):
+    assert guess_task(values).words == words

@@ -14,7 +14,7 @@ from dropnorm.study.data.sources.naming import column_named, columns_named
 from dropnorm.study.data.sources.opening import open_features
 from dropnorm.study.data.sources.reading import read_source
 from dropnorm.study.data.sources.table import Source, Table
-from dropnorm.study.data.target import infer_task
+from dropnorm.study.data.target import guess_task
 from dropnorm.study.data.understanding import understand_columns
 from dropnorm.study.data.values import as_texts, without_value
 from dropnorm.study.options import ColumnsOptions, kinds_in
@@ -83,9 +83,9 @@ def _described(
 
 
 def _target(column: pl.Series) -> ColumnDescription:
-    task = infer_task(column)
-    became = "the classes to predict" if task == "classification" else "the quantity to predict"
-    return _counted(column).model_copy(update={"kind": "target", "encoding": became})
+    guess = guess_task(column)
+    became = "the classes to predict" if guess.task == "classification" else "the quantity to predict"
+    return _counted(column).model_copy(update={"kind": "target", "encoding": became, "reason": guess.words})
 
 
 def _ignored(column: pl.Series) -> ColumnDescription:

@@ -1,7 +1,7 @@
 """A table ready to be studied: its features, its targets, and what a saved model must know of it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,20 @@ import polars as pl
 from dropnorm._options import with_options
 from dropnorm.errors import ArgumentError, DataError
 from dropnorm.study.data.column_summaries import notices_of, summarize_columns
+from dropnorm.study.data.copies import Copies, find_copies
 from dropnorm.study.data.encoding import Encoding, learn_encoding
-from dropnorm.study.data.order import Order, name_order
+from dropnorm.study.data.lags import Lags, complete_rows, with_lags
+from dropnorm.study.data.order import Order, name_order, time_column
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.naming import column_named, columns_named, missing_column
 from dropnorm.study.data.sources.opening import open_source, open_test
 from dropnorm.study.data.sources.reading import name_without_ending
 from dropnorm.study.data.sources.table import Source
-from dropnorm.study.data.target import encode_target
+from dropnorm.study.data.target import TaskGuess, encode_target, guess_task
 from dropnorm.study.data.understanding import UnderstoodColumn, understand_columns
 from dropnorm.study.data.values import without_value
 from dropnorm.study.options import ColumnsOptions, DataOptions, kinds_in
-from dropnorm.study.records import DataDescription, Quantity, SharedScale
+from dropnorm.study.records import DataDescription, KindGiven, Quantity, SharedScale
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,9 @@ class Dataset:
     ignored: tuple[str, ...] = ()  # columns of the table that are left out as a user asks
     understood: tuple[UnderstoodColumn, ...] = ()  # all others but the target and what orders rows, encoded or not
     notices: tuple[str, ...] = ()  # what is to be told of how the data was read and understood
+    task_guess: TaskGuess | None = None  # why the target is what it is, unless a user says so
+    copies: Copies | None = None  # rows that are there several times, if any are
+    rare_classes: tuple[str, ...] = ()  # that were merged or left out
 
     @property
     def rows(self) -> int:
@@ -72,16 +77,26 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that a study sees of the data: the same for the same data, wherever it was read from."""
-        encoding = self.encoding
-        return _hash(
-            self.features.tobytes(), self.targets.tobytes(), encoding.identity, self.order.identity(self.given_test)
-        )
+        identity = self.encoding.identity
+        return _hash(self.features.tobytes(), self.targets.tobytes(), identity, self._division)
 
     @property
     def rows_fingerprint(self) -> str:
         """A hash of what decides the splits: the same where features alone differ."""
         named = f"{self.encoding.target} {self.encoding.classes}".encode()
-        return _hash(self.targets.tobytes(), named, self.order.identity(self.given_test))
+        return _hash(self.targets.tobytes(), named, self._division)
+
+    @property
+    def _division(self) -> bytes:
+        """What decides, beside the targets, which rows are in which part."""
+        together = self.copies.groups.tobytes() if self.kept_together is not None and self.copies else b""
+        return self.order.identity(self.given_test) + together
+
+    @property
+    def kept_together(self) -> np.ndarray | None:
+        """The number of each row to learn from that its copies share, where they are to be in one part."""
+        free = self.order.groups is None and self.order.times is None
+        return self.copies.groups if self.copies is not None and self.copies.by_mistake and free else None
 
     def describe(
         self, train: int, validation: int, test: int, shared_scales: tuple[SharedScale, ...] = ()
@@ -110,6 +125,9 @@ class Dataset:
             test_rows=test,
             columns_encoded=summarize_columns(self.understood, self.order, self.ignored),
             notices=self.notices,
+            task_reason=self.task_guess.words if self.task_guess else "",
+            repeated_rows=self.copies.repeated if self.copies else 0,
+            rare_classes=self.rare_classes,
         )
 
 
@@ -139,16 +157,23 @@ def load_dataset(options: DataOptions) -> Dataset:
     # Nothing of a given test part has a say in what the columns become.
     kinds = kinds_in(options.kinds).items()
     known = {column_named(name, frame.columns, f"--as {name}={kind}"): kind for name, kind in kinds}
+    tested_frame = None if given is None else given.frame
+    lags = None
+    if options.lags is not None:
+        lags, frame, tested_frame, source = _lagged(
+            options.lags, frame, tested_frame, target, order.time, (source, test_source), known
+        )
     left = [name for name in frame.columns if name not in {target, *ignored, *order.columns}]
     first = left[:1] == frame.columns[:1] and len(left) > 1
     understood = understand_columns(frame, left, source, known, plain=table.plain, first=first)
     encoded = [column.encoding for column in understood if column.encoding is not None]
     if not encoded:
         raise _nothing_left(source, target, order.time, understood)
-    encoding = learn_encoding(encoded, frame[target], source, options.task)
+    guess = None if options.task else guess_task(frame[target])
+    encoding = learn_encoding(encoded, frame[target], source, guess.task if guess else options.task, lags)
     parts = [_encode_part(frame, encoding, source)]
-    if given is not None:
-        parts.append(_encode_part(given.frame, encoding, test_source))
+    if tested_frame is not None:
+        parts.append(_encode_part(tested_frame, encoding, test_source))
     learned, *tested = parts
     twins = 0 if given is None else _rows_in_both(parts[0], parts[1], test_source)
     ordered = order.of_rows(
@@ -171,7 +196,9 @@ def load_dataset(options: DataOptions) -> Dataset:
         order=ordered,
         ignored=ignored,
         understood=understood,
-        notices=(*table.notices, *notices_of(understood)),
+        notices=(*table.notices, *notices_of(understood), *([_left_out(lags)] if lags else [])),
+        task_guess=guess,
+        copies=find_copies(learned.features, learned.targets),
     )
 
 
@@ -186,12 +213,45 @@ def reading_of(options: ColumnsOptions) -> Reading:
     )
 
 
+def _lagged(
+    count: int,
+    frame: pl.DataFrame,
+    tested: pl.DataFrame | None,
+    target: str,
+    time: str | None,
+    sources: tuple[Source, Source],
+    kinds: Mapping[str, KindGiven],
+) -> tuple[Lags, pl.DataFrame, pl.DataFrame | None, Source]:
+    """The rows with earlier values of the target, but for the first ones, which have too few."""
+    if time is None:
+        raise ArgumentError(
+            f"lags={count} is given without time: expected the column that orders the rows. Give --time too."
+        )
+    lags = Lags(count=count, target=target, time=time_column(frame[time], sources[0], kinds))
+    frames = [frame] if tested is None else [frame, tested]
+    lagged = with_lags(frames, lags, sources[: len(frames)])
+    complete = complete_rows(frame, lags, sources[0])
+    if not complete.any():
+        raise DataError(
+            f"{sources[0]}: lags={count} leaves none of its {frame.height} rows: expected fewer. Use --lags 1."
+        )
+    return lags, lagged[0].filter(complete), lagged[1] if tested is not None else None, sources[0].where(complete)
+
+
+def _left_out(lags: Lags) -> str:
+    return f"the first {lags.count} rows by {lags.time.name} are left out, as they have too few values before them"
+
+
+_TIME_IS_NO_FEATURE = (
+    " The column {time} of --time is no feature, as that of a new row would be beyond all known. Of a series, --lags 7 makes "
+    "features of the seven values before each row."
+)
+
+
 def _nothing_left(source: Source, target: str, time: str | None, understood: Sequence[UnderstoodColumn]) -> DataError:
     out = "; ".join(f"{column.name} ({column.kind}: {column.reason})" for column in understood)
     what = f" Left out: {out}. Say --as {understood[0].name}=KIND to use one all the same." if understood else ""
-    told = (
-        f" The column {time!r} of --time is no feature, as that of a new row would be beyond all known." if time else ""
-    )
+    told = _TIME_IS_NO_FEATURE.format(time=repr(time)) if time else ""
     return DataError(f"{source}: no column is left to learn from, besides the target {target!r}.{told}{what}")
 
 

@@ -4,24 +4,32 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from dropnorm._record import Record
 from dropnorm.study.data.columns import ColumnEncoding, encode_column
+from dropnorm.study.data.lags import Lags, with_lags
 from dropnorm.study.data.sources.naming import missing_column
 from dropnorm.study.data.sources.table import Source
-from dropnorm.study.data.target import infer_task, learn_classes, learn_quantity
+from dropnorm.study.data.target import guess_task, learn_classes, learn_quantity
 from dropnorm.study.records import TaskName
 
 _TARGET = ("target", "task", "classes")
 
 
 class Encoding(Record):
-    """All columns of a table, in order, the target's name, and its classes unless it is a quantity."""
+    """All columns of a table, in order, the target's name, and its classes unless it is a quantity.
+
+    Args:        merged: classes that were too rare to be learned, each with the one that it became; lags: the earlier values of
+                 the target that are features, of a series in time.
+    """
 
     columns: tuple[ColumnEncoding, ...]
     target: str
     task: TaskName
     classes: tuple[str, ...]
+    merged: dict[str, str] = Field(default_factory=dict)
+    lags: Lags | None = None
 
     @property
     def features(self) -> int:
@@ -45,6 +53,8 @@ class Encoding(Record):
         Raises:      DataError for a column that is missing, infinite, or of another kind than the studied column.
         """
         source = Source(source) if isinstance(source, str) else source
+        if self.lags is not None and not set(self.lags.names) <= set(table.columns):
+            (table,) = with_lags([table], self.lags, [source])
         columns = {column.name: column for column in table}
         for column in self.columns:
             if column.name not in columns:
@@ -73,16 +83,20 @@ def image_layout(shape: tuple[int, ...]) -> tuple[tuple[int, int, int] | None, b
 
 
 def learn_encoding(
-    columns: Sequence[ColumnEncoding], target: pl.Series, source: Source, task: TaskName | None = None
+    columns: Sequence[ColumnEncoding],
+    target: pl.Series,
+    source: Source,
+    task: TaskName | None = None,
+    lags: Lags | None = None,
 ) -> Encoding:
     """The encoding of understood columns, with the target's: of classes, or a quantity, unless `task` says which.
 
     Raises:      DataError that names the target and the remedy, for one that cannot be predicted.
     """
-    task = task or infer_task(target)
+    task = task or guess_task(target).task
     classes: tuple[str, ...] = ()
     if task == "classification":
         classes = learn_classes(target, source)
     else:
         learn_quantity(target, source)
-    return Encoding(columns=tuple(columns), target=target.name, task=task, classes=classes)
+    return Encoding(columns=tuple(columns), target=target.name, task=task, classes=classes, lags=lags)

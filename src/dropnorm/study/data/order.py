@@ -77,9 +77,9 @@ class NamedOrder:
                 )
             return Order(group=self.group, groups=np.unique(np.concatenate(texts), return_inverse=True)[1])
         if self.time is not None:
-            encoding = _time_column(columns[0], source, kinds)
+            encoding = time_column(columns[0], source, kinds)
             sources = (source, test_source)
-            times = [_times(encoding, column, where) for column, where in zip(columns, sources, strict=False)]
+            times = [times_of(encoding, column, where) for column, where in zip(columns, sources, strict=False)]
             if tested is not None and times[1].min() <= times[0].max():
                 raise DataError(
                     f"{test_source}: {int((times[1] <= times[0].max()).sum())} rows of the test part are not later by "
@@ -135,7 +135,7 @@ def _column(frame: pl.DataFrame, name: str, source: Source) -> pl.Series:
     return frame[name]
 
 
-def _time_column(column: pl.Series, source: Source, kinds: Mapping[str, KindGiven]) -> ColumnEncoding:
+def time_column(column: pl.Series, source: Source, kinds: Mapping[str, KindGiven]) -> ColumnEncoding:
     """How the values of a column grow with time, by those to learn from."""
     understood = understand_ordered(column, source, kinds.get(column.name))
     if understood is None:
@@ -146,7 +146,7 @@ def _time_column(column: pl.Series, source: Source, kinds: Mapping[str, KindGive
     return understood
 
 
-def _times(encoding: ColumnEncoding, column: pl.Series, source: Source) -> np.ndarray:
+def times_of(encoding: ColumnEncoding, column: pl.Series, source: Source) -> np.ndarray:
     """Numbers that grow with time; of dates, whole microseconds."""
     values = read_column(encoding, column, source)
     if values.null_count():

@@ -12,6 +12,7 @@ from dropnorm.study.records import StudyConfig
 from dropnorm.study.task import judged_by
 
 GROUP_TRIES = 100
+_SMALLEST_BATCH = 2
 
 
 @dataclass(frozen=True)
@@ -78,36 +79,33 @@ def check_splittable(dataset: Dataset, config: StudyConfig) -> None:
         _check_units(dataset, f"different times of {order.time!r}", order.times[:learned])
     else:
         _check_units(dataset, "rows to learn from", np.arange(learned))
-        _check_classes(dataset, config)
-    train = training_rows(dataset, config)
-    if train < config.batch_size:
-        raise DataError(
-            f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "
-            f"{config.batch_size}. Use --batch-size {max(2, train // 4)} (batch_size= in Python), or add rows."
-        )
     _check_ranked(dataset, config)
 
 
-def training_rows(dataset: Dataset, config: StudyConfig) -> int:
-    """How many rows the smallest training part has; only those of whole groups are of another size in another split."""
-    splits = 1 if dataset.order.groups is None else config.split_count
-    return min(len(split_rows(dataset, split, config).train) for split in range(splits))
+def with_batches(dataset: Dataset, config: StudyConfig, *, given: bool) -> StudyConfig:
+    """The configuration with a batch that the training part holds: a smaller one on few rows, unless one is given.
 
-
-def _check_classes(dataset: Dataset, config: StudyConfig) -> None:
-    """Stratified, each part must get a row of each class."""
-    if not dataset.encoding.classes:
-        return
-    others = (config.validation_size,) if dataset.given_test else (config.test_size, config.validation_size)
-    smallest = min(*others, 1.0 - sum(others))
-    needed = math.ceil(1 / smallest)
-    counts = np.bincount(dataset.targets[: dataset.rows - dataset.given_test], minlength=len(dataset.encoding.classes))
-    if counts.min() < needed:
-        name = dataset.encoding.classes[int(counts.argmin())]
-        raise DataError(
-            f"{dataset.name}: the class {name!r} of {dataset.encoding.target!r} has {counts.min()} rows: expected at least "
-            f"{needed}, so that training, validation and test part each get one. Merge rare classes, or add rows."
+    Raises:      DataError for a given one that is too large, and for a training part of a single row.
+    """
+    train = training_rows(dataset, config)
+    if train >= config.batch_size:
+        return config
+    if given or train < _SMALLEST_BATCH:
+        remedy = (
+            f"Use --batch-size {max(2, train // 4)} (batch_size= in Python), or add rows." if given else "Add rows."
         )
+        raise DataError(
+            f"{dataset.name}: {train} of its {dataset.rows} rows are for training, fewer than one batch of "
+            f"{config.batch_size if given else _SMALLEST_BATCH}. {remedy}"
+        )
+    return replace(config, batch_size=max(_SMALLEST_BATCH, train // 4))
+
+
+def training_rows(dataset: Dataset, config: StudyConfig) -> int:
+    """How many rows the smallest training part has; those of whole groups, or copies, are of another size in another split."""
+    whole = dataset.order.groups is not None or dataset.kept_together is not None
+    splits = config.split_count if whole else 1
+    return min(len(split_rows(dataset, split, config).train) for split in range(splits))
 
 
 def _check_ranked(dataset: Dataset, config: StudyConfig) -> None:
@@ -137,8 +135,16 @@ def _check_units(dataset: Dataset, what: str, values: np.ndarray) -> None:
 
 def _cut_rows(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     labels = dataset.targets[rows] if dataset.encoding.classes else None
-    remaining, part = train_test_split(rows, test_size=size, random_state=seed, stratify=labels)
-    return remaining, part
+    together = dataset.kept_together
+    if together is None:
+        remaining, part = train_test_split(rows, test_size=size, random_state=seed, stratify=labels)
+        return remaining, part
+    # One row of each kind is cut, and its copies go where it goes.
+    _, first, kinds = np.unique(together[rows], return_index=True, return_inverse=True)
+    share = size / len(rows)
+    labels = None if labels is None else labels[first]
+    one, other = train_test_split(np.arange(len(first)), test_size=share, random_state=seed, stratify=labels)
+    return tuple(_shuffled(rows[np.isin(kinds, kept)], seed) for kept in (one, other))  # type: ignore[return-value]
 
 
 def _cut_groups(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +157,7 @@ def _cut_groups(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tup
             return _shuffled(rows[remaining], seed), rows[part]
     raise DataError(
         f"{dataset.name}: of {GROUP_TRIES} splits by {dataset.order.group!r} none has every class in its training part: "
-        f"expected classes that are spread over the groups. Merge rare classes, or leave their rows out."
+        f"expected classes that are spread over the groups. Use --rare merge or --rare drop."
     )
 
 
@@ -172,7 +178,7 @@ def _split_by_time(dataset: Dataset, rows: np.ndarray, given: np.ndarray, config
     if missing := _classes_without(dataset, split.train):
         raise DataError(
             f"{dataset.name}: the training part, the {begin} earliest rows by {dataset.order.time!r}, has no row of the class "
-            f"{missing[0]!r}: expected rows of every class. Merge rare classes, or leave their rows out."
+            f"{missing[0]!r}: expected rows of every class. Leave such classes' rows out."
         )
     return split
 

@@ -1,6 +1,7 @@
 """The column to predict: whether it holds classes or a quantity, and its values for the nets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,21 @@ MAX_CLASSES = 100
 MAX_NUMBERED = 20
 
 
-def infer_task(column: pl.Series) -> TaskName:
+@dataclass(frozen=True)
+class TaskGuess:
+    """What a target most likely is, and why; `other` says how to have it taken for the other kind, where it could be."""
+
+    task: TaskName
+    reason: str
+    other: str = ""
+
+    @property
+    def words(self) -> str:
+        """The guess as a phrase with its reason."""
+        return f"{self.reason}{f'; {self.other}' if self.other else ''}"
+
+
+def guess_task(column: pl.Series) -> TaskGuess:
     """What a target most likely is.
 
     Texts and truth values are classes. Numbers are a quantity, unless there are two of them, or all are whole and either at
@@ -25,14 +40,25 @@ def infer_task(column: pl.Series) -> TaskName:
     """
     numbers = _numbers_of(column)
     if numbers is None or column.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
-        return "classification"
+        what = "true and false" if set(class_texts(column).drop_nulls()) <= {"True", "False"} else "texts"
+        return TaskGuess("classification", f"classes, as its values are {what}")
     different = np.unique(numbers[~np.isnan(numbers)])
-    if len(different) <= 2:
-        return "classification"
+    count = len(different)
+    if count <= 2:
+        told = "two different numbers" if count == 2 else "no two different numbers"
+        return TaskGuess("classification", f"classes, as it has {told}", _AS_QUANTITY)
     whole = bool((different == np.floor(different)).all())
-    few = len(different) <= MAX_NUMBERED
-    numbered = different[0] in (0, 1) and different[-1] - different[0] == len(different) - 1 < MAX_CLASSES
-    return "classification" if whole and (few or numbered) else "regression"
+    if whole and count <= MAX_NUMBERED:
+        return TaskGuess("classification", f"classes, as it has {count} different whole numbers", _AS_COUNT)
+    if whole and different[0] in (0, 1) and different[-1] - different[0] == count - 1 < MAX_CLASSES:
+        span = f"{different[0]:g} to {different[-1]:g}"
+        return TaskGuess("classification", f"classes, as they are numbered from {span} without a gap", _AS_COUNT)
+    other = "--task classification takes each number for a class" if count <= MAX_CLASSES else ""
+    return TaskGuess("regression", f"a quantity, as it has {count:,} different numbers", other)
+
+
+_AS_QUANTITY = "--task regression takes them for a quantity"
+_AS_COUNT = f"{_AS_QUANTITY}, which counts and ratings often are"
 
 
 def learn_classes(column: pl.Series, source: Source) -> tuple[str, ...]:
@@ -63,21 +89,25 @@ def learn_quantity(column: pl.Series, source: Source) -> None:
 
     Raises:      DataError for one that holds anything but numbers, or the same one throughout.
     """
-    numbers = _quantities(column, source)
+    numbers = quantities_of(column, source)
     different = np.unique(numbers[~np.isnan(numbers)])
     if len(different) < 2:
         found = f"only the value {different[0]:g}" if len(different) else "no value in any row"
         raise DataError(f"{source}: the target {column.name!r} has {found}: expected at least two.")
 
 
-def encode_target(column: pl.Series, classes: Sequence[str], source: Source) -> np.ndarray:
+def encode_target(
+    column: pl.Series, classes: Sequence[str], source: Source, merged: Mapping[str, str] | None = None
+) -> np.ndarray:
     """Each row's class as int64, or where there are no classes its number as float64.
 
+    Args:        merged: classes that became another one, as they were too rare, with that one.
     Raises:      DataError for a class that was not there when the classes were learned, and for what is no number.
     """
     if not classes:
-        return _quantities(column, source)
+        return quantities_of(column, source)
     texts = class_texts(column)
+    texts = texts.replace(dict(merged)) if merged else texts
     codes = class_codes(texts, classes)
     if codes.null_count():
         row = int(codes.is_null().to_numpy().argmax())
@@ -88,7 +118,8 @@ def encode_target(column: pl.Series, classes: Sequence[str], source: Source) -> 
     return codes.to_numpy()
 
 
-def _quantities(column: pl.Series, source: Source) -> np.ndarray:
+def quantities_of(column: pl.Series, source: Source) -> np.ndarray:
+    """The numbers of a target in float64, NaN where one is missing."""
     numbers = _numbers_of(column)
     if numbers is None:
         stray = _stray(column, source) if is_text(column) else ""

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.lags import with_lags
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.memory import as_column
 from dropnorm.study.data.sources.naming import missing_column
@@ -41,11 +42,14 @@ def open_known_rows(description: ModelDescription, X: Any, y: Any, reading: Read
         raise DataError(
             f"{source}: no row has a value of {encoding.target!r}: expected rows to evaluate by. Add their targets."
         )
-    rows, known = table.frame.filter(kept), source.where(kept)
+    frame = table.frame
+    if encoding.lags is not None:
+        (frame,) = with_lags([frame], encoding.lags, [source])
+    rows, known = frame.filter(kept), source.where(kept)
     return KnownRows(
         table=replace(table, frame=rows),
         source=known,
-        targets=encode_target(column.filter(kept), encoding.classes, known),
+        targets=encode_target(column.filter(kept), encoding.classes, known, encoding.merged),
         groups=np.unique(as_text(rows[group]), return_inverse=True)[1] if group in rows.columns else None,
         without_target=int((~kept).sum()),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dropnorm.errors import NewDataWarning
+from dropnorm.study.data.lags import with_lags
 from dropnorm.study.data.novelty import novelties
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.images import IMAGE
@@ -31,8 +32,11 @@ def open_rows(description: ModelDescription, X: Any, reading: Reading) -> tuple[
 
 def encode_rows(description: ModelDescription, table: Table, source: Source) -> np.ndarray:
     """The features of all rows; warns of what is unlike the studied rows."""
-    features = description.encoding.encode(table.frame, source)
-    told = novelties(description.encoding, description.ranges, table.frame, features, source)
+    encoding, frame = description.encoding, table.frame
+    if encoding.lags is not None and not set(encoding.lags.names) <= set(frame.columns):
+        (frame,) = with_lags([frame], encoding.lags, [source])
+    features = encoding.encode(frame, source)
+    told = novelties(encoding, description.ranges, frame, features, source)
     if told:
         warnings.warn("\n".join(told), NewDataWarning, stacklevel=_CALLERS)
     return features

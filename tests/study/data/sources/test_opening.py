@@ -60,7 +60,7 @@ def test_what_is_to_be_predicted_needs_no_target(tmp_path):
     assert open_features(X).frame.columns == ["x0", "x1"]
     assert open_features(TensorDataset(torch.from_numpy(X), torch.zeros(3))).frame.columns == ["x0", "x1"]
     Image.new("L", (2, 2)).save(tmp_path / "0.png")
-    images = open_features(tmp_path)
+    images = open_features(tmp_path, Reading(labelled=False))
     assert (images.files, images.target) == (("0.png",), None)
 
 
