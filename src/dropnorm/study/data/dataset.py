@@ -210,6 +210,7 @@ def reading_of(options: ColumnsOptions) -> Reading:
         separator=options.separator,
         sheet=options.sheet,
         skip_broken=options.skip_broken,
+        ignored=tuple(options.ignore),
     )
 
 

@@ -13,9 +13,10 @@ class Reading:
 
     Args:        header: whether its first line names the columns; encoding: of its text; separator: between its fields; sheet:
                  of a workbook, by name or by number from 1; each None or auto where it is to be found out.
-                 texts: columns that stay as they are written, by name or place; known: columns whose kind is known, as those
-                 of a studied table are, by name; skip_broken: leave out images that cannot be used; labelled: whether images
-                 must lie in a folder per class; studied: the shape (channels, height, width) that images must have.
+                 texts: columns that stay as they are written, by name or place; ignored: those that are left out; known:
+                 columns whose kind is known, as those of a studied table are, by name; skip_broken: leave out images that
+                 cannot be used; labelled: whether images must lie in a folder per class; studied: the shape (channels,
+                 height, width) that images must have.
     """
 
     header: HeaderGiven = "auto"
@@ -23,6 +24,7 @@ class Reading:
     separator: str | None = None
     sheet: str | None = None
     texts: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     known: Mapping[str, str] = field(default_factory=dict)
     skip_broken: bool = False
     labelled: bool = True

@@ -11,11 +11,11 @@ import polars as pl
 from PIL import Image
 
 from dropnorm.errors import DataError
+from dropnorm.study.data.sources.image_parts import ENDINGS, Parts, parts_of
 from dropnorm.study.data.sources.memory import array_column
 from dropnorm.study.data.sources.table import Table, first_line, listed
 from dropnorm.study.memory import check_fits
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # The readers of these, and no other, whatever a file's name: some start programs.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE, TARGET = "image", "class"
@@ -41,7 +41,8 @@ def read_images(
     """Read the images of a folder: a column of arrays (channels, height, width) of 8 bits, and the sub-folder as class.
 
     Grey if all images are, otherwise red, green, blue; transparency is ignored. Files with other endings than those of
-    images are passed over, and so are hidden ones.
+    images are passed over, and so are hidden ones. Of folders `train` and `test`, perhaps with a `val`, that have the
+    sub-folders of classes within, the one is learned from and the other a test part.
 
     Args:        skip_broken: leave out broken images, and those of another size than most; labelled: to predict, images may
                  also lie in the folder itself; studied: the shape (channels, height, width) of the studied images, if
@@ -49,37 +50,84 @@ def read_images(
     Raises:      DataError that names the images that are broken, of another size, or in color where the studied ones are
                  grey; or says what the folder lacks.
     """
+    if labelled and (parts := parts_of(folder)) is not None:
+        return _read_parts(folder, parts, skip_broken=skip_broken, studied=studied)
     paths = _paths(folder, labelled=labelled)
-    check_fits(folder, f"the table of its {len(paths):,} images", sum(map(_bytes_of, paths)))
-    found = [_open(path, str(path.relative_to(folder))) for path in paths]
+    names = [str(path.relative_to(folder)) for path in paths]
+    pixels, kept = read_pixels(paths, names, folder, skip_broken=skip_broken, studied=studied)
+    frame = pl.DataFrame([array_column(IMAGE, pixels)])
+    files = tuple(names[number] for number in kept)
+    if labelled:
+        frame = frame.with_columns(pl.Series(TARGET, [Path(name).parts[0] for name in files]))
+    return Table(frame, target=TARGET if labelled else None, files=files, skipped=len(names) - len(files))
+
+
+def _read_parts(folder: Path, parts: Parts, *, skip_broken: bool, studied: tuple[int, ...]) -> Table:
+    """The images of a part to learn from, of one to validate on among them, and of one to test on."""
+    paths = {part: _paths(part, labelled=True) for part in (*parts.learned, *parts.tested)}
+    classes = {part: {path.relative_to(part).parts[0] for path in own} for part, own in paths.items()}
+    for part, own in classes.items():
+        if own != classes[parts.learned[0]]:
+            odd = sorted(own.symmetric_difference(classes[parts.learned[0]]))
+            raise DataError(
+                f"{folder}: the classes of {part.name} and {parts.learned[0].name} differ in {listed(odd, 5)}. Expected the "
+                f"same sub-folders in each part: add or remove these."
+            )
+    every = [path for own in paths.values() for path in own]
+    names = [str(path.relative_to(folder)) for path in every]
+    pixels, kept = read_pixels(every, names, folder, skip_broken=skip_broken, studied=studied)
+    files = [names[number] for number in kept]
+    frame = pl.DataFrame([array_column(IMAGE, pixels), pl.Series(TARGET, [Path(name).parts[1] for name in files])])
+    tested = pl.Series([folder / Path(name).parts[0] in parts.tested for name in files])
+    learned = frame.filter(~tested)
+    if len(parts.learned) > 1:
+        joined = ", ".join(part.name for part in parts.learned[1:])
+        notice = (
+            f"the images of {joined} are among those to learn from, as each seed draws a validation part of its own"
+        )
+    return Table(
+        learned,
+        target=TARGET,
+        test=frame.filter(tested) if parts.tested else None,
+        files=tuple(name for name, is_tested in zip(files, tested, strict=True) if not is_tested),
+        skipped=len(names) - len(files),
+        notices=(notice,) if len(parts.learned) > 1 else (),
+    )
+
+
+def read_pixels(
+    paths: Sequence[Path], names: Sequence[str], where: Path, *, skip_broken: bool, studied: tuple[int, ...]
+) -> tuple[np.ndarray, list[int]]:
+    """The pixels of images (rows, channels, height, width), and which of the images they are; see `read_images`.
+
+    Args:        names: what the images are called in messages; where: that they all are from, to begin messages with.
+    """
+    check_fits(where, f"the table of its {len(paths):,} images", sum(map(_bytes_of, paths)))
+    found = [_open(path, name) for path, name in zip(paths, names, strict=True)]
     whole = [image for image in found if not image.problem]
     sizes = Counter(image.pixels.shape[:2] for image in whole)
     broken = [f"{image.name} ({image.problem})" for image in found if image.problem]
     if broken and not (skip_broken and whole):
-        raise DataError(f"{folder}: {_counted(broken, found)} broken: {listed(broken, 5)}. {_SKIP}")
+        raise DataError(f"{where}: {_counted(broken, found)} broken: {listed(broken, 5)}. {_SKIP}")
     size = studied[1:] or max(sizes, key=lambda one: (sizes[one], one))
     odd = [f"{image.name} ({_size(image.pixels)})" for image in whole if image.pixels.shape[:2] != size]
     if odd and not skip_broken:
         raise DataError(
-            f"{folder}: {_counted(odd, found)} of another size than the {size[1]} x {size[0]} of "
+            f"{where}: {_counted(odd, found)} of another size than the {size[1]} x {size[0]} of "
             f"{'the studied ones' if studied else 'most'}: {listed(odd, 5)}. Expected one size for all. "
             f"{_SKIP.replace('Mend', 'Scale')}"
         )
-    kept = [image for image in whole if image.pixels.shape[:2] == size]
+    kept = [number for number, image in enumerate(found) if not image.problem and image.pixels.shape[:2] == size]
     if not kept:
-        raise DataError(f"{folder}: no image is of {size[1]} x {size[0]} as the studied ones are. Scale or crop them.")
-    colored = [image.name for image in kept if image.pixels.ndim == 3]
+        raise DataError(f"{where}: no image is of {size[1]} x {size[0]} as the studied ones are. Scale or crop them.")
+    colored = [found[number].name for number in kept if found[number].pixels.ndim == 3]
     if studied[:1] == (1,) and colored:
         raise DataError(
-            f"{folder}: {_counted(colored, found)} in color, where the studied ones are grey: "
+            f"{where}: {_counted(colored, found)} in color, where the studied ones are grey: "
             f"{listed(colored, 5)}. Expected grey ones: convert them (with Pillow, image.convert('L'))."
         )
     color = bool(colored) or studied[:1] == (3,)
-    frame = pl.DataFrame([array_column(IMAGE, np.stack([_channels(image.pixels, color=color) for image in kept]))])
-    if labelled:
-        frame = frame.with_columns(pl.Series(TARGET, [Path(image.name).parts[0] for image in kept]))
-    files = tuple(image.name for image in kept)
-    return Table(frame, target=TARGET if labelled else None, files=files, skipped=len(found) - len(kept))
+    return np.stack([_channels(found[number].pixels, color=color) for number in kept]), kept
 
 
 def image_shape(dtype: pl.DataType | None) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """A source by its name: a bundled set, a file by its ending, or a folder of images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from dropnorm.study.data.sources.arff import read_arff
 from dropnorm.study.data.sources.bundled import BUNDLED, load_bundled
 from dropnorm.study.data.sources.columnar import read_arrow, read_parquet
 from dropnorm.study.data.sources.given import Reading
+from dropnorm.study.data.sources.image_paths import with_images
 from dropnorm.study.data.sources.images import read_images
 from dropnorm.study.data.sources.json_records import read_json, read_json_lines
 from dropnorm.study.data.sources.naming import column_named
@@ -81,8 +82,17 @@ def read_source(source: str | Path, target: str | None = None, reading: Reading 
             f"{path}: {table.frame.width:,} columns. Expected at most {MAX_COLUMNS:,}: save the numbers as one array (rows, "
             f"1, columns) in an NPZ file, or leave columns out."
         )
+    besides = _columns_besides(table.frame.columns, (*reading.ignored, *reading.texts), target)
+    table = with_images(table, path, path.parent, besides, skip_broken=reading.skip_broken, studied=reading.studied)
     known = target in table.frame.columns or target in ("first", "last") or (target or "").isdigit()
     return replace(table, target=column_named(target, table.frame.columns, path)) if target and known else table
+
+
+def _columns_besides(columns: Sequence[str], named: Sequence[str], target: str | None) -> list[str]:
+    """The columns that a user names for something else than to learn from."""
+    parts = [part.strip() for one in named for part in ([one] if one in columns else one.split(","))]
+    places = {"first": columns[0], "last": columns[-1]} | {str(place): name for place, name in enumerate(columns, 1)}
+    return [name if name in columns else places.get(name, name) for name in (*parts, *([target] if target else []))]
 
 
 def _read(path: Path, target: str | None, reading: Reading) -> Table:
