@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-STUDIES = ("study_step", "study_engine", "study_growth", "study_memory", "model_predict", "model_score")
+STUDIES = ("reading", "study_step", "study_engine", "study_growth", "study_memory", "model_predict", "model_score")
 BENCHMARKS = ("layers", "kernels", "training_step", *STUDIES, "surgery", "sizes", "keras_layers")
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar, get_args
 
+from dropnorm._user_code import ENDINGS, user_code_error
 from dropnorm._validate import Constraint
 from dropnorm.errors import ArgumentError, ArgumentTypeError, DropnormError
 
@@ -16,7 +17,8 @@ Result = TypeVar("Result")
 def checked(**constraints: Constraint) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Check the arguments of these names, and give the function each in its one form; None passes where the signature names it.
 
-    Raises:      ArgumentError and ArgumentTypeError, at the call; also for arguments that are missing, surplus or unknown.
+    Raises:      ArgumentError and ArgumentTypeError, at the call; also for arguments that are missing, surplus or unknown;
+                 UserCodeError for code of the user that ends the program while the function runs it.
     """
 
     def decorate(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -33,10 +35,15 @@ def checked(**constraints: Constraint) -> Callable[[Callable[P, Result]], Callab
                     f"these arguments."
                 ) from error
             given = bound.arguments
-            for name, constraint in constraints.items():
-                if name in given and not (given[name] is None and name in optional):
-                    given[name] = constraint.check(given[name], name)
-            return function(*bound.args, **bound.kwargs)
+            try:
+                for name, constraint in constraints.items():
+                    if name in given and not (given[name] is None and name in optional):
+                        given[name] = constraint.check(given[name], name)
+                return function(*bound.args, **bound.kwargs)
+            except (Exception, *ENDINGS):
+                raise
+            except BaseException as error:
+                raise user_code_error(f"Code that {function.__qualname__} runs", error) from error
 
         return call
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar, ParamSpec, TypeVar, get_args
 
+from dropnorm._user_code import ENDINGS, user_code_error
 from dropnorm._validate import Constraint, closest, shown
 from dropnorm.errors import ArgumentTypeError
 
@@ -160,7 +161,12 @@ def with_options(declaration: Callable[P, Declared]) -> Callable[[Callable[[Decl
     def decorate(function: Callable[[Declared], Result]) -> Callable[P, Result]:
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> Result:
-            return function(checked_call(declared, function.__name__, args, kwargs))
+            try:
+                return function(checked_call(declared, function.__name__, args, kwargs))
+            except (Exception, *ENDINGS):
+                raise
+            except BaseException as error:
+                raise user_code_error(f"Code that {function.__name__} runs", error) from error
 
         returned = inspect.signature(function).return_annotation
         call.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]

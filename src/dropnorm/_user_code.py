@@ -7,6 +7,8 @@ from pathlib import Path
 
 from dropnorm.errors import UserCodeError
 
+ENDINGS = (KeyboardInterrupt, GeneratorExit)
+"""What is no Exception and yet passes through: it is asked for."""
 _OURS = str(Path(__file__).parent)
 
 
@@ -19,10 +21,15 @@ def exits_told(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (Exception, KeyboardInterrupt, GeneratorExit):
+    except (Exception, *ENDINGS):
         raise
     except BaseException as error:
-        raise UserCodeError(_told(what, error)) from error
+        raise user_code_error(what, error) from error
+
+
+def user_code_error(what: str, error: BaseException) -> UserCodeError:
+    """The error that tells of code which ends the program; `what` is the code, as the subject of a sentence."""
+    return UserCodeError(_told(what, error))
 
 
 def _told(what: str, error: BaseException) -> str:

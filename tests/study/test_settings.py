@@ -29,6 +29,7 @@ OTHER = {
     "patience": 11,
     "validation_size": 0.125,
     "test_size": 0.375,
+    "copies": "apart",
     "learning_curve": True,
     "metric": "balanced_accuracy",
     "class_weight": "balanced",

@@ -7,13 +7,13 @@ import typer
 from dropnorm._options import options_of
 from dropnorm.cli.json_output import Json, print_record
 from dropnorm.cli.options import options_for
-from dropnorm.cli.printing import print_table, tell
+from dropnorm.cli.printing import print_sentences, print_table, tell
 from dropnorm.cli.progress import told_if_slow
 from dropnorm.study.options import ColumnsOptions
 
 if TYPE_CHECKING:
     from dropnorm.report.tables import Table
-    from dropnorm.study.records import TableDescription
+    from dropnorm.study.records import ColumnDescription, TableDescription
 
 EXAMPLES = """[bold]Examples[/bold]
 
@@ -23,6 +23,7 @@ dropnorm columns churn.csv --target churned --as zip=category --as joined=day-fi
 
 dropnorm columns sales.xlsx --sheet 2 --json
 """
+LONGEST = 16  # letters of an example
 _OPTIONS = options_of(ColumnsOptions)
 
 
@@ -43,15 +44,13 @@ def columns(
     for notice in described.notices:
         tell(f"{described.name}: {notice}.")
     print_table(_table(described), f"{described.name}: {described.rows:,} rows, {len(described.columns):,} columns")
-    for column in described.columns:
-        if column.notice:
-            tell(f"{column.name}: {column.notice}")
+    print_sentences([f"{column.name}: {note}." for column in described.columns if (note := _note(column))])
 
 
 def _table(described: "TableDescription") -> "Table":
-    from dropnorm.report.tables import Column, Table
+    from dropnorm.report.tables import NONE, Column, Table
 
-    headers = ("column", "kind", "distinct", "missing", "examples", "becomes", "why")
+    headers = ("column", "kind", "distinct", "missing", "examples", "becomes")
     right = ("distinct", "missing")
     rows = tuple(
         (
@@ -59,10 +58,28 @@ def _table(described: "TableDescription") -> "Table":
             column.kind,
             f"{column.distinct:,}",
             f"{column.missing:,}",
-            " | ".join(column.examples),
-            column.encoding,
-            column.reason,
+            ", ".join(map(_short, column.examples)) or NONE,
+            _became(column),
         )
         for column in described.columns
     )
     return Table(tuple(Column(header, "right" if header in right else "left") for header in headers), rows, None)
+
+
+def _became(column: "ColumnDescription") -> str:
+    if column.kind == "target":
+        return "the target"
+    if not column.features:
+        return "unclear" if column.kind == "unclear" else "nothing"
+    return f"{column.features:,} feature{'s' if column.features > 1 else ''}"
+
+
+def _note(column: "ColumnDescription") -> str:
+    """What is to be known of a column beside its kind: how it is written, why it is left out, what else it may be."""
+    plain = ("numbers", "texts", "dates")
+    parts = [column.reason if column.reason not in plain else "", column.notice]
+    return "; ".join(part.rstrip(".") for part in parts if part)
+
+
+def _short(example: str) -> str:
+    return example if len(example) <= LONGEST else f"{example[: LONGEST - 1]}…"

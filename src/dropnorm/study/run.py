@@ -87,7 +87,7 @@ class PlannedStudy:
         told += dataset.notices
         if dataset.copies is not None and dataset.order.groups is None and dataset.order.times is None:
             what = f"{dataset.copies.repeated:,} of {dataset.rows:,} rows have a copy, features and target alike"
-            kept = "all copies of a row are in one part" if dataset.kept_together is not None else _SPREAD
+            kept = "all copies of a row are in one part" if dataset.kept_together(self.config) is not None else _SPREAD
             told.append(f"{what}; {kept}")
         if self.config.batch_size < StudyConfig.batch_size and not self.batch_given:
             told.append(f"batches are of {self.config.batch_size} rows, as few rows train")

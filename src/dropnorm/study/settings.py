@@ -17,6 +17,7 @@ ScheduleName = Literal["constant", "plateau"]
 StopBy = Literal["loss", "score"]
 ClassWeight = Literal["balanced"]
 ActivationName = Literal["relu", "leaky_relu", "gelu", "silu", "tanh", "sigmoid"]
+CopiesName = Literal["together", "apart"]
 MetricName = Literal[
     "accuracy", "balanced_accuracy", "f1", "roc_auc", "average_precision", "log_loss", "rmse", "mae", "r2"
 ]
@@ -152,6 +153,16 @@ class Settings(Options):
         float,
         Option(_SHARE, "Share of the rows, or of the groups, to test on", panel=REPETITIONS),
     ] = 0.2
+    copies: Annotated[
+        CopiesName,
+        Option(
+            OneOf(get_args(CopiesName)),
+            "Where copies of a row are, features and target alike, where with together they are in one part, unless rows are "
+            "alike by nature",
+            panel=REPETITIONS,
+            before="apart",
+        ),
+    ] = "together"
     learning_curve: Annotated[
         bool,
         Option(

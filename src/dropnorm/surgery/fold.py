@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from dropnorm._arguments import checked
 from dropnorm.surgery.dispatch import is_keras
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from dropnorm.surgery.modules.receipt import Receipt
 
 
+@checked()
 def fold(model: Any, *, sample: Any = None) -> "Receipt | KerasReceipt":
     """The model for inference, with fewer layers: `fold(model).model` computes what the model does in inference mode.
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import fx, nn
 
 from dropnorm import nn as own
+from dropnorm._arguments import checked
 from dropnorm.surgery.dispatch import expect_torch
 from dropnorm.surgery.modules.operations import Kind, kind_of
 from dropnorm.surgery.modules.reading import Reading, follow, is_fused
@@ -31,6 +32,7 @@ _FUSED: dict[type, tuple[type[Any], type]] = {
 }
 
 
+@checked()
 def fuse(model: nn.Module, *, sample: Any = None) -> Receipt:
     """The same function of the inputs, computed by faster kernels: `fuse(model).model` trains and predicts as the model.
 

@@ -109,7 +109,8 @@ def test_all_copies_of_a_row_are_in_one_part(seed, classes):
     rows = np.concatenate([np.arange(80), rng.integers(0, 80, size=60)])
     target = y if classes else X[:, 0] + 0.5
     dataset = load_dataset(X[rows], target[rows])
-    assert dataset.kept_together is not None
+    assert dataset.kept_together(configure()) is not None
+    assert dataset.kept_together(configure(copies="apart")) is None
     parts = vars(split_rows(dataset, seed, configure())).values()
     held = [set(rows[part].tolist()) for part in parts]
     assert sum(map(len, held)) == 80

@@ -14,7 +14,7 @@ from dropnorm.study.data.dates import Cycle, as_dates, encode_dates
 from dropnorm.study.data.missing_marks import without_marks
 from dropnorm.study.data.number_formats import NumberFormat, parse_numbers
 from dropnorm.study.data.sources.table import Source
-from dropnorm.study.data.values import LARGEST, as_numbers, as_texts, is_number, is_text, without_value
+from dropnorm.study.data.values import LARGEST, as_numbers, as_texts, is_number, is_text
 
 MAX_CATEGORIES = 100
 """How many codes a column of categories has at most; beyond, the rarest share the last one."""
@@ -140,11 +140,12 @@ def _encode_categories(encoding: ColumnEncoding, column: pl.Series) -> np.ndarra
     codes = texts.replace_strict(
         list(encoding.categories), list(range(len(encoding.categories))), default=-1, return_dtype=pl.Int32
     ).to_numpy()
-    known = codes >= 0
-    features = np.zeros((len(column), encoding.features))
-    features[np.flatnonzero(known), codes[known]] = 1.0
-    if encoding.has_missing:
-        features[:, -1] = (without_value(column) | without_marks(texts).is_null()).to_numpy() & ~known
+    known = np.flatnonzero(codes >= 0)
+    features = np.zeros((len(column), encoding.features), order="F")
+    features[known, codes[known]] = 1.0
+    others = np.flatnonzero(codes < 0)
+    if encoding.has_missing and len(others):
+        features[others, -1] = without_marks(texts[others]).is_null().to_numpy()
     return features
 
 

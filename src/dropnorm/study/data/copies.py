@@ -7,6 +7,7 @@ import polars as pl
 
 _FEW = 50  # different rows, below which a table has so few values that rows are alike by nature
 _FEW_OF_CLASS = 10  # different rows of a class, which could not be spread over the parts
+_FIRST = 4  # features, which tell most rows apart
 _AMBIGUOUS = 0.1  # of the repeated features, from which share on that have several targets they are so too
 
 
@@ -27,29 +28,37 @@ def find_copies(features: np.ndarray, targets: np.ndarray) -> Copies | None:
     """The copies among rows; None if each is there once."""
     if len(features) < 2 or not features.shape[1]:
         return None
-    alike = _numbered(features)
-    groups = np.unique(np.stack([alike, _numbered(targets[:, None])], axis=1), axis=0, return_inverse=True)[1].reshape(
-        -1
-    )
-    counts = np.bincount(groups)
+    # Few rows of a large table have the same first features; only those are compared as a whole.
+    candidates = np.flatnonzero(_hashed(features[:, :_FIRST]).is_duplicated().to_numpy())
+    alike, whole = np.arange(len(features)), np.arange(len(features))
+    if len(candidates):
+        hashes = _hashed(features[candidates])
+        alike[candidates] = candidates[_first_of(hashes)]
+        pairs = pl.DataFrame([alike[candidates], targets[candidates] + 0.0]).hash_rows()
+        whole[candidates] = candidates[_first_of(pairs)]
+    counts = np.bincount(whole, minlength=len(features))
     repeated = int(counts[counts > 1].sum())
     if not repeated:
         return None
+    first, groups = np.unique(whole, return_inverse=True)
     # Rows of the same features: how many different targets have they?
-    rows_of = np.bincount(alike)
-    targets_of = np.bincount(alike[np.unique(groups, return_index=True)[1]], minlength=len(rows_of))
-    several = rows_of > 1
+    several = np.bincount(alike) > 1
+    targets_of = np.bincount(alike[first], minlength=len(several))
     ambiguous = (targets_of[several] > 1).mean()
-    classes = targets[np.unique(groups, return_index=True)[1]] if targets.dtype.kind == "i" else np.empty(0, dtype=int)
-    few = len(counts) < _FEW or (len(classes) > 0 and np.unique(classes, return_counts=True)[1].min() < _FEW_OF_CLASS)
+    few = len(first) < _FEW
+    if targets.dtype.kind == "i":
+        few = few or np.unique(targets[first], return_counts=True)[1].min() < _FEW_OF_CLASS
     by_nature = few or (repeated * 2 > len(features) and ambiguous > _AMBIGUOUS)
     return Copies(groups=groups, repeated=repeated, by_mistake=not by_nature)
 
 
-def _numbered(values: np.ndarray) -> np.ndarray:
-    """A number for each row of an array, the same for the same rows, NaN being one value and -0 being 0."""
-    hashed = pl.DataFrame(values + 0.0).hash_rows().to_numpy()
-    _, first, places = np.unique(hashed, return_index=True, return_inverse=True)
-    # In the order in which they come first, whatever the hashes are.
-    number: np.ndarray = first.argsort().argsort()[places.reshape(-1)]
-    return number
+def _hashed(values: np.ndarray) -> pl.Series:
+    """A hash of each row of an array, NaN being one value and -0 being 0."""
+    return pl.DataFrame(values + 0.0).hash_rows()
+
+
+def _first_of(hashes: pl.Series) -> np.ndarray:
+    """For each hash the place of the first one like it."""
+    _, first, places = np.unique(hashes.to_numpy(), return_index=True, return_inverse=True)
+    found: np.ndarray = first[places.reshape(-1)]
+    return found

@@ -25,7 +25,7 @@ from dropnorm.study.data.target import TaskGuess, encode_target, guess_task
 from dropnorm.study.data.understanding import UnderstoodColumn, understand_columns
 from dropnorm.study.data.values import without_value
 from dropnorm.study.options import ColumnsOptions, DataOptions, kinds_in
-from dropnorm.study.records import DataDescription, KindGiven, Quantity, SharedScale
+from dropnorm.study.records import DataDescription, KindGiven, Quantity, SharedScale, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -78,24 +78,17 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hash of everything that a study sees of the data: the same for the same data, wherever it was read from."""
         identity = self.encoding.identity
-        return _hash(self.features.tobytes(), self.targets.tobytes(), identity, self._division)
+        return _hash(self.features.tobytes(), self.targets.tobytes(), identity, self.order.identity(self.given_test))
 
     @property
     def rows_fingerprint(self) -> str:
         """A hash of what decides the splits: the same where features alone differ."""
         named = f"{self.encoding.target} {self.encoding.classes}".encode()
-        return _hash(self.targets.tobytes(), named, self._division)
+        return _hash(self.targets.tobytes(), named, self.order.identity(self.given_test))
 
-    @property
-    def _division(self) -> bytes:
-        """What decides, beside the targets, which rows are in which part."""
-        together = self.copies.groups.tobytes() if self.kept_together is not None and self.copies else b""
-        return self.order.identity(self.given_test) + together
-
-    @property
-    def kept_together(self) -> np.ndarray | None:
+    def kept_together(self, config: StudyConfig) -> np.ndarray | None:
         """The number of each row to learn from that its copies share, where they are to be in one part."""
-        free = self.order.groups is None and self.order.times is None
+        free = self.order.groups is None and self.order.times is None and config.copies == "together"
         return self.copies.groups if self.copies is not None and self.copies.by_mistake and free else None
 
     def describe(
@@ -186,7 +179,7 @@ def load_dataset(options: DataOptions) -> Dataset:
     return Dataset(
         name=_short_name(X),
         columns=len(encoding.columns),
-        features=np.concatenate([part.features for part in parts]),
+        features=np.concatenate([part.features for part in parts]) if tested else learned.features,
         targets=np.concatenate([part.targets for part in parts]),
         encoding=encoding,
         rows_without_target=sum(part.without_target for part in parts),
@@ -270,7 +263,7 @@ def _encode_part(frame: pl.DataFrame, encoding: Encoding, source: Source) -> _Pa
     if encoding.target not in frame.columns:
         raise missing_column(source, encoding.target, frame.columns)
     kept = (~without_value(frame[encoding.target])).to_numpy()
-    labelled, labelled_source = frame.filter(kept), source.where(kept)
+    labelled, labelled_source = (frame, source) if kept.all() else (frame.filter(kept), source.where(kept))
     targets = encode_target(labelled[encoding.target], encoding.classes, labelled_source)
     if (
         not encoding.classes and np.isnan(targets).any()

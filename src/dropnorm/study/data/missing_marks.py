@@ -18,10 +18,7 @@ def is_mark(text: str) -> bool:
 def without_marks(texts: pl.Series) -> pl.Series:
     """Texts without blanks around, and null where they say that there is no value; a minus beside a plus is a value."""
     stripped = texts.cast(pl.String).str.strip_chars()
-    short = stripped.str.len_chars() <= max(map(len, MARKS))
-    if not short.any():
-        return stripped
-    marks = stripped.filter(short).unique().drop_nulls()
+    marks = stripped.filter(stripped.str.len_bytes() <= max(map(len, MARKS))).unique().drop_nulls()
     found = [text for text in marks.to_list() if is_mark(text)]
     if not _SIGNS.isdisjoint(marks):
         found = [text for text in found if text not in ("-", "--")]

@@ -1,5 +1,6 @@
 """Which rows train, validate and test: splits that are the same in every arm."""
 
+import functools
 import math
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,8 @@ def split_rows(dataset: Dataset, number: int, config: StudyConfig) -> Split:
     given = np.arange(len(rows), dataset.rows)
     if dataset.order.times is not None:
         return _split_by_time(dataset, rows, given, config)
-    cut = _cut_rows if dataset.order.groups is None else _cut_groups
+    free = functools.partial(_cut_rows, together=dataset.kept_together(config))
+    cut = free if dataset.order.groups is None else _cut_groups
     units = len(rows) if dataset.order.groups is None else len(np.unique(dataset.order.groups[rows]))
     _, validation, test = part_sizes(units, config)
     rest, test_rows = (rows, given) if len(given) else cut(dataset, rows, test, number)
@@ -103,7 +105,7 @@ def with_batches(dataset: Dataset, config: StudyConfig, *, given: bool) -> Study
 
 def training_rows(dataset: Dataset, config: StudyConfig) -> int:
     """How many rows the smallest training part has; those of whole groups, or copies, are of another size in another split."""
-    whole = dataset.order.groups is not None or dataset.kept_together is not None
+    whole = dataset.order.groups is not None or dataset.kept_together(config) is not None
     splits = config.split_count if whole else 1
     return min(len(split_rows(dataset, split, config).train) for split in range(splits))
 
@@ -133,9 +135,10 @@ def _check_units(dataset: Dataset, what: str, values: np.ndarray) -> None:
         )
 
 
-def _cut_rows(dataset: Dataset, rows: np.ndarray, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _cut_rows(
+    dataset: Dataset, rows: np.ndarray, size: int, seed: int, *, together: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     labels = dataset.targets[rows] if dataset.encoding.classes else None
-    together = dataset.kept_together
     if together is None:
         remaining, part = train_test_split(rows, test_size=size, random_state=seed, stratify=labels)
         return remaining, part

@@ -21,7 +21,7 @@ from dropnorm.study.data.number_formats import (
 )
 from dropnorm.study.data.sources.naming import column_named
 from dropnorm.study.data.sources.table import Source
-from dropnorm.study.data.values import as_numbers, as_texts, is_number, is_text, without_value
+from dropnorm.study.data.values import as_numbers, as_texts, has_gaps, is_number, is_text, without_value
 from dropnorm.study.records import ColumnKind, KindGiven
 
 _FEW = 20  # values, of which a column may have a different one in every row and yet be categories
@@ -88,7 +88,7 @@ def understand_ordered(column: pl.Series, source: Source, kind: KindGiven | None
         understood = _number(column, source, "numbers")
     elif is_text(column):
         texts = without_marks(column)
-        understood = _as_numbers(texts, source, counted=False) or _as_dates(texts, source)
+        understood = _as_numbers(texts, source, texts, counted=False) or _as_dates(texts, source, texts)
     else:
         dates = as_dates(column)
         understood = None if dates is None else _date(column, dates, "dates")
@@ -97,8 +97,8 @@ def understand_ordered(column: pl.Series, source: Source, kind: KindGiven | None
 
 
 def _understand(column: pl.Series, source: Source, *, first: bool) -> UnderstoodColumn:
-    missing = without_value(column)
-    if missing.all():
+    gaps = has_gaps(column)
+    if gaps and without_value(column).all():
         return UnderstoodColumn(column.name, "empty", "no row has a value")
     if column.dtype == pl.Boolean:
         return _varying(column) or _boolean(column, BooleanFormat(), BooleanFormat().words)
@@ -106,7 +106,7 @@ def _understand(column: pl.Series, source: Source, *, first: bool) -> Understood
         return _varying(column) or _counting(column, first=first) or _number(column, source, "numbers")
     if (dates := as_dates(column) if column.dtype.is_temporal() else None) is not None:
         return _varying(column) or _date(column, dates, "dates")
-    if isinstance(column.dtype, pl.Array) and is_numeric_array(column) and not missing.any():
+    if isinstance(column.dtype, pl.Array) and is_numeric_array(column) and not gaps:
         return _array(column, source)
     if not is_text(column):
         raise DataError(
@@ -124,22 +124,24 @@ def _understand_texts(column: pl.Series, source: Source, *, first: bool) -> Unde
         return _varying(texts) or _categories(texts, "categories, as their type says")
     if constant := _varying(texts):
         return constant
-    if (booleans := learn_booleans(texts)) is not None:
+    # What the values are is read off the different ones.
+    different = texts.unique(maintain_order=True)
+    if (booleans := learn_booleans(different)) is not None:
         return _boolean(texts, booleans, booleans.words)
-    if has_leading_zeros(texts):
+    if has_leading_zeros(different):
         return _identifying(texts) or _categories(texts, "digits with zeros before them, which numbers do not keep")
     return (
-        _as_numbers(texts, source, first=first)
-        or _as_dates(texts, source)
+        _as_numbers(texts, source, different, first=first)
+        or _as_dates(texts, source, different)
         or _identifying(texts)
         or _categories(texts, "texts")
     )
 
 
 def _as_numbers(
-    texts: pl.Series, source: Source, *, first: bool = False, counted: bool = True
+    texts: pl.Series, source: Source, different: pl.Series, *, first: bool = False, counted: bool = True
 ) -> UnderstoodColumn | None:
-    learned = learn_number_format(texts)
+    learned = learn_number_format(different)
     if learned is None:
         return None
     read = parse_numbers(texts, learned.format)
@@ -153,8 +155,8 @@ def _as_numbers(
     return _number(read, source, words or "numbers", notice=learned.ambiguous, number=kept)
 
 
-def _as_dates(texts: pl.Series, source: Source) -> UnderstoodColumn | None:
-    learned = learn_date_format(texts)
+def _as_dates(texts: pl.Series, source: Source, different: pl.Series) -> UnderstoodColumn | None:
+    learned = learn_date_format(different)
     if learned is None:
         return None
     dates = parse_dates(texts, _told_apart(learned, texts.name, source))
@@ -196,18 +198,24 @@ def _strays(texts: pl.Series, read: pl.Series, kind: str, source: Source) -> "Un
 
 def _varying(column: pl.Series) -> UnderstoodColumn | None:
     """Of a column that has one value in all rows, that this says nothing."""
-    if column.null_count() or column.n_unique() > 1:
+    if column.null_count() or not _is_constant(column):
         return None
-    shown = str(column[0])
+    shown = str(as_texts(column.head(1))[0])
     return UnderstoodColumn(column.name, "constant", f"every row has {shown if len(shown) <= 30 else shown[:29] + '…'}")
+
+
+def _is_constant(column: pl.Series) -> bool:
+    """Whether all values are the same, which the first other one denies."""
+    if column.dtype.is_numeric():
+        return bool(column.min() == column.max())
+    return bool((column == column[0]).all())
 
 
 def _number(
     column: pl.Series, source: Source, reason: str, *, notice: str = "", number: NumberFormat | None = None
 ) -> UnderstoodColumn:
     as_numbers(column, source)
-    missing = bool(without_value(column).any())
-    encoding = ColumnEncoding(name=column.name, kind="number", has_missing=missing, number=number)
+    encoding = ColumnEncoding(name=column.name, kind="number", has_missing=has_gaps(column), number=number)
     return UnderstoodColumn(column.name, "number", reason, encoding, notice)
 
 
@@ -257,11 +265,14 @@ def _categories(texts: pl.Series, reason: str, *, notice: str = "") -> Understoo
 def _identifying(texts: pl.Series) -> UnderstoodColumn | None:
     """Texts that are another one in most rows: identifiers if they are words, prose if they are sentences."""
     present = texts.drop_nulls()
-    different, words = present.n_unique(), present.str.count_matches(r"\S+").mean()
+    different = present.n_unique()
+    if different <= _FEW:
+        return None
+    words = present.str.count_matches(r"\S+").mean()
     assert isinstance(words, float)
     if different > MAX_CATEGORIES and words >= _LONG:
         return UnderstoodColumn(texts.name, "text", f"texts of {words:.0f} words on average")
-    if different <= _FEW or different * 2 <= len(present):
+    if different * 2 <= len(present):
         return None
     each = "every row has another" if different == len(present) else f"{different:,} different in {len(present):,} rows"
     if words >= _WORDS:

@@ -29,6 +29,15 @@ def without_value(column: pl.Series) -> pl.Series:
     return missing | column.is_nan().fill_null(value=True) if column.dtype.is_float() else missing
 
 
+def has_gaps(column: pl.Series) -> bool:
+    """Whether some row is missing."""
+    if column.dtype.is_float():
+        # The sum is NaN if some value is, or if infinities cancel, which the slow way tells apart.
+        total = column.sum()
+        return bool(column.null_count()) or (total != total and bool(without_value(column).any()))
+    return bool(without_value(column).any()) if column.dtype == pl.String else bool(column.null_count())
+
+
 def as_text(column: pl.Series) -> list[str]:
     """Values as names of classes and categories: 1.0 in a column of floats is 1."""
     return as_texts(column).to_list()
@@ -53,9 +62,12 @@ def as_texts(column: pl.Series) -> pl.Series:
 
 def as_numbers(column: pl.Series, source: Source) -> np.ndarray:
     """A column of numbers as float64 with NaN for missing; infinity, and what has an infinite variance, is an error."""
-    values = _physical(column).cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    infinite = np.abs(values) > LARGEST
-    if infinite.any():
+    numbers = _physical(column).cast(pl.Float64)
+    low, high = numbers.min(), numbers.max()
+    values = (numbers.fill_null(float("nan")) if numbers.null_count() else numbers).to_numpy()
+    # Polars passes over NaN, where there is anything else.
+    if any(isinstance(end, float) and abs(end) > LARGEST for end in (low, high)):
+        infinite = np.abs(values) > LARGEST
         raise DataError(
             f"{source}: the column {column.name!r} is infinite or beyond {LARGEST:g} in {infinite.sum()} rows, first in "
             f"{source.place(int(infinite.argmax()))}: expected finite or missing values. Replace them, or leave the column out."

@@ -89,7 +89,7 @@ def read_content(path: Path, encoding: str | None = None, *, json: bool = False)
         _check_text(path, raw, json=json)
     content = _decoded(path, raw, encoding)
     del raw
-    if not content.text.strip():
+    if not content.text or content.text.isspace():
         raise DataError(
             f"{path}: the file is empty. Expected a table: a header line with column names, and rows below it."
         )

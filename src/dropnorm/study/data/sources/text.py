@@ -22,6 +22,7 @@ from dropnorm.study.data.sources.table import Table, listed
 MAX_COLUMNS = 50_000
 _SAMPLE_LINES = 500
 _SAMPLE_BYTES = 2**22
+_MARKS = ["?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 _EXACT_DIGITS = 15  # of a whole number that float64 keeps
 _COMMENTS = ("#", "%")
 _FRACTION = re.compile(r"^[+-]?\d*\.\d+([eE][+-]?\d+)?$|^[+-]?\d+[eE][+-]?\d+$")
@@ -181,7 +182,9 @@ def _fast(body: _Body, names: list[str], kept: set[str], known: Mapping[str, str
     if body.header and len(body.head) != body.width:
         return None
     numbers = _numbers(body, names, kept, known)
-    for typed in ({name: pl.Float64() for name in numbers}, {}):
+    as_numbers = {name: pl.Float64() for name in numbers}
+    # Marks of missing values are looked for where there are some, since that takes time.
+    for typed, marks in ((as_numbers, None), (as_numbers, _MARKS), ({}, None)):
         try:
             frame = pl.read_csv(
                 body.text,
@@ -189,13 +192,13 @@ def _fast(body: _Body, names: list[str], kept: set[str], known: Mapping[str, str
                 schema={name: typed.get(name, pl.String()) for name in names},
                 separator=separator,
                 quote_char=quote if quoted else None,
-                null_values=["?", "NA", "NaN", "nan", "N/A", "null"] if typed else None,
+                null_values=marks,
                 infer_schema=False,
             )
         except (pl.exceptions.PolarsError, OSError):
             continue
         # Polars fills up lines that are too short, and empty ones, with missing values.
-        return frame if not frame[:, -1].null_count() or _whole_lines(body, quoted=quoted) else None
+        return frame.rechunk() if not frame[:, -1].null_count() or _whole_lines(body, quoted=quoted) else None
     return None
 
 
@@ -311,6 +314,5 @@ def _with_whole_numbers(frame: pl.DataFrame, kept: set[str]) -> pl.DataFrame:
 
 def _stripped(frame: pl.DataFrame) -> pl.DataFrame:
     """Texts without blanks around; what is empty is missing."""
-    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    stripped = frame.lazy().with_columns(pl.col(texts).str.strip_chars()) if texts else frame.lazy()
-    return stripped.with_columns(pl.when(pl.col(texts) != "").then(pl.col(texts))).collect() if texts else frame
+    columns = [column.str.strip_chars() if column.dtype == pl.String else column for column in frame]
+    return pl.DataFrame([column.set(column == "", None) if column.dtype == pl.String else column for column in columns])
