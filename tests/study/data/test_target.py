@@ -34,7 +34,7 @@ NAN = float("nan")
     ids=lambda value: f"{value.dtype} {value[0]}" if isinstance(value, pl.Series) else "",
 )
 def test_what_a_target_looks_like(values, task):
-    guess = guess_task(values.alias("y"))
+    guess = guess_task(pl.concat([values] * 5).alias("y"))
     assert guess.task == task
     assert guess.reason.startswith("classes, as" if task == "classification" else "a quantity, as")
 
@@ -178,4 +178,10 @@ def test_a_class_that_was_not_there_when_the_classes_were_learned(refuses):
     ],
 )
 def test_a_guess_is_told_with_its_reason_and_the_other_way(values, words):
-    assert guess_task(values).words == words
+    assert guess_task(pl.concat([values] * 5)).words == words
+
+
+def test_numbers_of_which_few_rows_have_each_are_a_quantity():
+    assert guess_task(pl.Series([*range(15)] * 4)).task == "regression"
+    assert guess_task(pl.Series([*range(15)] * 5)).task == "classification"
+    assert guess_task(pl.Series([0, 1])).task == "classification"

@@ -69,10 +69,10 @@ def _too_rare(dataset: Dataset, few: list[int], counts: np.ndarray, needed: int)
     rarest = min(few, key=lambda number: counts[number])
     numbers = all(name.lstrip("+-").replace(".", "", 1).isdigit() for name in encoding.classes)
     regression = " If they are a quantity, such as a count or a rating, use --task regression." if numbers else ""
-    others = f", and {len(few) - 1} more have few" if len(few) > 1 else ""
+    others = f", and {len(few) - 1} other classes are too rare as well" if len(few) > 1 else ""
     return DataError(
         f"{dataset.name}: the class {encoding.classes[rarest]!r} of {encoding.target!r} has {counts[rarest]} "
-        f"{_units(dataset)}{others}, which is too few: expected at least {needed}, so that training, validation and test part "
+        f"{_units(dataset)}{others}: expected at least {needed}, so that training, validation and test part "
         f"each get one. Use --rare merge to make one class of all such ones, or --rare drop to leave their rows out."
         f"{regression}"
     )

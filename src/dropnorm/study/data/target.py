@@ -16,6 +16,7 @@ from dropnorm.study.records import TaskName
 
 MAX_CLASSES = 100
 MAX_NUMBERED = 20
+_ROWS_OF_CLASS = 5
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def guess_task(column: pl.Series) -> TaskGuess:
     """What a target most likely is.
 
     Texts and truth values are classes. Numbers are a quantity, unless there are two of them, or all are whole and either at
-    most 20, or numbered as classes are, without a gap: from 0 to at most 99, or from 1 to at most 100.
+    most 20, or numbered as classes are, without a gap: from 0 to at most 99, or from 1 to at most 100; and each has five rows
+    on average.
     """
     numbers = _numbers_of(column)
     if numbers is None or column.dtype in (pl.Boolean, pl.Categorical, pl.Enum):
@@ -47,7 +49,9 @@ def guess_task(column: pl.Series) -> TaskGuess:
     if count <= 2:
         told = "two different numbers" if count == 2 else "no two different numbers"
         return TaskGuess("classification", f"classes, as it has {told}", _AS_QUANTITY)
-    whole = bool((different == np.floor(different)).all())
+    rows = int((~np.isnan(numbers)).sum())
+    # Classes of fewer rows could not be spread over the parts.
+    whole = bool((different == np.floor(different)).all()) and count * _ROWS_OF_CLASS <= rows
     if whole and count <= MAX_NUMBERED:
         return TaskGuess("classification", f"classes, as it has {count} different whole numbers", _AS_COUNT)
     if whole and different[0] in (0, 1) and different[-1] - different[0] == count - 1 < MAX_CLASSES:
