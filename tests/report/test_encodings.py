@@ -16,7 +16,7 @@ def test_each_kind_of_column_is_told_in_words(make_run):
         ColumnSummary(names=("joined",), count=1, kind="date", features=5, cycles=("year", "week")),
         ColumnSummary(names=("x",), count=1, kind="array", features=64, shape=(8, 8)),
         ColumnSummary(names=("id",), count=1, kind="left out", features=0, reason="--ignore names it"),
-        ColumnSummary(names=("paid",), count=1, kind="boolean", features=1, reason="yes, and no"),
+        ColumnSummary(names=("paid",), count=1, kind="boolean", features=1, reason="yes and no"),
         ColumnSummary(
             names=("cost",), count=1, kind="number", features=1, reason="numbers in $", notice="has 1,234, read as 1234"
         ),
@@ -30,8 +30,8 @@ def test_each_kind_of_column_is_told_in_words(make_run):
         ("joined", "dates", "days since 1970, with sine and cosine of the place in the year and the week", "5"),
         ("x", "arrays of 8 × 8 numbers", "a feature for each number", "64"),
         ("id", "–", "nothing: --ignore names it", "0"),
-        ("paid", "true or false; yes, and no", "1 where true, 0 where false", "1"),
-        ("cost", "numbers; numbers in $; has 1,234, read as 1234", "the number itself", "1"),
+        ("paid", "yes and no", "1 where true, 0 where false", "1"),
+        ("cost", "numbers in $; has 1,234, read as 1234", "the number itself", "1"),
         ("name", "texts", "nothing: texts of 5 words on average", "0"),
     )
 

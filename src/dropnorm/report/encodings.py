@@ -32,8 +32,9 @@ def _names(one: ColumnSummary) -> str:
 
 
 def _held(one: ColumnSummary) -> str:
-    """Say what was in a column, and how it was written where that is no matter of course."""
-    held = what_it_holds(one) or NONE
+    """Say what was in a column, as it was written where that is no matter of course."""
     written = one.reason if one.kind in ("number", "date", "boolean") else ""
-    parts = [held, *([written] if written and written != held else []), *([one.notice] if one.notice else [])]
-    return "; ".join(parts)
+    held = what_it_holds(one) or NONE
+    if written:
+        held = f"{written}, some missing" if one.has_missing else written
+    return f"{held}; {one.notice}" if one.notice else held

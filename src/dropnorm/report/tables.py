@@ -125,7 +125,7 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
         ("Data", f"{data.name}, {counted(data.rows, 'rows')}, {counted(data.columns, 'columns')}"),
         ("Fingerprint of the data", data.fingerprint),
         ("Target", data.target),
-        ("Task", f"{data.task}, trained on {task_of(run.summary).loss}"),
+        ("Task", f"{data.task}, trained on {task_of(run.summary).loss}{_reason(data)}"),
         ("Classes (rows)", _classes(data.classes, data.class_rows))
         if data.quantity is None
         else ("Values of the target", _values(data.quantity)),
@@ -133,6 +133,12 @@ def how_it_was_made(run: Run) -> tuple[tuple[str, str], ...]:
             "Split",
             f"{data.train_rows:,} train, {data.validation_rows:,} validation, {data.test_rows:,} test rows{_split(data)}",
         ),
+        *(
+            [("What was understood", ". ".join(f"{one[0].upper()}{one[1:]}" for one in data.notices))]
+            if data.notices
+            else []
+        ),
+        *([("Rows with a copy", f"{data.repeated_rows:,}, features and target alike")] if data.repeated_rows else []),
         ("Scale of the features", _scales(data.shared_scales, config.scaling)),
         ("Arms", ", ".join(arm.name for arm in config.arms)),
         *((f"Arm {arm.name}", arm_settings(arm)) for arm in config.arms if arm.regularizers),
@@ -355,6 +361,11 @@ def _written(value: float) -> str:
     """Write a quantity of any size in four digits, but without zeros behind the point."""
     text = RMSE.scale(value).write(value)
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _reason(data: DataDescription) -> str:
+    """Say why the task is what it is, where that was a guess."""
+    return f"; {data.target} holds {data.task_reason}" if data.task_reason else ""
 
 
 def _classes(names: tuple[str, ...], rows: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 Nothing here imports torch, so that a saved run can be read and drawn without it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -155,6 +156,11 @@ class StudyConfig(Settings):
     def nets(self) -> int:
         """How many nets all arms have together."""
         return self.repetitions * sum(len(arm.choices) for arm in self.arms)
+
+    def least_for_parts(self, *, given_test: bool) -> int:
+        """How many rows of a kind it takes for each part to get one, where the parts are drawn at random."""
+        others = (self.validation_size,) if given_test else (self.test_size, self.validation_size)
+        return math.ceil(1 / min(*others, 1.0 - sum(others)))
 
     def split_of(self, seed: int) -> int:
         """The split on which a repetition trains."""

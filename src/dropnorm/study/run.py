@@ -83,7 +83,7 @@ class PlannedStudy:
         """What was decided about the data without being asked for, each as a sentence's words."""
         dataset, told = self.dataset, []
         if dataset.task_guess is not None and dataset.task_guess.other:
-            told.append(f"the target {dataset.encoding.target} is {dataset.task_guess.words}")
+            told.append(f"the target {dataset.encoding.target} holds {dataset.task_guess.words}")
         told += dataset.notices
         if dataset.copies is not None and dataset.order.groups is None and dataset.order.times is None:
             what = f"{dataset.copies.repeated:,} of {dataset.rows:,} rows have a copy, features and target alike"

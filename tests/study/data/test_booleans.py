@@ -43,4 +43,4 @@ def test_one_and_zero_are_always_read():
 
 
 def test_the_words_are_told():
-    assert BooleanFormat(true=("yes", "y"), false=("no", "n")).words == "yes or y, and no or n"
+    assert BooleanFormat(true=("yes", "y"), false=("no", "n")).words == "yes or y and no or n"

@@ -55,8 +55,8 @@ def test_columns_left_out_come_last_and_are_told_by_their_kind():
     ]
     assert [one.names for one in summarize_columns(columns, Order(), ())] == [("age",), ("id",), ("z",)]
     assert notices_of(columns) == (
-        "left out as identifiers: id (every row has another); --as id=KIND uses it all the same",
-        "left out as empty: z (no row has a value); --as z=KIND uses it all the same",
+        "left out as identifiers: id (every row has another); --as id=category uses it all the same",
+        "left out as empty: z (no row has a value)",
     )
 
 
@@ -65,8 +65,7 @@ def test_of_many_columns_notices_name_a_few():
     columns += [UnderstoodColumn(f"n{place}", "number", "numbers", None, "is odd") for place in range(8)]
     (constants, *others) = notices_of(columns)
     assert constants == (
-        "left out as constant: c0 (every row has 0), c1 (every row has 0), c2 (every row has 0), and 6 more; --as c0=KIND "
-        "uses it all the same"
+        "left out as constant: c0 (every row has 0), c1 (every row has 0), c2 (every row has 0), and 6 more"
     )
     assert others == [*(f"n{place} is odd" for place in range(6)), "2 more columns have such notices"]
 

@@ -37,9 +37,16 @@ def test_rows_of_few_coarse_values_are_alike_by_nature():
     assert not find_copies(many, RNG.integers(0, 2, size=2000)).by_mistake
 
 
-def test_a_class_of_a_few_different_rows_could_not_be_spread_over_parts():
+def test_different_rows_of_the_rarest_class_are_counted():
     features, targets = np.concatenate([X, np.tile(X[:3], (4, 1))]), np.concatenate([Y, np.full(12, 2)])
-    assert not find_copies(features, targets).by_mistake
+    assert find_copies(features, targets).fewest == 3
+    assert find_copies(np.tile(X, (2, 1)), np.tile(X[:, 0], 2)).fewest == 60
+
+
+@pytest.mark.parametrize("different", [15, 30])
+def test_few_different_rows_that_are_there_four_times_are_so_by_mistake(different):
+    found = find_copies(np.tile(X[:different], (4, 1)), np.tile(Y[:different], 4))
+    assert (found.repeated, found.by_mistake, found.fewest) == (4 * different, True, different // 2)
 
 
 def test_quantities_have_copies_too():

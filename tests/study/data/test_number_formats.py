@@ -37,6 +37,8 @@ CASES = [
     (["100 widgets", "250 widgets"], NumberFormat(unit="widgets"), [100, 250]),
     (["€ 5,50", "€ 1.200,00"], NumberFormat(decimal=",", grouping=".", unit="€"), [5.5, 1200]),
     (["100 EUR", "1,250 EUR"], NumberFormat(grouping=",", unit="EUR"), [100, 1250]),
+    (["1.5K", "2M", "300", "0.5B"], NumberFormat(multiples=True), [1500, 2e6, 300, 5e8]),
+    (["1.5M", "2M"], NumberFormat(unit="M"), [1.5, 2]),
     (["10,000+", "500+"], NumberFormat(grouping=",", unit="+"), [10000, 500]),
     (["13:45", "09:10"], NumberFormat(clock=True), [49500, 33000]),
     (["1:02:03", "59:30"], NumberFormat(clock=True), [3723, 3570]),

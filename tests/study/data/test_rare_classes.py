@@ -23,9 +23,9 @@ def test_nothing_is_rare():
 
 def test_a_rare_class_is_named_with_all_that_can_be_done(refuses):
     message = (
-        "data: the class '6' of 'y' has 2 rows, and 1 other classes are too rare as well: expected at least 5, so that training, "
-        "validation and test part each get one. Use --rare merge to make one class of all such ones, or --rare drop to leave "
-        "their rows out. If they are a quantity, such as a count or a rating, use --task regression."
+        "data: the class '6' of 'y' has 2 rows, and 1 other classes are too rare as well: expected at least 5, so that "
+        "training, validation and test part each get one. Use --rare merge to make one class of all such ones, or --rare drop "
+        "to leave their rows out. If they are a quantity, such as a count or a rating, use --task regression."
     )
     with refuses(DataError, message):
         plan_study(table(), target="y")
@@ -64,10 +64,7 @@ def test_of_groups_a_class_is_rare_that_few_groups_have():
     rows = table({"a": 30, "b": 30, "c": 30}).with_columns(
         who=pl.Series([f"p{row // 10}" for row in range(60)] + ["q"] * 30)
     )
-    with pytest.raises(
-        DataError,
-        match="has 1 groups of 'who', and 2 other classes are too rare as well: expected at least 3|has 1 groups of 'who': expected at least 3",
-    ):
+    with pytest.raises(DataError, match="the class 'c' of 'y' has 1 groups of 'who': expected at least 3"):
         plan_study(rows, target="y", group="who")
     assert plan_study(rows, target="y", group="who", rare="drop").dataset.rows == 60
 

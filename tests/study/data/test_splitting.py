@@ -120,6 +120,14 @@ def test_all_copies_of_a_row_are_in_one_part(seed, classes):
             assert abs(np.mean([y[row] for row in part]) - 0.5) < 0.05
 
 
+@pytest.mark.parametrize(("given", "together"), [({}, True), ({"test_size": 0.05}, False)])
+def test_copies_of_a_class_with_too_few_different_rows_for_the_parts_go_where_chance_has_them(given, together):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    dataset = load_dataset(np.tile(X, (4, 1)), np.tile(y, 4))
+    assert (dataset.kept_together(configure(**given)) is not None) == together
+    split_rows(dataset, 0, configure(**given))
+
+
 def test_rows_without_copies_are_split_as_ever(blobs):
     X, y = blobs(rows=100)
     split = split_rows(load_dataset(X, y), 3, configure())

@@ -108,6 +108,7 @@ LEFT_OUT = [
     ("identifier", list(range(100, 100 + 3 * ROWS, 3)), "CustomerID"),
     ("identifier", [str(n) for n in range(ROWS)], "Unnamed: 0"),
     ("identifier", [float(n) for n in range(1, ROWS + 1)], "rownames"),
+    ("identifier", [str(10**20 + 7 * n) for n in range(ROWS)], "account"),
     ("text", [f"Mr. Number {n} of many, Junior" for n in range(ROWS)], "name"),
     ("text", [f"a long review of product {n % 30} that goes on and on" for n in range(ROWS)], "review"),
     ("text", [f"what {n % 101} people wrote down when they were asked" for n in range(1000)], "answer"),
@@ -182,6 +183,22 @@ def test_a_stray_text_among_dates_is_named_with_its_line(refuses):
     )
     with refuses(DataError, message):
         understood(values)
+
+
+def test_a_stray_text_among_few_different_dates_is_named_too():
+    values = [f"2024-05-0{n % 6 + 1}" for n in range(ROWS)]
+    values[17] = "unknown"
+    with pytest.raises(
+        DataError, match=r"row 18 \(line 19\): the column 'c' holds 'unknown', where most rows have dates"
+    ):
+        understood(values)
+
+
+def test_numbers_that_lose_digits_are_told():
+    values = [str(10**17 + n % 3) for n in range(ROWS)]
+    assert understood(values).notice == (
+        "has numbers of more than 15 digits, whose last ones are lost; --as c=category keeps them apart"
+    )
 
 
 def test_dates_of_which_nobody_knows_the_month_are_asked_for(refuses):

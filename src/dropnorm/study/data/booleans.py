@@ -30,7 +30,7 @@ class BooleanFormat(Record):
     @property
     def words(self) -> str:
         """The words, as a reader is told of them."""
-        return f"{' or '.join(self.true)}, and {' or '.join(self.false)}"
+        return f"{' or '.join(self.true)} and {' or '.join(self.false)}"
 
 
 def in_both_lengths(form: BooleanFormat) -> BooleanFormat:

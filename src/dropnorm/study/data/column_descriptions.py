@@ -34,7 +34,7 @@ def describe_columns(options: ColumnsOptions) -> TableDescription:
         >>> import polars as pl
         >>> table = dn.describe_columns(pl.DataFrame({"paid": ["yes", "No", "yes"], "price": ["1,200.50 $", "900 $", "5 $"]}))
         >>> [(column.name, column.kind, column.reason) for column in table.columns]
-        [('paid', 'boolean', 'yes, and no'), ('price', 'number', 'numbers with thousands separated by commas, in $')]
+        [('paid', 'boolean', 'yes and no'), ('price', 'number', 'numbers with thousands separated by commas, in $')]
     """
     X = options.X
     table = _opened(X, options)

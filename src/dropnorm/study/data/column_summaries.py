@@ -56,7 +56,8 @@ def notices_of(columns: Sequence[UnderstoodColumn]) -> tuple[str, ...]:
         if own:
             shown = ", ".join(f"{column.name} ({column.reason})" for column in own[:NAMED])
             more = f", and {len(own) - NAMED} more" if len(own) > NAMED else ""
-            notices.append(f"left out as {noun}: {shown}{more}; --as {own[0].name}=KIND uses it all the same")
+            remedy = f"; --as {own[0].name}=category uses it all the same" if kind in ("identifier", "text") else ""
+            notices.append(f"left out as {noun}: {shown}{more}{remedy}")
     told = [f"{column.name} {column.notice}" for column in columns if column.notice]
     return (
         *notices,

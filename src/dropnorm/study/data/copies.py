@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-_FEW = 50  # different rows, below which a table has so few values that rows are alike by nature
-_FEW_OF_CLASS = 10  # different rows of a class, which could not be spread over the parts
+_FEW = 10  # different rows, below which a table has so few values that rows are alike by nature
 _FIRST = 4  # features, which tell most rows apart
 _AMBIGUOUS = 0.1  # of the repeated features, from which share on that have several targets they are so too
 
@@ -16,12 +15,14 @@ class Copies:
     """Which rows are copies of each other.
 
     Args:        groups: a number for each row that all of its copies share; repeated: how many rows have a copy; by_mistake:
-                 whether they are few or are copied throughout, and not alike by nature as rows of a few coarse columns are.
+                 whether they are few or are copied throughout, and not alike by nature as rows of a few coarse columns are;
+                 fewest: how many different rows the rarest class has, or of a quantity all rows.
     """
 
     groups: np.ndarray
     repeated: int
     by_mistake: bool
+    fewest: int
 
 
 def find_copies(features: np.ndarray, targets: np.ndarray) -> Copies | None:
@@ -45,11 +46,10 @@ def find_copies(features: np.ndarray, targets: np.ndarray) -> Copies | None:
     several = np.bincount(alike) > 1
     targets_of = np.bincount(alike[first], minlength=len(several))
     ambiguous = (targets_of[several] > 1).mean()
-    few = len(first) < _FEW
-    if targets.dtype.kind == "i":
-        few = few or np.unique(targets[first], return_counts=True)[1].min() < _FEW_OF_CLASS
-    by_nature = few or (repeated * 2 > len(features) and ambiguous > _AMBIGUOUS)
-    return Copies(groups=groups, repeated=repeated, by_mistake=not by_nature)
+    classes = targets.dtype.kind == "i"
+    fewest = int(np.unique(targets[first], return_counts=True)[1].min()) if classes else len(first)
+    by_nature = len(first) < _FEW or (repeated * 2 > len(features) and ambiguous > _AMBIGUOUS)
+    return Copies(groups=groups, repeated=repeated, by_mistake=not by_nature, fewest=fewest)
 
 
 def _hashed(values: np.ndarray) -> pl.Series:

@@ -88,8 +88,11 @@ class Dataset:
 
     def kept_together(self, config: StudyConfig) -> np.ndarray | None:
         """The number of each row to learn from that its copies share, where they are to be in one part."""
-        free = self.order.groups is None and self.order.times is None and config.copies == "together"
-        return self.copies.groups if self.copies is not None and self.copies.by_mistake and free else None
+        copies, free = self.copies, self.order.groups is None and self.order.times is None
+        if copies is None or not copies.by_mistake or not free or config.copies == "apart":
+            return None
+        enough = copies.fewest >= config.least_for_parts(given_test=self.given_test > 0)
+        return copies.groups if enough else None
 
     def describe(
         self, train: int, validation: int, test: int, shared_scales: tuple[SharedScale, ...] = ()
@@ -244,7 +247,7 @@ _TIME_IS_NO_FEATURE = (
 
 def _nothing_left(source: Source, target: str, time: str | None, understood: Sequence[UnderstoodColumn]) -> DataError:
     out = "; ".join(f"{column.name} ({column.kind}: {column.reason})" for column in understood)
-    what = f" Left out: {out}. Say --as {understood[0].name}=KIND to use one all the same." if understood else ""
+    what = f" Left out: {out}. Say --as {understood[0].name}=category to use one all the same." if understood else ""
     told = _TIME_IS_NO_FEATURE.format(time=repr(time)) if time else ""
     return DataError(f"{source}: no column is left to learn from, besides the target {target!r}.{told}{what}")
 

@@ -12,9 +12,9 @@ Decimal = Literal[".", ","]
 _CURRENCIES = "US$ A$ C$ R$ $ € £ ¥ ₹ USD EUR GBP CHF JPY Fr. Rs. Rs kr"
 # Units that may stand behind a number without a blank; letters that sizes and codes end with are not among them.
 _UNITS = (
-    "% ‰ ° °C °F + k K M bn pp bps kg g mg µg lb lbs oz km m cm mm mi ft m2 m² sqft ha l L ml mL cl cc s sec ms min mins h hr "
-    "hrs yr yrs km/h kmh mph m/s W kW MW kWh MWh mA Hz kHz MHz GHz kB KB MB GB TB bar Pa hPa kPa psi hp cal kcal kJ px dpi ppm "
-    "mmHg mg/dl bpm rpm"
+    "% ‰ ° °C °F + k K M mn B bn pp bps kg g mg µg lb lbs oz km m cm mm mi ft m2 m² sqft ha l L ml mL cl cc s sec ms min mins "
+    "h hr hrs yr yrs km/h kmh mph m/s W kW MW kWh MWh mA Hz kHz MHz GHz kB KB MB GB TB bar Pa hPa kPa psi hp cal kcal kJ px dpi "
+    "ppm mmHg mg/dl bpm rpm"
 )
 _SPACES = r"[\u00a0\u2007\u2009\u202f]"
 _PREFIXED = "|".join(map(re.escape, _CURRENCIES.split()))
@@ -23,6 +23,7 @@ _CORE = r"[\d.,'’_ ]*\d[\d.,'’_ ]*?(?:[eE][+-]?\d+)?"
 _BEHIND = "|".join(map(re.escape, sorted(f"{_UNITS} {_CURRENCIES}".split(), key=len, reverse=True)))
 _WRITTEN = rf"^(\(?)([+-]?)(?:({_PREFIXED}) ?)?([+-]?)({_CORE})(?: ?({_BEHIND})| ([^\W\d_][^\d\s]{{0,11}}))?(-?)(\)?)$"
 _CLOCK = r"^(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?$"
+_MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "bn": 1e9, "B": 1e9}
 _SHARED = 0.9
 _FORMATS: tuple[tuple[Decimal, str], ...] = (
     (".", ""),
@@ -41,13 +42,15 @@ class NumberFormat(Record):
     """How the numbers of a column are written.
 
     Args:        decimal: what stands before fractions; grouping: what stands between groups of digits; unit: what stands before
-                 or behind all of them; clock: whether they are hours or minutes with colons, which become seconds.
+                 or behind all of them; clock: whether they are hours or minutes with colons, which become seconds; multiples:
+                 whether letters behind some of them stand for thousands, millions or billions.
     """
 
     decimal: Decimal = "."
     grouping: str = ""
     unit: str = ""
     clock: bool = False
+    multiples: bool = False
 
     @property
     def words(self) -> str:
@@ -58,6 +61,7 @@ class NumberFormat(Record):
             "with a decimal comma" if self.decimal == "," else "",
             f"with thousands separated by {_NAMES[self.grouping]}" if self.grouping else "",
             f"in {self.unit}" if self.unit else "",
+            "with K, M or B for thousands, millions or billions" if self.multiples else "",
         ]
         told = ", ".join(part for part in parts if part)
         return f"numbers {told}" if told else ""
@@ -95,14 +99,17 @@ def learn_number_format(
     if decimal in (None, ".") and parse_numbers(values, plain).null_count() == 0:
         return LearnedNumbers(plain)
     written = _taken_apart(values)
-    unit = _common_unit(written)
-    forms = [NumberFormat(decimal=point, grouping=group, unit=unit) for point, group in _FORMATS]
+    unit, multiples = _common_unit(written), _has_multiples(written)
+    forms = [
+        NumberFormat(decimal=point, grouping=group, unit="" if multiples else unit, multiples=multiples)
+        for point, group in _FORMATS
+    ]
     forms = [form for form in forms if decimal in (None, form.decimal)] + [NumberFormat(clock=True)]
     read = {form: len(values) - parse_numbers(values, form).null_count() for form in forms}
     best = max(forms, key=lambda form: read[form])
     if read[best] == 0 or read[best] < least * len(values):
         return None
-    if not unit and decimal is None and read[plain] == read[best]:
+    if not unit and not multiples and decimal is None and read[plain] == read[best]:
         best = plain
     other = best.model_copy(update={"decimal": ",", "grouping": ""})
     if best.grouping != "," or decimal is not None or read[other] < read[best]:
@@ -134,11 +141,20 @@ def _parse(texts: pl.Series, form: NumberFormat) -> pl.Series:
     group, point = re.escape(form.grouping or "\0"), re.escape(form.decimal)
     whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}\d{{3}})+|[1-9]\d?(?:{group}\d{{2}})*{group}\d{{3}})"
     fits = core.str.contains(rf"^(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?$")
-    fits = fits & ((written["unit"] == form.unit) | (written["unit"] == ""))
+    units = ["", *_MULTIPLES] if form.multiples else ["", form.unit]
+    fits = fits & written["unit"].is_in(units)
     digits = core.str.replace_all(form.grouping, "", literal=True) if form.grouping else core
     digits = digits.str.replace(form.decimal, ".", literal=True) if form.decimal != "." else digits
     numbers = digits.set(~fits.fill_null(value=False), None).cast(pl.Float64, strict=False)
+    if form.multiples:
+        numbers = numbers * written["unit"].replace_strict(_MULTIPLES, default=1.0, return_dtype=pl.Float64)
     return pl.select(pl.when(written["negative"]).then(-numbers).otherwise(numbers)).to_series().alias(texts.name)
+
+
+def _has_multiples(written: pl.DataFrame) -> bool:
+    """Whether all units are letters for thousands and more, and not the same one in all numbers."""
+    units = set(written.filter(written["core"].is_not_null())["unit"].to_list())
+    return len(units) > 1 and bool(units - {""}) and units <= {"", *_MULTIPLES}
 
 
 def _common_unit(written: pl.DataFrame) -> str:

@@ -1,6 +1,5 @@
 """Classes with too few rows for each part to get one: merged into one class, left out, or refused."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,8 +17,7 @@ def needed_rows(dataset: Dataset, config: StudyConfig) -> int:
     """How many rows a class must have, so that each part gets one; of groups, in how many it must be."""
     if dataset.order.groups is not None:
         return 2 if dataset.given_test else 3
-    others = (config.validation_size,) if dataset.given_test else (config.test_size, config.validation_size)
-    return math.ceil(1 / min(*others, 1.0 - sum(others)))
+    return config.least_for_parts(given_test=dataset.given_test > 0)
 
 
 def class_counts(dataset: Dataset) -> np.ndarray:

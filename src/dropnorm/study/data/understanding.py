@@ -26,6 +26,7 @@ from dropnorm.study.records import ColumnKind, KindGiven
 
 _FEW = 20  # values, of which a column may have a different one in every row and yet be categories
 _ENOUGH = 10  # numbers or dates beside which a text is a stray, and not one more category
+_SOME = 5  # numbers or dates beside which a text in one of ten rows is a stray
 _WORDS = 3.0  # on average, from which on texts that all differ are prose and not identifiers
 _LONG = 8.0  # on average, from which on texts of which there are many are prose though some are there twice
 _IDENTIFIER = re.compile(
@@ -152,7 +153,20 @@ def _as_numbers(
     if counting is not None:
         return counting
     kept = None if learned.format == NumberFormat() else learned.format
-    return _number(read, source, words or "numbers", notice=learned.ambiguous, number=kept)
+    notice = learned.ambiguous
+    if not words and different.drop_nulls().n_unique() > read.drop_nulls().n_unique() and _are_long(read):
+        if (identifier := _identifying(texts)) is not None:
+            return identifier
+        notice = (
+            f"has numbers of more than 15 digits, whose last ones are lost; --as {texts.name}=category keeps them apart"
+        )
+    return _number(read, source, words or "numbers", notice=notice, number=kept)
+
+
+def _are_long(numbers: pl.Series) -> bool:
+    """Whether some numbers are beyond those that float64 tells from the next one."""
+    largest = numbers.abs().max()
+    return isinstance(largest, float) and largest >= 2.0**53
 
 
 def _as_dates(texts: pl.Series, source: Source, different: pl.Series) -> UnderstoodColumn | None:
@@ -184,7 +198,8 @@ def _strays(texts: pl.Series, read: pl.Series, kind: str, source: Source) -> "Un
         return None
     others, known = texts.filter(strays).n_unique(), texts.filter(read.is_not_null()).n_unique()
     row, stray = int(strays.to_numpy().argmax()), texts.filter(strays)[0]
-    if known >= _ENOUGH and others * 3 <= known:
+    few = int(strays.sum()) * 10 <= len(texts) - texts.null_count() and known >= _SOME
+    if few or (known >= _ENOUGH and others * 3 <= known):
         raise DataError(
             f"{source}, {source.place(row)}: the column {texts.name!r} holds {stray!r}, where most rows have {kind}s (in "
             f"{strays.sum():,} rows there is none). Expected {kind}s or missing values: mend them, or say --as "
