@@ -8,7 +8,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 DATA ?= digits
 
 .DEFAULT_GOAL := help
-.PHONY: help study test test-keras-all fuzz sanitize bench acceptance picture lint docs clean
+.PHONY: help study test test-keras-all fuzz kills sanitize bench acceptance picture lint docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test-keras-all: .venv/development ## run the tests of Keras layers and models on
 fuzz: .venv/development ## damage stores, models, study files and data, and run every command on them; SECONDS=600, SEED=0
 	OMP_NUM_THREADS=1 DROPNORM_FUZZ_SECONDS=$(or $(SECONDS),600) DROPNORM_FUZZ_SEED=$(or $(SEED),0) \
 	$(BIN)/python -m pytest -q tests/test_fuzz.py
+
+kills: .venv/development ## kill studies at random moments, KILLS=50 of each kind, and compare what they end with to the byte
+	KILLS=$(or $(KILLS),50) $(BIN)/python benchmarks/kills.py
 
 SANITIZED := $(wildcard tests/kernels/test_cpu*.py) tests/kernels/test_training.py tests/kernels/test_dense.py
 # Python itself is not watched, so that what watches must be loaded before it. Both it and the kernels come from GCC.

@@ -12,9 +12,9 @@ Decimal = Literal[".", ","]
 _CURRENCIES = "US$ A$ C$ R$ $ € £ ¥ ₹ USD EUR GBP CHF JPY Fr. Rs. Rs kr"
 # Units that may stand behind a number without a blank; letters that sizes and codes end with are not among them.
 _UNITS = (
-    "% ‰ ° °C °F + k K M mn B bn pp bps kg g mg µg lb lbs oz km m cm mm mi ft m2 m² sqft ha l L ml mL cl cc s sec ms min mins "
-    "h hr hrs yr yrs km/h kmh mph m/s W kW MW kWh MWh mA Hz kHz MHz GHz kB KB MB GB TB bar Pa hPa kPa psi hp cal kcal kJ px dpi "
-    "ppm mmHg mg/dl bpm rpm"
+    "% ‰ ° °C °F + k K M mn B bn pp bps kg g mg µg lb lbs oz km m cm mm mi ft m2 m² sqft ha l L ml mL cl "
+    "cc s sec ms min mins h hr hrs yr yrs km/h kmh mph m/s W kW MW kWh MWh mA Hz kHz MHz GHz kB KB MB GB "
+    "TB bar Pa hPa kPa psi hp cal kcal kJ px dpi ppm mmHg mg/dl bpm rpm"
 )
 _SPACES = r"[\u00a0\u2007\u2009\u202f]"
 _PREFIXED = "|".join(map(re.escape, _CURRENCIES.split()))
