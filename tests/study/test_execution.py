@@ -47,7 +47,7 @@ def read(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in RESULTS}
 
 
-class Interruption(BaseException):
+class Interruption(KeyboardInterrupt):
     pass
 
 
