@@ -20,11 +20,14 @@ def test_a_probability_is_returned_as_a_python_float(value):
     [
         (1.2, "p=1.2 is not a probability: expected 0 <= p <= 1. To drop 1.2 % of the units use p=0.012."),
         (20, "p=20 is not a probability: expected 0 <= p <= 1. To drop 20 % of the units use p=0.2."),
-        (100, "p=100 is not a probability: expected 0 <= p <= 1. To drop 100 % of the units use p=1."),
-        (101, "p=101 is not a probability: expected 0 <= p <= 1."),
-        (-0.1, "p=-0.1 is not a probability: expected 0 <= p <= 1."),
-        (math.nan, "p=nan is not a probability: expected 0 <= p <= 1."),
-        (math.inf, "p=inf is not a probability: expected 0 <= p <= 1."),
+        (
+            100,
+            "p=100 is not a probability: expected 0 <= p <= 1. To drop 100 % of the units use p=1.",
+        ),
+        (101, "p=101 is not a probability: expected 0 <= p <= 1. Give p such a number."),
+        (-0.1, "p=-0.1 is not a probability: expected 0 <= p <= 1. Give p such a number."),
+        (math.nan, "p=nan is not a probability: expected 0 <= p <= 1. Give p such a number."),
+        (math.inf, "p=inf is not a probability: expected 0 <= p <= 1. Give p such a number."),
         (math.nextafter(1.0, 2.0), None),
     ],
 )
@@ -44,7 +47,9 @@ def test_a_probability_is_named_as_its_caller_names_it(refuses):
     ("value", "kind"), [("half", "str"), (None, "NoneType"), (True, "bool"), (1j, "complex"), ([0.5], "list")]
 )
 def test_what_is_no_number_is_refused(refuses, value, kind):
-    with refuses(ArgumentTypeError, f"p={value!r} is not a number: expected a real number, got {kind}."):
+    with refuses(
+        ArgumentTypeError, f"p={value!r} is not a number: expected a real number, got {kind}. Give a float or an int."
+    ):
         number(value, "p")
     for check in (probability, Real(0.0, closed="neither").check):
         with pytest.raises(ArgumentTypeError):
@@ -61,7 +66,9 @@ def test_a_positive_number_is_any_finite_one_above_zero():
 
 @pytest.mark.parametrize("value", [0.0, -0.0, -1, math.inf, math.nan])
 def test_zero_the_negative_and_the_infinite_are_not_positive(refuses, value):
-    message = f"learning_rate={value!r} is out of range: expected a finite number above 0."
+    message = (
+        f"learning_rate={value!r} is out of range: expected a finite number above 0. Give learning_rate such a number."
+    )
     with refuses(ArgumentError, message):
         POSITIVE.check(value, "learning_rate")
 
@@ -78,11 +85,21 @@ def test_whole_refuses_what_is_too_small(refuses):
 
 
 @pytest.mark.parametrize(
-    ("value", "hint"), [(2.0, " Use seeds=2."), ("2", " Use seeds=2."), (True, " Use seeds=1."), (None, ""), ("x", "")]
+    ("value", "hint"),
+    [
+        (2.0, " Use seeds=2."),
+        ("2", " Use seeds=2."),
+        (True, " Use seeds=1."),
+        (None, " Use seeds=1."),
+        ("x", " Use seeds=1."),
+    ],
 )
 def test_whole_refuses_what_only_looks_like_an_int(refuses, value, hint):
     with refuses(ArgumentTypeError, f"seeds={value!r} is not a whole number: expected an int of at least 1.{hint}"):
         whole(value, "seeds", at_least=1)
+
+
+FIRST = " Use nonfinite='raise'."
 
 
 def test_choice_returns_one_of_the_allowed():
@@ -90,7 +107,7 @@ def test_choice_returns_one_of_the_allowed():
 
 
 @pytest.mark.parametrize(
-    ("value", "hint"), [("rasie", " Did you mean 'raise'?"), ("stop", ""), (None, ""), (["raise"], "")]
+    ("value", "hint"), [("rasie", " Did you mean 'raise'?"), ("stop", FIRST), (None, FIRST), (["raise"], FIRST)]
 )
 def test_choice_refuses_others_and_names_the_nearest(refuses, value, hint):
     with refuses(ArgumentError, f"nonfinite={value!r} is unknown: expected one of 'raise', 'skip'.{hint}"):

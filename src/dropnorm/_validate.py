@@ -4,6 +4,7 @@ A constraint is declared once. Its check returns the value in one form or raises
 in words what is allowed, and how the value is written on a command line. Layers use the short functions at the end.
 """
 
+import contextlib
 import difflib
 import math
 import numbers
@@ -79,11 +80,11 @@ class Whole(Constraint):
         return checked
 
     def _hint(self, value: Any, name: str) -> str:
-        """Name the nearest number that is allowed, where the value looks like a number."""
+        """Name the nearest number that is allowed; of what is no number the lowest."""
         try:
             number = value if isinstance(value, int) else round(float(value))
         except (TypeError, ValueError, OverflowError):
-            return ""
+            number = self.low
         nearest = max(self.low, number)
         return f" Use {name}={nearest if self.high is None else min(nearest, self.high)}."
 
@@ -133,7 +134,7 @@ class Real(Constraint):
         return f"{name}={shown(value)} is out of range: expected {noun} {link}{bounds}.{self._remedy(name)}"
 
     def _remedy(self, name: str) -> str:
-        return f" {self.remedy.format(name=name)}" if self.remedy else ""
+        return f" {self.remedy.format(name=name)}" if self.remedy else f" Give {name} such a number."
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class OneOf(Constraint):
         """Return the value; an error suggests the nearest name."""
         if not isinstance(value, str) or value not in self.names:
             meant = closest(value, self.names) if isinstance(value, str) else None
-            hint = f" Did you mean {meant!r}?" if meant else ""
+            hint = f" Did you mean {meant!r}?" if meant else f" Use {name}={self.names[0]!r}."
             allowed = ", ".join(map(repr, self.names))
             raise ArgumentError(f"{name}={shown(value)} is unknown: expected one of {allowed}.{hint}")
         return str(value)
@@ -201,11 +202,11 @@ def number(value: object, name: str) -> float:
 
 
 def _meant(value: object, name: str) -> str:
-    """Propose the number that a text holds."""
-    try:
-        return f" Use {name}={float(value):g}." if isinstance(value, str) else ""
-    except ValueError:
-        return ""
+    """Propose the number that a text holds, or any."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return f" Use {name}={float(value):g}."
+    return " Give a float or an int."
 
 
 _PROBABILITY = Probability()

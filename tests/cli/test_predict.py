@@ -30,7 +30,7 @@ def test_predictions_go_to_a_file(name, finished, csv, run, tmp_path):
 
 def test_mistakes_when_predicting(finished, run, tmp_path, write_csv):
     folder, path = finished[3], write_csv("sise,wings\n1,two\n")
-    message = f"{path}: there is no column 'size'. Did you mean 'sise'? The columns are: sise, wings."
+    message = f"{path}: there is no column 'size': expected one of sise, wings. Did you mean 'sise'?"
     assert run("predict", folder, path) == (2, "", f"dropnorm: {message}\n")
     message = f"{tmp_path}: holds no model. Expected the folder of a finished `dropnorm study` (its --out)."
     assert run("predict", tmp_path, path) == (2, "", f"dropnorm: {message}\n")

@@ -186,7 +186,7 @@ def test_an_interrupted_study_keeps_what_is_finished_and_goes_on_with_the_comman
             "task='clasification' is unknown: expected one of 'classification', 'regression'. Did you mean 'classification'?",
         ),
         (["--device", "tpu"], "device='tpu' is unknown: expected 'cpu', 'cuda' or 'auto'."),
-        (["--target", "[bold]"], "iris: there is no column '[bold]'. The columns are: {columns}."),
+        (["--target", "[bold]"], "iris: there is no column '[bold]': expected one of {columns}. Name one of them."),
     ],
 )
 def test_mistakes_in_options(arguments, message, run, tmp_path, monkeypatch):

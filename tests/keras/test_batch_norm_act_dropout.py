@@ -157,7 +157,7 @@ def test_its_weights_are_a_batch_norm_s_and_the_generator_s(tensor):
 
 
 def test_what_is_refused(refuses):
-    with refuses(ArgumentError, "rate=-0.1 is not a probability: expected 0 <= rate <= 1."):
+    with refuses(ArgumentError, "rate=-0.1 is not a probability: expected 0 <= rate <= 1. Give rate such a number."):
         BatchNormActDropout(-0.1)
     with pytest.raises(ValueError, match="relo"):
         BatchNormActDropout(0.1, "relo")

@@ -400,7 +400,9 @@ def test_policies_must_be_known(refuses):
         "nonfinite='rasie' is unknown: expected one of 'raise', 'skip', 'propagate'. Did you mean 'raise'?",
     ):
         nn.BatchNorm1d(3, nonfinite="rasie")
-    with refuses(ArgumentError, "singleton='skip' is unknown: expected one of 'raise', 'running'."):
+    with refuses(
+        ArgumentError, "singleton='skip' is unknown: expected one of 'raise', 'running'. Use singleton='raise'."
+    ):
         nn.BatchNorm1d(3, singleton="skip")
 
 

@@ -163,7 +163,9 @@ def test_arguments_are_checked(refuses):
         ArgumentError, "p=50 is not a probability: expected 0 <= p <= 1. To drop 50 % of the units use p=0.5."
     ):
         nn.BatchNormActDropout2d(3, p=50)
-    with refuses(ArgumentTypeError, "p=None is not a number: expected a real number, got NoneType."):
+    with refuses(
+        ArgumentTypeError, "p=None is not a number: expected a real number, got NoneType. Give a float or an int."
+    ):
         nn.BatchNormActDropout2d(3, p=None)
 
 

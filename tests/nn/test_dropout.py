@@ -153,7 +153,9 @@ def test_p_must_be_a_probability_and_a_generator_on_the_cpu(refuses, name):
         ArgumentError, "p=1.5 is not a probability: expected 0 <= p <= 1. To drop 1.5 % of the units use p=0.015."
     ):
         layer(1.5)
-    with refuses(ArgumentTypeError, "p='half' is not a number: expected a real number, got str."):
+    with refuses(
+        ArgumentTypeError, "p='half' is not a number: expected a real number, got str. Give a float or an int."
+    ):
         layer("half")
     elsewhere = type("Elsewhere", (torch.Generator,), {"device": torch.device("cuda", 0)})()
     message = (

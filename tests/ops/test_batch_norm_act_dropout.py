@@ -185,7 +185,7 @@ def test_errors(refuses):
         "Did you mean 'relu'?",
     ):
         ops.batch_norm_act_dropout(x, None, None, 0.5, KEY, activation="rleu")
-    with refuses(ArgumentError, "p=-1 is not a probability: expected 0 <= p <= 1."):
+    with refuses(ArgumentError, "p=-1 is not a probability: expected 0 <= p <= 1. Give p such a number."):
         ops.batch_norm_act_dropout(x, None, None, -1, KEY)
     with refuses(
         ArgumentError,

@@ -50,7 +50,9 @@ def test_each_rate_must_be_a_probability(refuses):
         _checks.rates(X, [0.1, 2, 0.1, 0.1], torch.arange(4), 0, None)
     with refuses(ArgumentTypeError, "p='0.5' is not a number: expected a real number, got str. Use p=0.5."):
         _checks.rates(X, "0.5", KEY, 0, None)
-    with refuses(ArgumentTypeError, "p=True is not a number: expected a real number, got bool."):
+    with refuses(
+        ArgumentTypeError, "p=True is not a number: expected a real number, got bool. Give a float or an int."
+    ):
         _checks.rates(X, True, KEY, 0, None)
 
 

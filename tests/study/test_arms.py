@@ -58,7 +58,7 @@ def test_arms_may_be_described_by_their_settings():
         (
             ["dropout+plain"],
             "arms='plain' is unknown: expected one of 'dropout', 'last_dropout', 'input_dropout', 'batch_norm', 'max_norm', "
-            "'weight_decay'.",
+            "'weight_decay'. Use arms='dropout'.",
         ),
         (
             "dropout+last_dropout",
@@ -89,11 +89,17 @@ def test_arms_may_be_described_by_their_settings():
             {"mine": {"input_dropout": 1.0}},
             "input_dropout=1.0 is not a rate to try: expected 0 <= input_dropout < 1. Use input_dropout=0.2.",
         ),
-        ({"mine": {"max_norm": 0}}, "max_norm=0 is out of range: expected a finite number above 0."),
-        ({"mine": {"weight_decay": -1}}, "weight_decay=-1 is out of range: expected a finite number above 0."),
+        (
+            {"mine": {"max_norm": 0}},
+            "max_norm=0 is out of range: expected a finite number above 0. Give max_norm such a number.",
+        ),
+        (
+            {"mine": {"weight_decay": -1}},
+            "weight_decay=-1 is out of range: expected a finite number above 0. Give weight_decay such a number.",
+        ),
         (
             {"mine": {"dropout": 0.5, "where": "first"}},
-            "where='first' is unknown: expected one of 'hidden', 'last'.",
+            "where='first' is unknown: expected one of 'hidden', 'last'. Use where='hidden'.",
         ),
     ],
 )

@@ -74,7 +74,7 @@ def test_numbers_of_numpy_are_numbers():
             "default.",
         ),
         ({"channels": (8, 0)}, "channels=0 is too small: expected 1 to 4,096. Use channels=1."),
-        ({"net": "cnn"}, "net='cnn' is unknown: expected one of 'dense', 'conv'."),
+        ({"net": "cnn"}, "net='cnn' is unknown: expected one of 'dense', 'conv'. Use net='dense'."),
         (
             {"activation": "rellu"},
             "activation='rellu' is unknown: expected one of 'relu', 'leaky_relu', 'gelu', 'silu', 'tanh', 'sigmoid'. Did you "

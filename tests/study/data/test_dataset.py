@@ -219,7 +219,7 @@ def test_labels_of_another_length(refuses):
 
 def test_errors_name_the_file_or_the_argument(write, refuses):
     path = write("width,kind\n1,a\n2,b\n")
-    wanted = "there is no column 'knd'. Did you mean 'kind'? The columns are: width, kind."
+    wanted = "there is no column 'knd': expected one of width, kind. Did you mean 'kind'?"
     with refuses(DataError, f"{path}: {wanted}"):
         load_dataset(path, target="knd")
     with refuses(DataError, f"X: {wanted}"):
@@ -287,7 +287,9 @@ def test_texts_are_texts_in_the_test_part_too(tmp_path):
 
 
 def test_test_parts_that_cannot_be_used(table, tmp_path, refuses):
-    with refuses(DataError, "test: there is no column 'kind'. The columns are: width, height, color, striped."):
+    with refuses(
+        DataError, "test: there is no column 'kind': expected one of width, height, color, striped. Name one of them."
+    ):
         load_dataset(table, target="kind", test=table.drop("kind"))
     message = (
         "test, row 1: the target 'kind' holds 'wasp', which no row to learn from has: expected one of ant, bee, cat. Leave "
@@ -340,7 +342,9 @@ def test_a_test_part_that_is_known_throughout_or_empty(table, write, refuses):
 def test_the_test_part_of_an_npz_file_is_named(tmp_path, refuses):
     path = tmp_path / "a.npz"
     np.savez(path, X_train=np.eye(4), y_train=[0, 1, 0, 1], X_test=np.eye(3), y_test=[0, 1, 0])
-    with refuses(DataError, f"{path}, test part: there is no column 'x3'. The columns are: x0, x1, x2, y."):
+    with refuses(
+        DataError, f"{path}, test part: there is no column 'x3': expected one of x0, x1, x2, y. Name one of them."
+    ):
         load_dataset(path)
 
 

@@ -29,7 +29,7 @@ def test_columns_lie_side_by_side_in_the_encodings_order():
 
 def test_a_column_that_is_missing_from_the_table_to_encode(refuses):
     encoding = learn_encoding((ColumnEncoding(name="width", kind="number"),), TARGET, Source("X"))
-    with refuses(DataError, "new.csv: there is no column 'width'. Did you mean 'widht'? The columns are: widht."):
+    with refuses(DataError, "new.csv: there is no column 'width': expected one of widht. Did you mean 'widht'?"):
         encoding.encode(pl.DataFrame({"widht": [1]}), "new.csv")
 
 

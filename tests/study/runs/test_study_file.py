@@ -99,7 +99,7 @@ def test_values_of_another_kind(write, refuses):
     message = f"{path}: target=[3] is no text: expected the name of a column, such as target='kind'."
     with refuses(ArgumentTypeError, message):
         read_study_file(path)
-    with refuses(ArgumentError, f"{path}: net=3 is unknown: expected one of 'dense', 'conv'."):
+    with refuses(ArgumentError, f"{path}: net=3 is unknown: expected one of 'dense', 'conv'. Use net='dense'."):
         read_study_file(write('data = "iris"\nnet = 3\n', "study.toml"))
     message = f"{path}: seeds=1 is too small: expected at least 2 (one seed has no interval). Use seeds=2."
     with refuses(ArgumentError, message):

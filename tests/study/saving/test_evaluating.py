@@ -65,7 +65,9 @@ def test_whole_groups_count_as_one_where_the_study_kept_them_together(table, qui
 
 
 def test_what_cannot_be_evaluated(study, table, refuses):
-    with refuses(DataError, "X: there is no column 'kind'. The columns are: width, height, color, striped."):
+    with refuses(
+        DataError, "X: there is no column 'kind': expected one of width, height, color, striped. Name one of them."
+    ):
         study.model.evaluate(table.drop("kind"))
     with refuses(DataError, "X: no row has a value of 'kind': expected rows to evaluate by. Add their targets."):
         study.model.evaluate(table.with_columns(kind=pl.lit(None, dtype=pl.String)))

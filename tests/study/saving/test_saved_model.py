@@ -176,7 +176,7 @@ def test_a_bundled_set_can_be_predicted(tmp_path, monkeypatch, made_nets, descri
 def test_a_studied_column_that_is_missing(finished, table, tmp_path, refuses):
     path = tmp_path / "new.csv"
     table.rename({"width": "widht"}).write_csv(path)
-    message = f"{path}: there is no column 'width'. Did you mean 'widht'? The columns are: widht, height, color, striped, kind."
+    message = f"{path}: there is no column 'width': expected one of widht, height, color, striped, kind. Did you mean 'widht'?"
     with refuses(DataError, message):
         finished.model.predict(path)
     with refuses(DataError, message.replace(str(path), "X")):

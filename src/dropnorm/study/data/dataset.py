@@ -16,6 +16,7 @@ from dropnorm.study.data.copies import Copies, find_copies
 from dropnorm.study.data.encoding import Encoding, learn_encoding
 from dropnorm.study.data.lags import Lags, complete_rows, with_lags
 from dropnorm.study.data.order import Order, name_order, time_column
+from dropnorm.study.data.sources.bundled import BUNDLED
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.naming import column_named, columns_named, missing_column
 from dropnorm.study.data.sources.opening import open_source, open_test
@@ -193,7 +194,7 @@ def load_dataset(options: DataOptions) -> Dataset:
         ignored=ignored,
         understood=understood,
         notices=(*table.notices, *notices_of(understood), *([_left_out(lags)] if lags else [])),
-        task_guess=guess,
+        task_guess=None if str(X) in BUNDLED else guess,
         copies=find_copies(learned.features, learned.targets),
     )
 

@@ -16,8 +16,8 @@ def test_a_name_comes_before_a_place(given, named):
 
 @pytest.mark.parametrize("given", ["0", "5", "-1", "1.0", "ages"])
 def test_a_column_that_is_not_there(given, refuses):
-    hint = " Did you mean 'age'?" if given == "ages" else ""
-    with refuses(DataError, f"f.csv: there is no column {given!r}.{hint} The columns are: age, 2, a,b, last name."):
+    hint = "Did you mean 'age'?" if given == "ages" else "Name one of them."
+    with refuses(DataError, f"f.csv: there is no column {given!r}: expected one of age, 2, a,b, last name. {hint}"):
         column_named(given, COLUMNS, "f.csv")
 
 
@@ -38,5 +38,5 @@ def test_several_columns_with_commas_or_one_by_one(given, named):
 def test_of_many_columns_the_first_and_the_last_are_listed():
     names = numbered_names(20)
     assert str(missing_column("f.csv", "y", names)) == (
-        f"f.csv: there is no column 'y'. The columns are: {', '.join(names[:12])}, ..., column_20."
+        f"f.csv: there is no column 'y': expected one of {', '.join(names[:12])}, ..., column_20. Name one of them."
     )

@@ -42,5 +42,5 @@ def columns_named(given: Iterable[str], columns: Sequence[str], source: object) 
 def missing_column(source: object, name: str, columns: Sequence[str]) -> DataError:
     """The error for a column that is not there, with the closest one that is."""
     meant = closest(name, columns)
-    hint = f" Did you mean {meant!r}?" if meant else ""
-    return DataError(f"{source}: there is no column {name!r}.{hint} The columns are: {listed(columns, last=True)}.")
+    hint = f"Did you mean {meant!r}?" if meant else "Name one of them."
+    return DataError(f"{source}: there is no column {name!r}: expected one of {listed(columns, last=True)}. {hint}")
