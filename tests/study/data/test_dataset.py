@@ -157,7 +157,7 @@ def test_a_bundled_set_describes_itself():
         "given_test": False,
         "shared_scales": (),
         "notices": (),
-        "task_reason": "classes, as its values are texts",
+        "task_reason": "",
         "repeated_rows": 2,
         "rare_classes": (),
         "train_rows": 90,
