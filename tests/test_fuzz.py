@@ -4,6 +4,7 @@ A command ends with 0, 1, 2 or 130 and without a traceback, within 20 seconds an
 run. The mutations are those of a seed. `make fuzz` goes on for DROPNORM_FUZZ_SECONDS, 600 there.
 """
 
+import gzip
 import json
 import os
 import random
@@ -40,6 +41,14 @@ def world(tmp_path_factory):
     table.write_parquet(folder / "data.parquet")
     table.write_ipc(folder / "data.arrow")
     np.savez(folder / "data.npz", X=X, y=np.arange(60) % 3)
+    table.write_excel(folder / "data.xlsx")
+    table.write_ndjson(folder / "data.jsonl")
+    table.write_json(folder / "data.json")
+    (folder / "data.csv.gz").write_bytes(gzip.compress(table.write_csv().encode()))
+    rows = "".join(f"{a},{kind}\n" for a, kind in table.select("a", "kind").rows())
+    (folder / "data.arff").write_text(
+        f"@relation r\n@attribute a numeric\n@attribute kind {{ant,bee,cat}}\n@data\n{rows}"
+    )
     words = ["study", folder / "data.csv", "--target", "kind", "--seeds", "2", "--epochs", "2", "--hidden", "4"]
     assert ended([*words, "--batch-size", "16", "--out", folder / "run"])[0] == 0
     (folder / "outside.txt").write_text("precious")
@@ -150,7 +159,17 @@ KINDS = {
     "study.sqlite": [damage_store, damage_store, damage_store, damage_bytes],
     "study.toml": [damage_toml, damage_bytes],
 }
-DATA = ("data.csv", "data.parquet", "data.arrow", "data.npz")
+DATA = (
+    "data.csv",
+    "data.parquet",
+    "data.arrow",
+    "data.npz",
+    "data.xlsx",
+    "data.jsonl",
+    "data.json",
+    "data.csv.gz",
+    "data.arff",
+)
 
 
 def commands(name, run, data, rng):
@@ -176,7 +195,12 @@ def commands(name, run, data, rng):
             "--out",
             run.parent / "new",
         ]
-        return [of_data, ["predict", run, run.parent / name]]
+        return [
+            of_data,
+            ["columns", run.parent / name],
+            ["predict", run, run.parent / name],
+            ["evaluate", run, run.parent / name],
+        ]
     if name == "study.toml":
         return [["study", run / name, "--out", run.parent / "new", "--seeds", "2", "--epochs", "1", "--hidden", "4"]]
     return rng.sample(of_run, 3)

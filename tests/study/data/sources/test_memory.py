@@ -96,7 +96,7 @@ def test_an_array_without_rows_is_a_table_without_rows():
 def test_what_is_no_table(X, shape, dtype, refuses):
     message = (
         f"X of shape {shape} and dtype {dtype} is not a table: expected a frame, or a numeric array of "
-        f"shape (rows, columns)."
+        f"shape (rows, columns). Convert it."
     )
     with refuses(ArgumentTypeError, message):
         from_memory(X)

@@ -29,7 +29,7 @@ def from_memory(X: Any) -> pl.DataFrame:
     if array.ndim < 2 or array.dtype.kind not in "biuf":
         raise ArgumentTypeError(
             f"X of shape {array.shape} and dtype {array.dtype} is not a table: expected a frame, or a numeric array of "
-            f"shape (rows, columns)."
+            f"shape (rows, columns). Convert it."
         )
     return frame_of_array(array)
 
