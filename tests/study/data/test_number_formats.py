@@ -41,13 +41,36 @@ CASES = [
     (["1.5M", "2M"], NumberFormat(unit="M"), [1.5, 2]),
     (["10,000+", "500+"], NumberFormat(grouping=",", unit="+"), [10000, 500]),
     (["13:45", "09:10"], NumberFormat(clock=True), [49500, 33000]),
-    (["1:02:03", "59:30"], NumberFormat(clock=True), [3723, 3570]),
+    (["1:02:03", "59:30"], NumberFormat(clock=True, minutes=True), [3723, 3570]),
+    (["11:30 PM", "12:05 a.m.", "1:00pm"], NumberFormat(clock=True), [84600, 300, 46800]),
+    (["950 €", "1.500 €"], NumberFormat(decimal=",", grouping=".", unit="€"), [950, 1500]),
+    (["1.500 €", "2.5 €"], NumberFormat(unit="€"), [1.5, 2.5]),
+    (["€110.5M", "€565K", "€0"], NumberFormat(unit="€", multiples=True), [110.5e6, 565e3, 0]),
+    (["$1.5bn", "$300m", "-$2k"], NumberFormat(unit="$", multiples=True), [1.5e9, 3e8, -2000]),
+    (["1.5 million USD", "20 USD"], NumberFormat(unit="USD", multiples=True), [1.5e6, 20]),
+    (["₹1.2 Cr", "₹60 Lac"], NumberFormat(unit="₹", multiples=True), [1.2e7, 6e6]),
+    (["1.5 million", "300 thousand"], NumberFormat(multiples=True), [1.5e6, 3e5]),
+    (["$ (1,200.50)", "$(3)", "$7"], NumberFormat(grouping=",", unit="$"), [-1200.5, -3, 7]),
+    (["10,-", "1.200,-", "12,50"], NumberFormat(decimal=",", grouping="."), [10, 1200, 12.5]),
+    (["5.-", "7.50"], PLAIN, [5, 7.5]),
+    (["₽10", "₽20.5"], NumberFormat(unit="₽"), [10, 20.5]),
+    (["HK$5", "HK$6"], NumberFormat(unit="HK$"), [5, 6]),
+    (["€5.00/kg", "€6/kg"], NumberFormat(unit="€/kg"), [5, 6]),
+    (["25 $/hour", "30 $/hour"], NumberFormat(unit="$/hour"), [25, 30]),
+    (["5 years", "1 year", "7 years"], NumberFormat(unit="years"), [5, 1, 7]),
+    (["36 months", "1 Month", "6 months"], NumberFormat(unit="months"), [36, 1, 6]),
+    (["5 \u03bcg", "6 \u00b5g"], NumberFormat(unit="\u00b5g"), [5, 6]),
 ]
 
 
 @pytest.mark.parametrize(("texts", "form", "numbers"), CASES)
 def test_numbers_are_read_however_they_are_written(texts, form, numbers):
     assert read(texts) == (form, numbers)
+
+
+@pytest.mark.parametrize(("texts", "form", "numbers"), CASES)
+def test_a_number_is_read_the_same_whatever_stands_in_other_rows(texts, form, numbers):
+    assert [parse_numbers(pl.Series([text]), form)[0] for text in texts] == numbers
 
 
 NO_NUMBERS = [
@@ -64,6 +87,11 @@ NO_NUMBERS = [
     ["0x1F", "0x2A"],
     ["5more", "6less"],
     ["1x", "2x"],
+    ["12b", "14b"],
+    ["1/a", "2/a"],
+    ["5 kg", "500 g", "3 lb"],
+    ["13:61", "25:99"],
+    ["$5$", "$6$"],
     ["\u0663", "\u0664"],
     [],
     [None],
@@ -93,7 +121,17 @@ def test_a_column_of_single_commas_is_told_with_what_else_it_could_be():
     assert learned.ambiguous == "has 1,234, read as 1234; --as price=decimal-comma reads 1.234"
     assert learn_number_format(pl.Series("price", ["1,234", "2,345,678"])).ambiguous == ""
     assert read(["1,234", "2,345"], decimal=",") == (NumberFormat(decimal=","), [1.234, 2.345])
+    assert learn_number_format(pl.Series("price", ["1,234,567", "0,5"])).ambiguous == ""
     assert read(["1.234", "2.345"], decimal=",") == (NumberFormat(decimal=",", grouping="."), [1234, 2345])
+
+
+def test_money_with_three_digits_behind_a_point_is_told_with_what_else_it_could_be():
+    prices = pl.Series("price", ["950 €", "1.500 €"])
+    learned = learn_number_format(prices)
+    assert learned is not None
+    assert learned.ambiguous == "has 1.500 €, read as 1500; --as price=decimal-point reads 1.5"
+    assert parse_numbers(prices, learn_number_format(prices, ".").format).to_list() == [950, 1.5]
+    assert learn_number_format(pl.Series("price", ["1.50 €", "1.500 €"])).ambiguous == ""
 
 
 @pytest.mark.parametrize(
