@@ -33,7 +33,7 @@ ColumnKind = Literal[
 ]
 RareName = Literal["error", "merge", "drop"]
 KindGiven = Literal[
-    "number", "decimal-point", "decimal-comma", "boolean", "category", "date", "day-first", "month-first"
+    "number", "decimal-point", "decimal-comma", "boolean", "category", "date", "day-first", "month-first", "year-first"
 ]
 
 

@@ -1,5 +1,6 @@
 """Dates as people write them, with day and month told apart by the column's own values."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,30 +16,50 @@ _NAME = (
     "nov(?:ember)?|dec(?:ember)?)"
 )
 _WEEKDAY = r"(?i)^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? "
-_TIME = (
-    r"(?:(?:t|,? )(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
-    r"(?: ?(?P<half>[ap])\.?m\.?)?(?: ?(?P<zone>z|utc|gmt|[+-]\d{2}:?\d{2}|[+-]\d{2}))?)?$"
+_TIME_FIRST = r"(?i)^(\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\.?)?),? (.+)$"
+_SECONDS = r"(?P<second>\d{2}(?:[.,]\d+)?)"
+# Hours that names of zones are before UTC: those of RFC 822, and Central Europe's.
+_ZONES = {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7, "cet": 1, "cest": 2}
+_ZONE = (
+    rf"(?: ?(?:(?P<named>{'|'.join(_ZONES)})|z|"
+    r"(?:utc|gmt)?(?P<sign>[+-])(?P<ahead>\d{1,2})(?::?(?P<beside>\d{2}))?|utc|gmt)(?: \([a-z ]+\))?)?"
 )
+_CLOCK = rf"(?P<hour>\d{{1,2}})(?::(?P<minute>\d{{2}})(?::{_SECONDS})?)?(?: ?(?P<half>[ap])\.?m\.?)?{_ZONE}"
+_TIME = rf"(?:(?:t|:|,? ){_CLOCK})?$"
 _YEAR, _TWO = r"(?P<year>\d{4})", r"\d{1,2}"
+_DAY = rf"(?P<day>{_TWO})(?:st|nd|rd|th)?"
+# The separator is the same twice, which the regular expressions of polars cannot say: one pattern each.
+_SEPARATORS = ("-", "/", r"\.")
 _PATTERNS = (
-    # The separator is the same twice, which the regular expressions of polars cannot say: one pattern each.
-    *(rf"(?i)^{_YEAR}{s}(?P<month>{_TWO}){s}(?P<day>{_TWO}){_TIME}" for s in ("-", "/", r"\.")),
-    rf"(?i)^(?P<day>{_TWO})(?:st|nd|rd|th)?[-/. ](?P<name>{_NAME})\.?,?[-/. ]{_YEAR}{_TIME}",
-    rf"(?i)^(?P<name>{_NAME})\.? (?P<day>{_TWO})(?:st|nd|rd|th)?,? {_YEAR}{_TIME}",
-    rf"(?i)^{_YEAR}[-/. ](?P<name>{_NAME})\.?[-/. ](?P<day>{_TWO}){_TIME}",
+    *(rf"(?i)^{_YEAR}{s}(?P<month>{_TWO}){s}(?P<day>{_TWO}){_TIME}" for s in _SEPARATORS),
+    rf"(?i)^{_DAY}(?:[-/ ]|\. ?)?(?P<name>{_NAME})(?:[-/ ]|[.,] ?)?'?(?P<year>\d{{4}}|\d{{2}}){_TIME}",
+    rf"(?i)^(?P<name>{_NAME})\.? {_DAY},? {_YEAR}{_TIME}",
+    rf"(?i)^(?P<name>{_NAME}) +(?P<day>{_TWO}) {_CLOCK} {_YEAR}$",
+    rf"(?i)^{_YEAR}[-/. ]?(?P<name>{_NAME})\.?[-/. ]?(?P<day>{_TWO}){_TIME}",
+    rf"(?i)^{_YEAR}(?P<month>0[1-9]|1[0-2])(?P<day>[0-3]\d)[t ](?P<hour>\d{{2}}):?(?P<minute>\d{{2}})(?::?{_SECONDS})?{_ZONE}$",
 )
-_NUMBERED = tuple(
-    rf"(?i)^(?P<one>{_TWO}){s}(?P<two>{_TWO}){s}(?P<year>\d{{4}}|\d{{2}}){_TIME}" for s in ("-", "/", r"\.")
+_SHORT_YEAR_FIRST = tuple(
+    rf"(?i)^(?P<year>\d{{2}}){s}(?P<month>\d{{2}}){s}(?P<day>\d{{2}}){_TIME}" for s in _SEPARATORS
 )
+_NUMBERED = tuple(rf"(?i)^(?P<one>{_TWO}){s}(?P<two>{_TWO}){s}(?P<year>\d{{4}}|\d{{2}}){_TIME}" for s in _SEPARATORS)
+_OF_MONTHS = r"(?P<year>(?:1[5-9]|20|21)\d{2})"
 _MONTHLY = (
-    r"(?i)^(?P<year>(?:1[5-9]|20|21)\d{2})[-/.](?P<month>0?[1-9]|1[0-2])$",
-    r"(?i)^(?P<month>0?[1-9]|1[0-2])[-/.](?P<year>(?:1[5-9]|20|21)\d{2})$",
-    rf"(?i)^(?P<name>{_NAME})\.?[-/ ,]+(?P<year>(?:1[5-9]|20|21)\d{{2}})$",
-    r"(?i)^(?P<year>(?:1[5-9]|20|21)\d{2})[- ]?q(?P<quarter>[1-4])$",
-    r"(?i)^q(?P<quarter>[1-4])[- /](?P<year>(?:1[5-9]|20|21)\d{2})$",
+    rf"(?i)^{_OF_MONTHS}[-/.](?P<month>0?[1-9]|1[0-2])$",
+    rf"(?i)^(?P<month>0?[1-9]|1[0-2])[-/.]{_OF_MONTHS}$",
+    rf"(?i)^(?P<name>{_NAME})\.?[-/ ,]+{_OF_MONTHS}$",
+    rf"(?i)^(?P<name>{_NAME})\.?(?:-| ?')(?P<year>\d{{2}})$",
+    rf"(?i)^{_OF_MONTHS}[-/. ](?P<name>{_NAME})\.?$",
+    rf"(?i)^{_OF_MONTHS}[- /]?q(?P<quarter>[1-4])$",
+    rf"(?i)^(?:q(?P<quarter>[1-4])[- /]?|(?P<of>[1-4])q[- /]?){_OF_MONTHS}$",
 )
-_COMPACT = (r"^(?P<year>(?:19|20)\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>[0-3]\d)$",)
+_COMPACT = (
+    r"^(?P<year>(?:19|20)\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>[0-3]\d)"
+    r"(?:(?P<hour>[0-2]\d)(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?$",
+)
+_SHORT = r"^(\d{1,2})[-/.]\d{1,2}[-/.](\d{2})(?:\D|$)"
+_SEASON = r"^(\d{4})[-/](\d{2})$"
 _PIVOT = 69  # as in POSIX: two digits of a year up to 68 are of this century
+_DAYS = 20  # of a month, that tell a part of dates that is a day from one that is a year of two digits
 
 
 class DateFormat(Record):
@@ -59,10 +80,14 @@ class DateFormat(Record):
 
 @dataclass(frozen=True)
 class LearnedDates:
-    """The format that reads the most values of a column, and an example of two meanings where nobody can tell them apart."""
+    """The format that reads the most values of a column.
+
+    Args:        ambiguous: an example of two meanings, where nobody can tell them apart; orders: what it can be then.
+    """
 
     format: DateFormat
     ambiguous: str = ""
+    orders: tuple[DateOrder, ...] = ()
 
 
 def learn_date_format(
@@ -74,25 +99,53 @@ def learn_date_format(
                  said to hold dates, so that 20240531 is one; least: the share of different texts that must be dates.
     """
     values = texts.drop_nulls().unique(maintain_order=True)
-    if not len(values):
+    if not len(values) or (not asked and _are_seasons(values)):
         return None
     orders: tuple[DateOrder, ...] = ("year-first", "day-first", "month-first") if order is None else (order,)
-    forms = [DateFormat(order=one, compact=asked) for one in orders]
-    dates = {form: parse_dates(values, form) for form in forms}
-    read = {form: len(values) - dates[form].null_count() for form in forms}
-    best = max(forms, key=lambda form: read[form])
-    if read[best] == 0 or (read[best] < least * len(values) and not asked):
+    dates = {one: parse_dates(values, DateFormat(order=one, compact=asked)) for one in orders}
+    read = {one: len(values) - dates[one].null_count() for one in orders}
+    most = max(read.values())
+    if most == 0 or (most < least * len(values) and not asked):
         return None
-    others = [form for form in forms if form != best and read[form] == read[best] and best.order != "year-first"]
-    if not others:
-        return LearnedDates(best)
-    if not asked and values.str.contains(r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{2}$").any():
+    fitting = [one for one in orders if read[one] == most]
+    short = bool(values.str.contains(_SHORT).any())
+    if len(fitting) > 1 and fitting[0] == "year-first":
+        years_first = _years_are_first(values) if short else True
+        fitting = fitting if years_first is None else fitting[:1] if years_first else fitting[1:]
+    formats = [DateFormat(order=one, compact=asked) for one in fitting]
+    if len(fitting) == 1:
+        return LearnedDates(formats[0])
+    if short and not asked:
         return None  # three small numbers, of which nothing says that they are dates
-    first, second = dates[best], dates[others[0]]
-    row = int((first != second).fill_null(value=False).to_numpy().argmax())
-    if first[row] == second[row]:
-        return LearnedDates(best)
-    return LearnedDates(best, f"{values[row]} is {first[row]:%-d %B %Y} or {second[row]:%-d %B %Y}")
+    first, second = dates[fitting[0]], dates[fitting[1]]
+    differ = (first != second).fill_null(value=False)
+    if not differ.any():
+        return LearnedDates(formats[0])
+    row = int(differ.to_numpy().argmax())
+    meant = f"{values[row]} is {first[row]:%-d %B %Y} or {second[row]:%-d %B %Y}"
+    return LearnedDates(formats[0], meant, tuple(fitting))
+
+
+def _are_seasons(values: pl.Series) -> bool:
+    """Whether all are two years in a row, as 2010-11, which is no month."""
+    parts = values.str.extract_groups(_SEASON).struct.unnest().cast(pl.Int64)
+    first, second = (parts[name] for name in parts.columns)
+    return first.null_count() == 0 and bool(((first + 1) % 100 == second).all())
+
+
+def _years_are_first(values: pl.Series) -> bool | None:
+    """Whether years of two digits come first, and not last, by how many different days there are; None if nobody knows."""
+    parts = values.str.extract_groups(_SHORT).struct.unnest().cast(pl.Int64).drop_nulls()
+    first, last = (parts[name] for name in parts.columns)
+    # All on the first of a month, or all in a year that ends with 01.
+    firsts_only = bool((first == 1).all()) or bool((last == 1).all())
+    if max(first.n_unique(), last.n_unique()) >= _DAYS and not firsts_only:
+        if last.n_unique() >= 2 * first.n_unique():
+            return True
+        if first.n_unique() >= 2 * last.n_unique():
+            return False
+    # Between strokes and points, years are last by custom; between dashes they are as often first.
+    return None if values.str.contains(r"^\d{1,2}-\d").any() else False
 
 
 def parse_dates(texts: pl.Series, form: DateFormat) -> pl.Series:
@@ -100,61 +153,64 @@ def parse_dates(texts: pl.Series, form: DateFormat) -> pl.Series:
     iso = as_dates(texts) if texts.dtype == pl.String else None
     if iso is not None:
         return iso
-    cleaned = texts.str.replace(_WEEKDAY, "")
-    numbered = () if form.order == "year-first" else _NUMBERED
+    cleaned = texts.str.replace_all("[\u00a0\u202f]", " ").str.replace_all("\u2019", "'")
+    cleaned = cleaned.set(cleaned.str.contains(r"[^\x00-\x7f]"), None)  # digits of other scripts, and months
+    cleaned = cleaned.str.replace(_WEEKDAY, "").str.replace(_TIME_FIRST, "${2} ${1}")
+    numbered = _SHORT_YEAR_FIRST if form.order == "year-first" else _NUMBERED
     patterns = (*_PATTERNS, *_MONTHLY, *(_COMPACT if form.compact else ()), *numbered)
-    found = [_dates(cleaned, pattern, form) for pattern in patterns]
-    return pl.select(pl.coalesce(found)).to_series().alias(texts.name)
+    dates = pl.repeat(None, len(texts), dtype=pl.Datetime("us"), eager=True).alias(texts.name)
+    for pattern in patterns:
+        rows = (cleaned.str.contains(pattern) & dates.is_null()).arg_true()
+        if len(rows):
+            dates = dates.scatter(rows, _dates(cleaned[rows], pattern, form))
+    return dates
 
 
 def _dates(texts: pl.Series, pattern: str, form: DateFormat) -> pl.Series:
-    """What one pattern reads."""
-    if not texts.str.contains(pattern).any():
-        return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))
+    """What one pattern reads of texts that it fits; null for what no calendar or clock has."""
     parts = texts.str.extract_groups(pattern).struct.unnest()
-
-    def number(name: str, otherwise: int) -> pl.Expr:
-        if name not in parts.columns:
-            return pl.lit(otherwise)
-        return pl.col(name).cast(pl.Int64, strict=False).fill_null(otherwise)
-
-    year: pl.Expr = number("year", 0)
     if "one" in parts.columns:
         days, months = ("one", "two") if form.order == "day-first" else ("two", "one")
         parts = parts.rename({days: "day", months: "month"})
-        short = pl.col("year").str.len_chars() == 2
-        year = pl.when(short).then(year + pl.when(year < _PIVOT).then(2000).otherwise(1900)).otherwise(year)
-    month: pl.Expr = number("month", 1)
-    if "name" in parts.columns:
-        names = {name: place for place, name in enumerate(_MONTHS, 1)}
-        month = (
-            pl.col("name").str.to_lowercase().str.slice(0, 3).replace_strict(names, default=None, return_dtype=pl.Int64)
-        )
-    if "quarter" in parts.columns:
-        month = number("quarter", 1) * 3 - 2
-    hour: pl.Expr = number("hour", 0)
-    minute: pl.Expr = number("minute", 0)
-    microseconds: pl.Expr = pl.lit(0)
-    offset: pl.Expr = pl.lit(0)
-    sound: pl.Expr = pl.lit(value=True)
-    if "hour" in parts.columns:
-        half = pl.col("half").str.to_lowercase()
-        sound = half.is_null() | hour.is_between(1, 12)
-        hour = pl.when(half.is_null()).then(hour).otherwise(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
-        seconds = pl.col("second").str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).fill_null(0.0)
-        sound = sound & (hour < 24) & (minute < 60) & (seconds < 61)
-        microseconds = (seconds * 1e6).round().cast(pl.Int64)
-        digits = pl.col("zone").str.replace_all(r"[^\d]", "")
-        shift = digits.str.slice(0, 2).cast(pl.Int64, strict=False).fill_null(0) * 60
-        shift = shift + digits.str.slice(2, 2).cast(pl.Int64, strict=False).fill_null(0)
-        offset = shift * pl.when(pl.col("zone").str.starts_with("-")).then(-1).otherwise(1).fill_null(1)
+
+    def number(name: str, otherwise: int = 0) -> pl.Expr:
+        return pl.col(name).cast(pl.Int64).fill_null(otherwise) if name in parts.columns else pl.lit(otherwise)
+
+    year = number("year")
+    century = pl.when(year < _PIVOT).then(2000).otherwise(1900)
+    year = pl.when(pl.col("year").str.len_chars() == 2).then(year + century).otherwise(year)
     text = pl.concat_str(
         year.cast(pl.String).str.zfill(4),
-        month.cast(pl.String).str.zfill(2),
+        _month(parts, number).cast(pl.String).str.zfill(2),
         number("day", 1).cast(pl.String).str.zfill(2),
         separator="-",
     )
     midnight = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-    span = pl.duration(hours=hour, minutes=minute - offset, microseconds=microseconds)
-    matched = pl.col("year").is_not_null()
-    return parts.select(pl.when(matched & sound).then(midnight + span)).to_series().alias(texts.name)
+    if "hour" not in parts.columns:
+        return parts.select(midnight).to_series()
+    hour, minute = number("hour"), number("minute")
+    seconds = pl.col("second").str.replace(",", ".", literal=True).cast(pl.Float64).fill_null(0.0)
+    sound = ((hour < 24) & (minute < 60) & (seconds < 61)) | ((hour == 24) & (minute == 0) & (seconds == 0))
+    if "half" in parts.columns:
+        half = pl.col("half").str.to_lowercase()
+        # An hour alone is one only where it is said to be of the morning or the afternoon.
+        sound = sound & pl.when(half.is_null()).then(number("minute", -1) >= 0).otherwise(hour.is_between(1, 12))
+        sound = sound | pl.col("hour").is_null()
+        hour = pl.when(half.is_null()).then(hour).otherwise(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
+    if "sign" in parts.columns:
+        ahead = (number("ahead") * 60 + number("beside")) * pl.when(pl.col("sign") == "-").then(-1).otherwise(1)
+        named = pl.col("named").str.to_lowercase().replace_strict(_ZONES, default=0, return_dtype=pl.Int64) * 60
+        minute = minute - ahead - named
+    span = pl.duration(hours=hour, minutes=minute, microseconds=(seconds * 1e6).round().cast(pl.Int64))
+    return parts.select(pl.when(sound).then(midnight + span)).to_series()
+
+
+def _month(parts: pl.DataFrame, number: Callable[[str, int], pl.Expr]) -> pl.Expr:
+    """The month by its number, its name or its quarter."""
+    if "name" in parts.columns:
+        names = {name: place for place, name in enumerate(_MONTHS, 1)}
+        named = pl.col("name").str.to_lowercase().str.slice(0, 3)
+        return named.replace_strict(names, default=None, return_dtype=pl.Int64)
+    if "quarter" in parts.columns:
+        return (number("quarter", 0) + number("of", 0)) * 3 - 2
+    return number("month", 1)

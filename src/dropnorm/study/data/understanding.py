@@ -181,9 +181,10 @@ def _as_dates(texts: pl.Series, source: Source, different: pl.Series) -> Underst
 
 def _told_apart(learned: Any, name: str, source: Source) -> Any:
     if learned.ambiguous:
+        told = " or ".join(f"--as {name}={order}" for order in learned.orders)
         raise DataError(
             f"{source}: the column {name!r} holds dates of which nobody can say what is the day and what the month: "
-            f"{learned.ambiguous}. Expected to be told: --as {name}=day-first or --as {name}=month-first (kinds= in Python)."
+            f"{learned.ambiguous}. Expected to be told: {told} (kinds= in Python)."
         )
     return learned.format
 
@@ -340,7 +341,7 @@ def _as_given(column: pl.Series, source: Source, kind: KindGiven) -> UnderstoodC
         read = parse_booleans(texts, form)
         if not read.is_null().all():
             return _leniently(_boolean(read, form, reason), texts, read)
-    if kind in ("date", "day-first", "month-first"):
+    if kind in ("date", "day-first", "month-first", "year-first"):
         if (dates := as_dates(column)) is not None:
             return _date(column, dates, reason)
         order: Any = None if kind == "date" else kind
