@@ -12,7 +12,9 @@ def test_marks_are_known_in_any_case_and_with_blanks_around(text):
     assert without_marks(written).to_list() == [None, None, None, "5"]
 
 
-@pytest.mark.parametrize("text", ["999", "0", "unknown", "no", "-1", "nano", "?!", "n", "nothing"])
+@pytest.mark.parametrize(
+    "text", ["999", "0", "unknown", "no", "-1", "nano", "?!", "n", "nothing", "nil", "***", "x", "0000", "-+"]
+)
 def test_other_answers_are_values(text):
     assert not is_mark(text)
     assert without_marks(pl.Series([text, None])).to_list() == [text, None]
@@ -20,6 +22,7 @@ def test_other_answers_are_values(text):
 
 def test_a_minus_beside_a_plus_is_a_value():
     assert without_marks(pl.Series(["-", "+", "?"])).to_list() == ["-", "+", None]
+    assert without_marks(pl.Series(["\N{EN DASH}", "+"])).to_list() == ["\N{EN DASH}", "+"]
     assert without_marks(pl.Series(["-", "a"])).to_list() == [None, "a"]
 
 

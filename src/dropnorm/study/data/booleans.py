@@ -4,21 +4,26 @@ import polars as pl
 
 from dropnorm._record import Record
 
-PAIRS = (
-    ("true", "false"),
-    ("yes", "no"),
-    ("t", "f"),
-    ("y", "n"),
-    ("on", "off"),
-    ("ja", "nein"),
-    ("oui", "non"),
-    ("si", "no"),
-    ("sí", "no"),
-    ("sim", "não"),
-    ("wahr", "falsch"),
-    ("vrai", "faux"),
+WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("true", "t"), ("false", "f")),
+    (("yes", "y"), ("no", "n")),
+    (("ja", "j"), ("nein", "n")),
+    (("ja", "j"), ("nee", "n")),
+    (("oui", "o"), ("non", "n")),
+    (("si", "sí", "sì", "s"), ("no", "n")),
+    (("on",), ("off",)),
+    (("sim", "s"), ("não", "nao", "n")),
+    (("tak",), ("nie",)),
+    (("да",), ("нет",)),
+    (("wahr",), ("falsch",)),
+    (("vrai",), ("faux",)),
+    (("vero",), ("falso",)),
+    (("verdadero",), ("falso",)),
+    (("verdadeiro",), ("falso",)),
 )
-"""What stands for true, and beside it for false, in lower case."""
+"""The words of each language for true, and beside them those for false, in lower case."""
+_LETTERS = {*"ytjnf"}  # that stand alone for words; S and N may be south and north
+_NUMBERS = {"1": True, "1.0": True, "0": False, "0.0": False}
 
 
 class BooleanFormat(Record):
@@ -34,34 +39,36 @@ class BooleanFormat(Record):
 
 
 def in_both_lengths(form: BooleanFormat) -> BooleanFormat:
-    """The words with their first letters, as y beside yes, or with the word that a letter stands for."""
-    for true, false in PAIRS[:2]:
-        if form.true[0] in (true, true[0]) and form.false[0] in (false, false[0]):
-            return BooleanFormat(true=(true, true[0]), false=(false, false[0]))
+    """The words with their first letters, as y beside yes, or with the words that letters stand for."""
+    for true, false in WORDS:
+        if {*form.true} <= {*true} and {*form.false} <= {*false}:
+            return BooleanFormat(true=true, false=false)
     return form
 
 
 def learn_booleans(texts: pl.Series, *, asked: bool = False) -> BooleanFormat | None:
-    """The words of a column of two answers, be they written in several ways, such as yes, Y, no and N; None for others.
+    """The words of a column of two answers, be they written in several ways, such as yes, Y, 1, no and N; None for others.
 
     Args:        asked: whether the column is said to hold truth values, so that it may have other words too.
     """
-    words = set(texts.drop_nulls().unique().str.strip_chars().str.to_lowercase().to_list())
-    for pair in PAIRS:
-        if words == set(pair):
-            return BooleanFormat(true=(pair[0],), false=(pair[1],))
-    for true, false in PAIRS[:2]:
-        form = in_both_lengths(BooleanFormat(true=(true,), false=(false,)))
-        if words <= {*form.true, *form.false} and words.intersection(form.true) and words.intersection(form.false):
-            return form
-    found = max(PAIRS, key=lambda pair: len(words.intersection(pair)))
-    if asked and words.intersection(found):
-        return BooleanFormat(true=(found[0],), false=(found[1],))
+    words = set(texts.drop_nulls().unique().str.strip_chars().str.to_lowercase().to_list()) - _NUMBERS.keys()
+    for true, false in WORDS:
+        form = BooleanFormat(true=_among(true, words), false=_among(false, words))
+        letters = max(map(len, words), default=0) == 1 and not words <= _LETTERS
+        if form.true and form.false and words == {*form.true, *form.false} and not letters:
+            return form if len(form.true) == len(form.false) == 1 else in_both_lengths(form)
+    true, false = max(WORDS, key=lambda pair: len(words.intersection(pair[0] + pair[1])))
+    if asked and words.intersection((*true, *false)):
+        return BooleanFormat(true=_among(true, words) or true[:1], false=_among(false, words) or false[:1])
     return None
+
+
+def _among(spellings: tuple[str, ...], words: set[str]) -> tuple[str, ...]:
+    return tuple(word for word in spellings if word in words)
 
 
 def parse_booleans(texts: pl.Series, form: BooleanFormat) -> pl.Series:
     """Truth values, null for what is none of the words. 1 and 0 are always read."""
-    meaning = dict.fromkeys((*form.true, "1", "1.0"), True) | dict.fromkeys((*form.false, "0", "0.0"), False)
+    meaning = dict.fromkeys(form.true, True) | dict.fromkeys(form.false, False) | _NUMBERS
     lowered = texts.str.strip_chars().str.to_lowercase()
     return lowered.replace_strict(meaning, default=None, return_dtype=pl.Boolean)
