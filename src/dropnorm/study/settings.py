@@ -91,6 +91,7 @@ class Settings(Options):
             "Rows in a batch",
             unit="rows",
             panel=TRAINING,
+            default_words="32, fewer where few rows train",
         ),
     ] = 32
     learning_rate: Annotated[
