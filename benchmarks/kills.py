@@ -87,10 +87,12 @@ def main() -> None:
             while kills < wanted:
                 out = folder / f"{name} {runs}"
                 while True:
-                    process = start(words, out, folder)
+                    process, started = start(words, out, folder), time.monotonic()
                     try:
                         # Much of a study is over before its first epoch, in imports.
                         process.wait(generator.uniform(0.3, 1.0) * seconds if kills < wanted else None)
+                        # The machine may have been busy before.
+                        seconds = min(seconds, max(1.0, time.monotonic() - started))
                         break
                     except subprocess.TimeoutExpired:
                         process.send_signal(signal.SIGKILL)

@@ -33,22 +33,27 @@ def novelties(
 
     A number is far beyond the known ones if it is out of their range by more than the range is wide.
     """
+    if not frame.height:
+        return ()
     told, start = [], 0
+    # Row by row as they lie in memory; NaN is passed over.
+    lows, highs = np.fmin.reduce(features, axis=0), np.fmax.reduce(features, axis=0)
     for column in encoding.columns:
-        own = _novelty(column, ranges.get(column.name), frame[column.name], features[:, start], source)
+        own = _gaps_and_strangers(column, frame[column.name], source)
+        if column.name in ranges:
+            own += _far(column, ranges[column.name], features, start, (lows[start], highs[start]))
         told += [f"{column.name}: {part}." for part in own]
         start += column.features
     return tuple(told)
 
 
-def _novelty(
-    encoding: ColumnEncoding, known: Range | None, column: pl.Series, values: np.ndarray, source: Source
-) -> list[str]:
+def _gaps_and_strangers(encoding: ColumnEncoding, column: pl.Series, source: Source) -> list[str]:
+    """What is missing in a column, and what it holds that the studied one did not."""
     if encoding.kind == "array":
         return []
     rows = len(column)
     missing = int((without_value(column) if encoding.kind != "category" else _gaps(encoding, column)).sum())
-    if rows and missing == rows:
+    if missing == rows:
         return [f"no row has a value, where the studied rows had {_NOUNS[encoding.kind]}"]
     told = []
     if missing and not encoding.has_missing:
@@ -58,18 +63,25 @@ def _novelty(
     elif encoding.lenient and is_text(column):
         strays = int((read_column(encoding, column, source).is_null() & without_marks(column).is_not_null()).sum())
         told += [f"{strays:,} values are no {encoding.kind}, and count as missing"] if strays else []
-    if known is not None:
-        low, high = known
-        far = (values < low - (high - low)) | (values > high + (high - low))
-        if far.any():
-            what = "dates" if encoding.kind == "date" else "numbers"
-            span = f"{_shown(low, encoding)} to {_shown(high, encoding)}"
-            worst = values[far][int(np.abs(values[far] - (low + high) / 2).argmax())]
-            told.append(
-                f"{what} of {int(far.sum()):,} rows, such as {_shown(float(worst), encoding)}, are far beyond the studied "
-                f"{span}"
-            )
     return told
+
+
+def _far(
+    encoding: ColumnEncoding, known: Range, features: np.ndarray, place: int, found: tuple[float, float]
+) -> list[str]:
+    """How many numbers are far beyond the known ones, if any are."""
+    low, high = known
+    least, most = low - (high - low), high + (high - low)
+    if not (found[0] < least or found[1] > most):
+        return []
+    values = features[:, place]
+    far = values[(values < least) | (values > most)]
+    what = "dates" if encoding.kind == "date" else "numbers"
+    worst = float(far[int(np.abs(far - (low + high) / 2).argmax())])
+    return [
+        f"{what} of {len(far):,} rows, such as {_shown(worst, encoding)}, are far beyond the studied {_shown(low, encoding)} "
+        f"to {_shown(high, encoding)}"
+    ]
 
 
 _NOUNS = {"number": "numbers", "boolean": "true or false", "category": "categories", "date": "dates"}
