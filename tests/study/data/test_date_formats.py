@@ -236,3 +236,10 @@ def test_dates_written_in_any_format_are_read_back(dates, pattern):
     if "%H" not in pattern and "%I" not in pattern:
         dates = [date.replace(hour=0, minute=0) for date in dates]
     assert read([date.strftime(pattern) for date in dates])[1] == dates
+
+
+def test_days_that_many_rows_share_are_read_in_their_rows():
+    texts = pl.Series("day", ["31/05/2024", None, "01/06/2024", "no day"] * 5)
+    dates = parse_dates(texts, DateFormat(order="day-first"))
+    assert dates.name == "day"
+    assert dates.to_list() == [MAY, None, JUNE, None] * 5

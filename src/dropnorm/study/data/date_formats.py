@@ -57,6 +57,7 @@ _COMPACT = (
     r"(?:(?P<hour>[0-2]\d)(?P<minute>[0-5]\d)(?P<second>[0-5]\d)?)?$",
 )
 _SHORT = r"^(\d{1,2})[-/.]\d{1,2}[-/.](\d{2})(?:\D|$)"
+_NUMBERS = r"(?i)^(\d+[-/.]\d+[-/.]\d+)[t, :].*$"
 _SEASON = r"^(\d{4})[-/](\d{2})$"
 _PIVOT = 69  # as in POSIX: two digits of a year up to 68 are of this century
 _DAYS = 20  # of a month, that tell a part of dates that is a day from one that is a year of two digits
@@ -102,28 +103,32 @@ def learn_date_format(
     if not len(values) or (not asked and _are_seasons(values)):
         return None
     orders: tuple[DateOrder, ...] = ("year-first", "day-first", "month-first") if order is None else (order,)
-    dates = {one: parse_dates(values, DateFormat(order=one, compact=asked)) for one in orders}
-    read = {one: len(values) - dates[one].null_count() for one in orders}
+    # Times of day say nothing of the order.
+    days = pl.DataFrame({"day": values.str.replace(_NUMBERS, "${1}"), "example": values})
+    days = days.group_by("day", maintain_order=True).agg(pl.len().alias("count"), pl.col("example").first())
+    dates = {one: parse_dates(days["day"], DateFormat(order=one, compact=asked)) for one in orders}
+    read = {one: int(days["count"].filter(dates[one].is_not_null()).sum()) for one in orders}
     most = max(read.values())
-    if most == 0 or (most < least * len(values) and not asked):
-        return None
     fitting = [one for one in orders if read[one] == most]
-    short = bool(values.str.contains(_SHORT).any())
+    short = bool(days["day"].str.contains(_SHORT).any())
     if len(fitting) > 1 and fitting[0] == "year-first":
-        years_first = _years_are_first(values) if short else True
+        years_first = _years_are_first(days["day"]) if short else True
         fitting = fitting if years_first is None else fitting[:1] if years_first else fitting[1:]
-    formats = [DateFormat(order=one, compact=asked) for one in fitting]
+    form = DateFormat(order=fitting[0], compact=asked)
+    found = len(values) - parse_dates(values, form).null_count() if most else 0
+    if found == 0 or (found < least * len(values) and not asked):
+        return None
     if len(fitting) == 1:
-        return LearnedDates(formats[0])
+        return LearnedDates(form)
     if short and not asked:
         return None  # three small numbers, of which nothing says that they are dates
     first, second = dates[fitting[0]], dates[fitting[1]]
     differ = (first != second).fill_null(value=False)
     if not differ.any():
-        return LearnedDates(formats[0])
+        return LearnedDates(form)
     row = int(differ.to_numpy().argmax())
-    meant = f"{values[row]} is {first[row]:%-d %B %Y} or {second[row]:%-d %B %Y}"
-    return LearnedDates(formats[0], meant, tuple(fitting))
+    meant = f"{days['example'][row]} is {first[row]:%-d %B %Y} or {second[row]:%-d %B %Y}"
+    return LearnedDates(form, meant, tuple(fitting))
 
 
 def _are_seasons(values: pl.Series) -> bool:
@@ -153,6 +158,16 @@ def parse_dates(texts: pl.Series, form: DateFormat) -> pl.Series:
     iso = as_dates(texts) if texts.dtype == pl.String else None
     if iso is not None:
         return iso
+    different = texts.unique()
+    if len(different) * 2 > len(texts):
+        return _parse(texts, form)
+    known = pl.DataFrame({"text": different, "date": _parse(different, form)})
+    every = pl.DataFrame({"text": texts}).join(known, on="text", how="left", maintain_order="left", nulls_equal=True)
+    return every["date"].alias(texts.name)
+
+
+def _parse(texts: pl.Series, form: DateFormat) -> pl.Series:
+    """What the patterns of a format read."""
     cleaned = texts.str.replace_all("[\u00a0\u202f]", " ").str.replace_all("\u2019", "'")
     cleaned = cleaned.set(cleaned.str.contains(r"[^\x00-\x7f]"), None)  # digits of other scripts, and months
     cleaned = cleaned.str.replace(_WEEKDAY, "").str.replace(_TIME_FIRST, "${2} ${1}")

@@ -1,61 +1,26 @@
 """Numbers as people write them: with thousands separated, a decimal comma, a currency, a percent sign or another unit."""
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
 from dropnorm._record import Record
+from dropnorm.study.data.number_texts import (
+    MULTIPLES,
+    UNITLESS_MULTIPLES,
+    folded,
+    in_common_signs,
+    is_money,
+    taken_apart,
+)
 
 Decimal = Literal[".", ","]
-# The symbol of any currency, as in $ or HK$, and the letters of common ones.
-_CODES = (
-    "USD EUR GBP CHF JPY CNY RMB INR CAD AUD NZD SEK NOK DKK PLN CZK HUF RON BGN TRY RUB BRL MXN ZAR SGD HKD KRW Fr. Rs. "
-    "Rs kr"
-)
-_CURRENCY = rf"(?:[ACRS]|US|CA|AU|NZ|HK|NT|MX)?\p{{Sc}}|{'|'.join(map(re.escape, _CODES.split()))}"
-_MONEY = f"^(?:{_CURRENCY})$"
-# Units that may stand behind a number without a blank; letters that sizes and codes end with are not among them.
-_UNITS = (
-    "% ‰ ° °C °F + k K M mn B bn pp bps kg g mg µg lb lbs oz km m cm mm mi ft m2 m² sqft ha l L ml mL cl "
-    "cc s sec ms min mins h hr hrs yr yrs km/h kmh mph m/s W kW MW kWh MWh mA Hz kHz MHz GHz kB KB MB GB "
-    "TB bar Pa hPa kPa psi hp cal kcal kJ px dpi ppm mmHg mg/dl bpm rpm"
-)
-_MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "bn": 1e9, "B": 1e9}
-# What is a multiple beside a currency, as 5m is in $5m.
-_MULTIPLE_WORDS = {
-    **_MULTIPLES,
-    **dict.fromkeys(("thousand", "Thousand", "tsd", "Tsd."), 1e3),
-    **dict.fromkeys(("m", "mio", "Mio", "Mio.", "million", "Million", "millions"), 1e6),
-    **dict.fromkeys(("b", "Mrd", "Mrd.", "billion", "Billion", "billions"), 1e9),
-    **dict.fromkeys(("lakh", "lakhs", "Lakh", "lac", "Lac", "L"), 1e5),
-    **dict.fromkeys(("crore", "crores", "Crore", "cr", "Cr"), 1e7),
-}
-_UNITLESS_MULTIPLES = tuple(
-    sorted(_MULTIPLE_WORDS.keys() - {"m", "b", "L"})
-)  # those are metres, bits and litres, where no currency is
-_SPACES = r"[\u00a0\u2007\u2009\u202f]"
-
-
-def _any_of(texts: Iterable[str]) -> str:
-    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
-
-
-_CORE = r"[\d.,' _]*\d[\d.,' _]*?(?:[eE][+-]?\d+)?"
-# A sign, a currency, another sign; the number; a multiple; a unit, known or behind a blank; what it is for, as in $/kg; a
-# minus behind it all.
-_WRITTEN = (
-    rf"^(?P<before>[+-]?) ?(?:(?P<outside>{_CURRENCY}) ?)?(?P<opened>\(?)(?P<within>[+-]?)(?:(?P<inside>{_CURRENCY}) ?)?"
-    rf"(?P<after>[+-]?)(?P<core>{_CORE})(?: ?(?P<multiple>{_any_of(_MULTIPLE_WORDS)}))??"
-    rf"(?: ?(?P<known>{_CURRENCY}|{_any_of(_UNITS.split())})| (?P<named>[^\W\d_][^\d\s]{{0,11}}))?"
-    r"(?P<each> ?/ ?[^\W\d_]{1,12})?(?P<trailing> ?-?)(?P<closed>\)?)$"
-)
 _CLOCK = r"^(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?(?: ?([AaPp])\.?[Mm]\.?)?$"
+_COLON = r"\d:\d"
 _THREE_PARTS = r"^\d{1,3}:\d{2}:"
 _SHARED = 0.9
-_WORD = 3  # letters from which on a multiple directly behind a number is a word, as in 5lakh, and not the end of a code
 _FORMATS: tuple[tuple[Decimal, str], ...] = (
     (".", ""),
     (".", ","),
@@ -129,94 +94,119 @@ def learn_number_format(
     if not len(values):
         return None
     plain = NumberFormat()
-    if decimal in (None, ".") and parse_numbers(values, plain).null_count() == 0:
+    if decimal in (None, ".") and values.cast(pl.Float64, strict=False).null_count() == 0:
         return LearnedNumbers(plain)
-    written = _taken_apart(values)
-    unit, multiples = _common_unit(written), _has_multiples(written)
+    shapes = _shapes(values)
+    written = taken_apart(shapes["shape"])
+    unit, multiples = _common_unit(written, shapes["count"]), _has_multiples(written)
     forms = [
         NumberFormat(decimal=point, grouping=group, unit=unit, multiples=multiples)
         for point, group in _FORMATS
         if decimal in (None, point)
     ]
-    read = {form: _read(written, form) for form in forms}
-    clock = NumberFormat(clock=True, minutes=bool(values.str.contains(_THREE_PARTS).any()))
-    read |= {form: parse_numbers(values, form) for form in (clock, *([plain] if plain in forms else []))}
-    best = min(read, key=lambda form: read[form].null_count())
-    found = len(values) - read[best].null_count()
-    if found == 0 or found < least * len(values):
+    read = {form: _counted(_read(written, form), shapes) for form in forms}
+    if decimal in (None, "."):
+        read[plain] = _counted(parse_numbers(shapes["shape"], plain), shapes)
+    if values.str.contains(_COLON).any():
+        clock = NumberFormat(clock=True, minutes=bool(values.str.contains(_THREE_PARTS).any()))
+        read[clock] = len(values) - parse_numbers(values, clock).null_count()
+    best = max(read, key=lambda form: read[form])
+    if read[best] == 0 or read[best] < least * len(values):
         return None
-    if decimal is not None or best.clock:
-        return LearnedNumbers(best)
-    return _weighed(best, read, values, texts.name)
+    return LearnedNumbers(best) if decimal is not None or best.clock else _weighed(best, shapes, texts.name)
 
 
-def _weighed(
-    best: NumberFormat, read: Mapping[NumberFormat, pl.Series], values: pl.Series, name: str
-) -> LearnedNumbers:
+def _shapes(values: pl.Series) -> pl.DataFrame:
+    """Texts with all digits alike, but for zeros in front; with how many of the values look like it, and the first of them."""
+    shapes = in_common_signs(values).str.replace_all("(^|[^0-9])0", "${1}\0").str.replace_all("[0-9]", "1")
+    frame = pl.DataFrame({"shape": shapes.str.replace_all("\0", "0", literal=True), "example": values})
+    return frame.group_by("shape", maintain_order=True).agg(pl.len().alias("count"), pl.col("example").first())
+
+
+def _counted(read: pl.Series, shapes: pl.DataFrame) -> int:
+    """How many values have shapes that are read."""
+    return int(shapes["count"].filter(read.is_not_null()).sum())
+
+
+def _weighed(best: NumberFormat, shapes: pl.DataFrame, name: str) -> LearnedNumbers:
     """The format, and what else its numbers could be where they have one separator with three digits behind it."""
     # Money has cents, not thousandths: 1.500 € is in thousands, beside 950 € and alone.
-    money = best.decimal == "." and not best.grouping and not best.multiples and _is_money(best.unit)
+    money = best.decimal == "." and not best.grouping and not best.multiples and is_money(best.unit)
     if best.grouping != "," and not money:
         return LearnedNumbers(best)
     other = best.model_copy(update={"decimal": ",", "grouping": "." if money else ""})
-    differ = (read[best] != read[other]).fill_null(value=False)
-    if read[other].null_count() > read[best].null_count() or not differ.any():
+    first, second = (parse_numbers(shapes["example"], form) for form in (best, other))
+    differ = (first != second).fill_null(value=False)
+    if _counted(second, shapes) < _counted(first, shapes) or not differ.any():
         return LearnedNumbers(best)
-    best, other, kind = (other, best, "decimal-point") if money else (best, other, "decimal-comma")
     row = int(differ.to_numpy().argmax())
-    first, second = _shown(read[best][row]), _shown(read[other][row])
-    return LearnedNumbers(best, f"has {values[row]}, read as {first}; --as {name}={kind} reads {second}")
-
-
-def _is_money(unit: str) -> bool:
-    return bool(pl.Series([unit]).str.contains(_MONEY)[0])
+    if money:
+        best, first, second = other, second, first
+    kind = "decimal-point" if money else "decimal-comma"
+    told = f"has {shapes['example'][row]}, read as {_shown(first[row])}; --as {name}={kind} reads {_shown(second[row])}"
+    return LearnedNumbers(best, told)
 
 
 def parse_numbers(texts: pl.Series, form: NumberFormat) -> pl.Series:
     """The numbers in float64, null where a text is none in that format."""
     if form.clock:
         return _seconds(texts, minutes=form.minutes)
-    if form != NumberFormat():
-        return _read(_taken_apart(texts), form).alias(texts.name)
-    read = texts.cast(pl.Float64, strict=False)
-    # Plain numbers may have a sign behind them, or brackets around.
+    # What is written as the most are is read at once, and all else is taken apart.
+    read = texts.cast(pl.Float64, strict=False) if form == NumberFormat() else _read_usual(texts, form)
     others = read.is_null() & texts.is_not_null()
-    return read.scatter(others.arg_true(), _read(_taken_apart(texts.filter(others)), form)) if others.any() else read
+    return read.scatter(others.arg_true(), _read(taken_apart(texts.filter(others)), form)) if others.any() else read
+
+
+def _read_usual(texts: pl.Series, form: NumberFormat) -> pl.Series:
+    """The numbers of texts with a sign in front, if any, and the unit before or behind them; null for all others."""
+    sign, unit = "[+-]?", re.escape(form.unit)
+    before = f"|^{sign}{unit} ?{_core(form)}$" if is_money(form.unit) else ""
+    usual = texts.str.contains(f"^{sign}{_core(form)}(?: ?{unit})?${before}")
+    digits = texts.set(~usual.fill_null(value=False), None)
+    for between in (form.unit, " ", form.grouping):
+        digits = digits.str.replace_all(between, "", literal=True) if between else digits
+    digits = digits.str.replace(form.decimal, ".", literal=True) if form.decimal != "." else digits
+    return digits.cast(pl.Float64, strict=False)
+
+
+def _core(form: NumberFormat) -> str:
+    """The digits of a number, as a regular expression."""
+    group, point = re.escape(form.grouping or "\0"), re.escape(form.decimal)
+    whole = rf"(?:[0-9]+|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|[1-9][0-9]?(?:{group}[0-9]{{2}})*{group}[0-9]{{3}})"
+    return rf"(?:{whole}(?:{point}[0-9]*)?|{point}[0-9]+)"
 
 
 def _read(written: pl.DataFrame, form: NumberFormat) -> pl.Series:
     """The numbers of texts that were taken apart."""
     core = written["core"]
-    group, point = re.escape(form.grouping or "\0"), re.escape(form.decimal)
-    whole = rf"(?:\d+|[1-9]\d{{0,2}}(?:{group}\d{{3}})+|[1-9]\d?(?:{group}\d{{2}})*{group}\d{{3}})"
-    fits = core.str.contains(rf"^(?:{whole}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?$")
+    fits = core.str.contains(rf"^{_core(form)}(?:[eE][+-]?[0-9]+)?$")
     multiple, unit = written["multiple"], written["unit"]
     if form.multiples:
-        alone = unit.is_in(_UNITLESS_MULTIPLES)
+        alone = unit.is_in(UNITLESS_MULTIPLES)
         multiple, unit = unit.zip_with(alone, multiple), unit.set(alone, "")
     else:
         fits = fits & (multiple == "")
-    fits = fits & _folded(unit).is_in(["", _folded(pl.Series([form.unit]))[0]])
+    fits = fits & folded(unit).is_in(["", folded(pl.Series([form.unit]))[0]])
     digits = core.str.replace_all(form.grouping, "", literal=True) if form.grouping else core
     digits = digits.str.replace(form.decimal, ".", literal=True) if form.decimal != "." else digits
     numbers = digits.set(~fits.fill_null(value=False), None).cast(pl.Float64, strict=False)
     if form.multiples:
-        numbers = numbers * multiple.replace_strict(_MULTIPLE_WORDS, default=1.0, return_dtype=pl.Float64)
+        numbers = numbers * multiple.replace_strict(MULTIPLES, default=1.0, return_dtype=pl.Float64)
     return pl.select(pl.when(written["negative"]).then(-numbers).otherwise(numbers)).to_series()
 
 
-def _common_unit(written: pl.DataFrame) -> str:
+def _common_unit(written: pl.DataFrame, counts: pl.Series) -> str:
     """The unit of nearly all numbers that have one; letters for thousands and more are none where they differ."""
-    units = written.filter(written["core"].is_not_null() & (written["unit"] != "")).select("unit")
+    units = written.select("unit", folded=folded(written["unit"]), count=counts)
+    units = units.filter(written["core"].is_not_null() & (written["unit"] != ""))
     if _has_multiples(written):
-        units = units.filter(~pl.col("unit").is_in(_UNITLESS_MULTIPLES))
+        units = units.filter(~pl.col("unit").is_in(UNITLESS_MULTIPLES))
     if not units.height:
         return ""
-    units = units.with_columns(folded=_folded(units["unit"]))
-    counts = units["folded"].value_counts().sort(["count", "folded"], descending=[True, False])
-    if counts["count"][0] < _SHARED * units.height:
+    most = units.group_by("folded").agg(pl.col("count").sum()).sort(["count", "folded"], descending=[True, False])
+    if most["count"][0] < _SHARED * int(units["count"].sum()):
         return ""
-    spelled = units.filter(units["folded"] == counts["folded"][0])["unit"].value_counts()
+    spelled = units.filter(units["folded"] == most["folded"][0]).group_by("unit").agg(pl.col("count").sum())
     return str(spelled.sort(["count", "unit"], descending=[True, False])["unit"][0])
 
 
@@ -224,52 +214,8 @@ def _has_multiples(written: pl.DataFrame) -> bool:
     """Whether some numbers are in thousands or millions: by letters beside a unit, or by letters that differ."""
     numbers = written.filter(written["core"].is_not_null())
     units = set(numbers["unit"].to_list())
-    alone = len(units) > 1 and bool(units - {""}) and units <= {"", *_UNITLESS_MULTIPLES}
+    alone = len(units) > 1 and bool(units - {""}) and units <= {"", *UNITLESS_MULTIPLES}
     return alone or bool((numbers["multiple"] != "").any())
-
-
-def _folded(units: pl.Series) -> pl.Series:
-    """Units of which one and several are the same, as year and years, and words the same in any case."""
-    lengths = units.str.len_chars()
-    words = units.zip_with(lengths < 4, units.str.to_lowercase())
-    return words.zip_with(lengths < 3, words.str.strip_suffix("s"))
-
-
-def _taken_apart(texts: pl.Series) -> pl.DataFrame:
-    """Sign, digits, multiple and unit of each text; null where it is no number of any format."""
-    cleaned = texts.str.replace_all(_SPACES, " ").str.replace_all("[\u2212\u2013]", "-").str.replace_all("’", "'")
-    # 10,- is a price without cents.
-    cleaned = cleaned.str.replace_all("μ", "µ").str.replace(r"(\d[.,])--?([^\d-]*)$", "${1}00${2}")
-    parts = cleaned.str.extract_groups(_WRITTEN).struct.unnest().fill_null("").with_columns(pl.all().str.strip_chars())
-    parts = parts.with_columns(
-        minus=sum((pl.col(sign) == "-").cast(pl.Int8) for sign in ("before", "within", "after", "trailing")),
-        brackets=(pl.col("opened") == "(") & (pl.col("closed") == ")"),
-        currency=pl.concat_str("outside", "inside"),
-        behind=pl.concat_str("known", "named"),
-    )
-    # 5m is five million beside a currency; else it is a unit, until the whole column tells.
-    money = (pl.col("currency") != "") & pl.col("behind").is_in(list(_MULTIPLE_WORDS))
-    word = (pl.col("currency") == "") & (pl.col("behind") == "") & (pl.col("multiple").str.len_chars() >= _WORD)
-    parts = parts.with_columns(
-        multiple=pl.when(money).then("behind").when(word).then(pl.lit("")).otherwise("multiple"),
-        behind=pl.when(money).then(pl.lit("")).when(word).then("multiple").otherwise("behind"),
-    ).with_columns(unit=pl.concat_str("currency", "behind"))
-    # A currency is written once, a multiple is of something, and so is what stands behind a stroke.
-    sound = (
-        (pl.col("core") != "")
-        & (pl.col("minus") + pl.col("brackets").cast(pl.Int8) <= 1)
-        & ((pl.col("opened") == "(") == (pl.col("closed") == ")"))
-        & ((pl.col("outside") == "") | (pl.col("inside") == ""))
-        & ((pl.col("currency") == "") | (pl.col("behind") == ""))
-        & ((pl.col("multiple") == "") | (pl.col("unit") != ""))
-        & ((pl.col("each") == "") | ~pl.col("unit").is_in(["", *_MULTIPLE_WORDS]))
-    )
-    return parts.select(
-        core=pl.when(sound).then("core"),
-        unit=pl.concat_str("unit", pl.col("each").str.replace_all(" ", "", literal=True)),
-        multiple="multiple",
-        negative=(pl.col("minus") == 1) | pl.col("brackets"),
-    )
 
 
 def _seconds(texts: pl.Series, *, minutes: bool) -> pl.Series:
