@@ -1,4 +1,5 @@
 import gzip
+import json
 
 import pytest
 
@@ -13,6 +14,16 @@ def test_an_object_per_line_is_a_row(write):
     table = read_json_lines(write(LINES, "data.jsonl"))
     assert (table.frame.columns, table.frame.rows()) == (["a", "b", "c"], ROWS)
     assert read_json_lines(write(gzip.compress(LINES.encode()), "data.jsonl.gz")).frame.rows() == ROWS
+
+
+@pytest.mark.parametrize("reader", [read_json_lines, read_json])
+def test_columns_are_in_the_order_of_the_first_records(reader, write):
+    names = [f"c{place * 37 % 101}" for place in range(100)]
+    records = [dict.fromkeys(names, 1), {"late": 2} | dict.fromkeys(names, 3)]
+    lines = "\n".join(map(json.dumps, records))
+    text = lines if reader is read_json_lines else json.dumps(records)
+    for _ in range(3):
+        assert reader(write(text, "data.json")).frame.columns == [*names, "late"]
 
 
 @pytest.mark.parametrize(

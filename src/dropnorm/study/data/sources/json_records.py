@@ -1,7 +1,9 @@
 """JSON: an object per line (.jsonl, .ndjson), or one list of objects (.json), each a row by the columns' names."""
 
 import io
+import itertools
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +12,8 @@ from dropnorm.errors import DataError
 from dropnorm.study.data.sources.decoding import read_content
 from dropnorm.study.data.sources.given import Reading
 from dropnorm.study.data.sources.table import Table, first_line
+
+_ORDERED = 1000  # records whose names decide the order of the columns
 
 
 def read_json_lines(path: Path, reading: Reading = Reading()) -> Table:  # noqa: B008
@@ -25,7 +29,8 @@ def read_json_lines(path: Path, reading: Reading = Reading()) -> Table:  # noqa:
         raise _malformed(path, content.text, error) from error
     if _first_wrong(content.text) is not None:
         raise _malformed(path, content.text, ValueError("an object is expected"))
-    return Table(_flat(path, frame), notices=content.notices, line=lambda row: row + 1)
+    records = (json.loads(line) for line in itertools.islice(lines.splitlines(), _ORDERED))
+    return Table(_in_order(_flat(path, frame), records), notices=content.notices, line=lambda row: row + 1)
 
 
 def read_json(path: Path, reading: Reading = Reading()) -> Table:  # noqa: B008
@@ -51,7 +56,17 @@ def read_json(path: Path, reading: Reading = Reading()) -> Table:  # noqa: B008
             f"{path}: holds JSON that is no table. Expected a list of objects, each a row, or an object of lists, each a "
             f"column: save it so, or as CSV."
         )
-    return Table(_flat(path, frame), notices=content.notices)
+    read = json.loads(content.text)
+    return Table(
+        _in_order(_flat(path, frame), [read] if isinstance(read, dict) else read[:_ORDERED]), notices=content.notices
+    )
+
+
+def _in_order(frame: pl.DataFrame, records: Iterable[Mapping[str, object]]) -> pl.DataFrame:
+    """The columns in the order in which the first records name them, as polars has them in another one at each reading."""
+    named = dict.fromkeys(name for record in records for name in record)
+    known = [name for name in named if name in frame.columns]
+    return frame.select(*known, *sorted(set(frame.columns) - set(known)))
 
 
 def _first_wrong(text: bytes) -> int | None:
