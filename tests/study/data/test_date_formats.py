@@ -54,6 +54,7 @@ TIMES = [
     ("31/05/2024 13:45", (13, 45, 0, 0)),
     ("31/05/2024 13:45:10", (13, 45, 10, 0)),
     ("31/05/2024 13:45:10.25", (13, 45, 10, 250_000)),
+    ("2024-05-31T13:45:10.0000019Z", (13, 45, 10, 1)),
     ("31/05/2024 1:45 PM", (13, 45, 0, 0)),
     ("31/05/2024 12:05 a.m.", (0, 5, 0, 0)),
     ("31/05/2024, 9:30", (9, 30, 0, 0)),
@@ -243,3 +244,39 @@ def test_days_that_many_rows_share_are_read_in_their_rows():
     dates = parse_dates(texts, DateFormat(order="day-first"))
     assert dates.name == "day"
     assert dates.to_list() == [MAY, None, JUNE, None] * 5
+
+
+PIECES = (
+    "0",
+    "1",
+    "12",
+    "31",
+    "99",
+    "24",
+    "2024",
+    "-",
+    "/",
+    ".",
+    ":",
+    " ",
+    ",",
+    "'",
+    "May",
+    "Q1",
+    "pm",
+    "T",
+    "Z",
+    "+02:00",
+)
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), min_size=1, max_size=6),
+    asked=st.booleans(),
+)
+def test_any_texts_are_dates_or_not_each_by_itself(texts, asked):
+    column = pl.Series("x", texts)
+    learned = learn_date_format(column, asked=asked)
+    if learned is not None:
+        alone = [parse_dates(pl.Series([text]), learned.format)[0] for text in texts]
+        assert parse_dates(column, learned.format).to_list() == alone

@@ -173,3 +173,41 @@ def test_numbers_written_in_any_format_are_read_back(numbers, decimal, grouped, 
     form, read_back = read(texts)
     assert read_back == [*numbers, 1234567.25]
     assert form.unit == unit.strip()
+
+
+PIECES = (
+    "0",
+    "1",
+    "12",
+    "999",
+    "000",
+    ".",
+    ",",
+    "'",
+    " ",
+    ":",
+    "-",
+    "+",
+    "(",
+    ")",
+    "$",
+    "€",
+    "kg",
+    "M",
+    "%",
+    "/",
+    "e5",
+    "m2",
+)
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from(PIECES), max_size=8).map("".join), min_size=1, max_size=6),
+    least=st.sampled_from([0.0, 0.5]),
+)
+def test_any_texts_are_numbers_or_not_each_by_itself(texts, least):
+    column = pl.Series("x", texts)
+    learned = learn_number_format(column, least=least)
+    if learned is not None:
+        alone = [parse_numbers(pl.Series([text]), learned.format)[0] for text in texts]
+        assert parse_numbers(column, learned.format).to_list() == alone

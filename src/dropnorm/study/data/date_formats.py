@@ -216,7 +216,9 @@ def _dates(texts: pl.Series, pattern: str, form: DateFormat) -> pl.Series:
         ahead = (number("ahead") * 60 + number("beside")) * pl.when(pl.col("sign") == "-").then(-1).otherwise(1)
         named = pl.col("named").str.to_lowercase().replace_strict(_ZONES, default=0, return_dtype=pl.Int64) * 60
         minute = minute - ahead - named
-    span = pl.duration(hours=hour, minutes=minute, microseconds=(seconds * 1e6).round().cast(pl.Int64))
+    # Digits behind microseconds are cut off, as polars does where it reads ISO dates itself.
+    microseconds = (seconds * 1e6 + 1e-3).floor().cast(pl.Int64)
+    span = pl.duration(hours=hour, minutes=minute, microseconds=microseconds)
     return parts.select(pl.when(sound).then(midnight + span)).to_series()
 
 
