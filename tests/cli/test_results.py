@@ -114,3 +114,53 @@ def test_standard_output_is_back_after_an_error(capsys):
     with pytest.raises(ValueError, match="3"):
         command(3)
     assert sys.stdout is before
+
+
+FULL = "> /dev/full"
+
+
+def written_to(output: str, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command with a shell's redirection of its output."""
+    line = ["bash", "-c", f'"$0" -m dropnorm "$@" {output}', sys.executable, *words]
+    return subprocess.run(line, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "output", "reason"),
+    [
+        (["--version"], FULL, "No space left on device"),
+        (["study", "--help"], FULL, "No space left on device"),
+        (["columns", "iris"], FULL, "No space left on device"),
+        (["runs", ".", "--json"], FULL, "No space left on device"),
+        (["--version"], ">&-", "Bad file descriptor"),
+        (["runs", ".", "--json"], ">&- <&-", "Bad file descriptor"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_in_a_sentence(words, output, reason):
+    done = written_to(output, words)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"dropnorm: standard output: cannot be written ({reason}). Expected a file with room, or a pipe. What was written to "
+        f"files is kept: make room, or send the output elsewhere.\n"
+    )
+
+
+@pytest.mark.parametrize("words", [["study", "--help"], ["columns", "iris"]])
+def test_a_pipe_that_nobody_reads_ends_the_command_without_a_word(words):
+    assert written_to("| true", words).stderr == ""
+
+
+def test_a_study_whose_output_cannot_be_written_is_kept(tmp_path):
+    run = tmp_path / "run"
+    done = written_to("> /dev/full", ["study", "iris", "--hidden", "4", *QUICK, "--out", str(run)])
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith("or send the output elsewhere.")
+    assert (run / "summary.json").is_file()
+    assert written_to("> /dev/null", ["runs", str(run)]).returncode == 0
+
+
+def test_files_are_not_opened_in_the_place_of_a_closed_output(tmp_path):
+    run = tmp_path / "run"
+    done = written_to(">&- 2>&- <&-", ["study", "iris", "--hidden", "4", *QUICK, "--out", str(run)])
+    assert done.returncode == 2
+    assert written_to("> /dev/null", ["report", str(run), "--out", str(tmp_path / "again.html")]).returncode == 0

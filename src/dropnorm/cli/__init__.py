@@ -8,7 +8,7 @@ import typer
 
 from dropnorm.cli import audit, columns, compare, evaluate, export, info, predict, report, runs, study
 from dropnorm.cli.printing import complain
-from dropnorm.cli.results import kept_for_results
+from dropnorm.cli.results import kept_for_results, standard_output_told
 from dropnorm.errors import ArgumentError, DropnormError
 
 EXIT_FAILED, EXIT_MISTAKE, EXIT_INTERRUPTED = 1, 2, 130
@@ -37,7 +37,8 @@ def main() -> None:
     """Entry point: what the user can mend ends with a message and code 2, an interruption with 130."""
     try:
         _check_words(sys.argv)
-        app(standalone_mode=True)
+        with standard_output_told():
+            app(standalone_mode=True)
     except DropnormError as error:
         complain(str(error))
         sys.exit(EXIT_MISTAKE)

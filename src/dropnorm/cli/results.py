@@ -6,16 +6,21 @@ from C. So JSON and CSV on standard output are whole.
 
 import contextlib
 import functools
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from dropnorm._user_code import exits_told
 from dropnorm.cli.control_characters import visible
+from dropnorm.errors import StorageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _results: ContextVar[TextIO | None] = ContextVar("results", default=None)
 
@@ -52,6 +57,58 @@ def kept_for_results(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+class _Output(io.FileIO):
+    """A file descriptor for results: where it cannot be written, dropnorm tells so; a pipe that nobody reads stays Python's."""
+
+    def write(self, content: "ReadableBuffer", /) -> int:
+        """Write, as files do, or raise StorageError."""
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StorageError(
+                f"standard output: cannot be written ({error.strerror}). Expected a file with room, or a pipe. What was "
+                f"written to files is kept: make room, or send the output elsewhere."
+            ) from error
+
+
+def _opened(descriptor: int, like: TextIO | None) -> TextIO:
+    raw = _Output(descriptor, "w", closefd=False)
+    encoding, errors = (like.encoding, like.errors) if like else ("utf-8", None)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, errors=errors, line_buffering=raw.isatty())
+
+
+@contextlib.contextmanager
+def standard_output_told() -> Iterator[None]:
+    """Tell of a standard output that cannot be written, such as a full disk or none at all.
+
+    Raises:      StorageError
+    """
+    for descriptor in range(3):
+        _hold(descriptor)
+    before = sys.stdout
+    if before is not None and not _is_descriptor_1(before):
+        yield
+        return
+    sys.stdout = own = _opened(1, before)
+    try:
+        yield
+        own.flush()
+    finally:
+        sys.stdout = before
+        with contextlib.suppress(BrokenPipeError, StorageError):
+            own.close()
+
+
+def _hold(descriptor: int) -> None:
+    """Keep a standard stream that is closed from becoming the number of another file; what is written there is refused."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        os.open(os.devnull, os.O_RDONLY)  # the lowest free number, which is this one
+
+
 @contextlib.contextmanager
 def standard_output_kept() -> Iterator[None]:
     """Send to standard error whatever is written to standard output, but for results."""
@@ -75,7 +132,7 @@ def _moved(before: TextIO) -> Iterator[TextIO]:
     number = os.dup(1)
     try:
         os.dup2(2, 1)
-        with open(number, "w", encoding=before.encoding, errors=before.errors, closefd=False) as own:
+        with _opened(number, before) as own:
             yield own
     finally:
         os.dup2(number, 1)
